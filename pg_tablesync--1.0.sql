@@ -1,0 +1,240 @@
+\echo Use "CREATE EXTENSION pg_tablesync" to load this file. \quit
+
+-- The functions that users call are in the extension's schema; all state is in the schema tablesync.
+-- Neither is on the search_path of anything here: every name is qualified.
+
+CREATE SCHEMA tablesync;
+COMMENT ON SCHEMA tablesync IS 'State of pg_tablesync: runs and what each target was filled from';
+
+-- ---- Connections ----------------------------------------------------------------------------------------
+
+CREATE FUNCTION tablesync.fdw_validator(options pg_catalog.text[], catalog pg_catalog.oid) RETURNS pg_catalog.void
+LANGUAGE C STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tablesync_fdw_validator';
+COMMENT ON FUNCTION tablesync.fdw_validator(pg_catalog.text[], pg_catalog.oid) IS
+  'Checks the options of servers and user mappings of the foreign-data wrapper tablesync';
+
+CREATE FOREIGN DATA WRAPPER tablesync NO HANDLER VALIDATOR tablesync.fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER tablesync IS 'Names PostgreSQL servers that sync_table() reads from';
+
+-- ---- State ----------------------------------------------------------------------------------------------
+
+CREATE TABLE tablesync.run (
+  run_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  owner pg_catalog.regrole NOT NULL,
+  command pg_catalog.text NOT NULL,
+  status pg_catalog.text NOT NULL CONSTRAINT run_status CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY[
+    'running', 'succeeded', 'failed', 'canceled', 'interrupted', 'skipped'])),
+  server pg_catalog.name,
+  source pg_catalog.text NOT NULL,
+  target pg_catalog.text NOT NULL,
+  sync_mode pg_catalog.text NOT NULL,
+  started_at pg_catalog.timestamptz NOT NULL,
+  finished_at pg_catalog.timestamptz,
+  duration pg_catalog.interval GENERATED ALWAYS AS (finished_at OPERATOR(pg_catalog.-) started_at) STORED,
+  rows_read pg_catalog.int8,
+  rows_inserted pg_catalog.int8,
+  rows_updated pg_catalog.int8,
+  rows_deleted pg_catalog.int8,
+  rows_unchanged pg_catalog.int8,
+  rows_rejected pg_catalog.int8,
+  bytes_read pg_catalog.int8,
+  watermark pg_catalog.text,
+  sqlstate pg_catalog.text,
+  message pg_catalog.text,
+  detail pg_catalog.text,
+  hint pg_catalog.text,
+  context pg_catalog.text,
+  worker_pid pg_catalog.int4 NOT NULL,
+  worker_start pg_catalog.timestamptz NOT NULL,
+  shared_memory pg_catalog.int8 NOT NULL
+);
+COMMENT ON TABLE tablesync.run IS 'One row per run, committed before its work begins; success is committed with the data';
+COMMENT ON COLUMN tablesync.run.shared_memory IS 'Handle of the segment that holds the live counters while the run lasts';
+CREATE INDEX run_finished_at ON tablesync.run (finished_at);
+CREATE INDEX run_running ON tablesync.run (target) WHERE status OPERATOR(pg_catalog.=) 'running';
+
+CREATE TABLE tablesync.run_step (
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  step_no pg_catalog.int4 NOT NULL,
+  step pg_catalog.text NOT NULL,
+  started_at pg_catalog.timestamptz NOT NULL,
+  finished_at pg_catalog.timestamptz NOT NULL,
+  duration pg_catalog.interval GENERATED ALWAYS AS (finished_at OPERATOR(pg_catalog.-) started_at) STORED,
+  rows pg_catalog.int8,
+  bytes pg_catalog.int8,
+  PRIMARY KEY (run_id, step_no)
+);
+COMMENT ON TABLE tablesync.run_step IS 'The steps of each run: describe, copy, primary key, delete, merge, commit';
+
+CREATE TABLE tablesync.watermark (
+  target_oid pg_catalog.oid PRIMARY KEY,
+  target pg_catalog.text NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
+  server pg_catalog.name,
+  source pg_catalog.text NOT NULL,
+  system_identifier pg_catalog.text,
+  sync_mode pg_catalog.text NOT NULL,
+  value pg_catalog.text,
+  run_id pg_catalog.int8 NOT NULL,
+  updated_at pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE tablesync.watermark IS 'What each target was filled from, and how far; written by the run that filled it, in its transaction';
+
+-- A restored record would speak of rows that another database holds: none of these tables is dumped.
+
+ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.run_step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.watermark ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON tablesync.run FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
+  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) run_step.run_id));
+CREATE POLICY own_rows ON tablesync.watermark FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+
+-- ---- What users call ------------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.sync_table(
+  server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
+  sync_mode pg_catalog.text DEFAULT 'full',
+  primary_key pg_catalog.text[] DEFAULT NULL,
+  incremental_field pg_catalog.text DEFAULT NULL,
+  incremental_field_type pg_catalog.text DEFAULT NULL,
+  custom_select pg_catalog.text DEFAULT NULL,
+  custom_where pg_catalog.text DEFAULT NULL,
+  custom_count pg_catalog.text DEFAULT NULL,
+  delete_missing pg_catalog.bool DEFAULT NULL,
+  batch_size pg_catalog.int4 DEFAULT NULL,
+  chunk_mode pg_catalog.bool DEFAULT NULL,
+  enable_checkpoint pg_catalog.bool DEFAULT true,
+  parallel_workers pg_catalog.int4 DEFAULT 1,
+  memory_limit_mb pg_catalog.int4 DEFAULT NULL,
+  max_retries pg_catalog.int4 DEFAULT NULL,
+  target_server pg_catalog.name DEFAULT NULL,
+  verify pg_catalog.text DEFAULT 'count',
+  wait pg_catalog.bool DEFAULT true,
+  options pg_catalog.jsonb DEFAULT NULL,
+  OUT run_id pg_catalog.int8, OUT status pg_catalog.text,
+  OUT rows_read pg_catalog.int8, OUT rows_inserted pg_catalog.int8, OUT rows_updated pg_catalog.int8,
+  OUT rows_deleted pg_catalog.int8, OUT rows_unchanged pg_catalog.int8, OUT rows_rejected pg_catalog.int8,
+  OUT watermark pg_catalog.text, OUT duration pg_catalog.interval)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_sync_table';
+COMMENT ON FUNCTION @extschema@.sync_table IS
+  'Makes a table here equal to a table of another server; returns one row of counts';
+
+CREATE PROCEDURE @extschema@.run_sync(
+  server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
+  sync_mode pg_catalog.text DEFAULT 'full',
+  primary_key pg_catalog.text[] DEFAULT NULL,
+  incremental_field pg_catalog.text DEFAULT NULL,
+  incremental_field_type pg_catalog.text DEFAULT NULL,
+  custom_select pg_catalog.text DEFAULT NULL,
+  custom_where pg_catalog.text DEFAULT NULL,
+  custom_count pg_catalog.text DEFAULT NULL,
+  delete_missing pg_catalog.bool DEFAULT NULL,
+  batch_size pg_catalog.int4 DEFAULT NULL,
+  chunk_mode pg_catalog.bool DEFAULT NULL,
+  enable_checkpoint pg_catalog.bool DEFAULT true,
+  parallel_workers pg_catalog.int4 DEFAULT 1,
+  memory_limit_mb pg_catalog.int4 DEFAULT NULL,
+  max_retries pg_catalog.int4 DEFAULT NULL,
+  target_server pg_catalog.name DEFAULT NULL,
+  verify pg_catalog.text DEFAULT 'count',
+  wait pg_catalog.bool DEFAULT true,
+  options pg_catalog.jsonb DEFAULT NULL,
+  INOUT run_id pg_catalog.int8 DEFAULT NULL, INOUT status pg_catalog.text DEFAULT NULL,
+  INOUT rows_read pg_catalog.int8 DEFAULT NULL, INOUT rows_inserted pg_catalog.int8 DEFAULT NULL,
+  INOUT rows_updated pg_catalog.int8 DEFAULT NULL, INOUT rows_deleted pg_catalog.int8 DEFAULT NULL,
+  INOUT rows_unchanged pg_catalog.int8 DEFAULT NULL, INOUT rows_rejected pg_catalog.int8 DEFAULT NULL,
+  INOUT watermark pg_catalog.text DEFAULT NULL, INOUT duration pg_catalog.interval DEFAULT NULL)
+LANGUAGE C AS 'MODULE_PATHNAME', 'tablesync_run_sync';
+COMMENT ON PROCEDURE @extschema@.run_sync IS
+  'sync_table() for long work: holds no snapshot while it waits, so that vacuum can go on';
+
+CREATE FUNCTION @extschema@.wait_run(
+  run pg_catalog.int8, timeout pg_catalog.interval DEFAULT NULL,
+  OUT run_id pg_catalog.int8, OUT status pg_catalog.text,
+  OUT rows_read pg_catalog.int8, OUT rows_inserted pg_catalog.int8, OUT rows_updated pg_catalog.int8,
+  OUT rows_deleted pg_catalog.int8, OUT rows_unchanged pg_catalog.int8, OUT rows_rejected pg_catalog.int8,
+  OUT watermark pg_catalog.text, OUT duration pg_catalog.interval)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_wait_run';
+COMMENT ON FUNCTION @extschema@.wait_run IS
+  'Waits for the end of a run; raises its error where it failed. After the timeout, returns it as it stands';
+
+CREATE FUNCTION @extschema@.cancel_run(run pg_catalog.int8) RETURNS pg_catalog.bool
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_cancel_run';
+COMMENT ON FUNCTION @extschema@.cancel_run IS
+  'Cancels a run that is going on; false where it had ended';
+
+CREATE FUNCTION @extschema@.test_connection(
+  server pg_catalog.name,
+  OUT ok pg_catalog.bool, OUT server_version pg_catalog.text, OUT remote_role pg_catalog.text,
+  OUT encrypted pg_catalog.bool, OUT latency pg_catalog.interval, OUT server_kind pg_catalog.text,
+  OUT failed_step pg_catalog.text, OUT sqlstate pg_catalog.text, OUT message pg_catalog.text,
+  OUT detail pg_catalog.text, OUT hint pg_catalog.text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_test_connection';
+COMMENT ON FUNCTION @extschema@.test_connection IS
+  'Connects to a server; on failure says which step failed and what to run';
+
+CREATE FUNCTION @extschema@.connection_info(
+  server pg_catalog.name, OUT option pg_catalog.text, OUT value pg_catalog.text, OUT origin pg_catalog.text)
+RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_connection_info';
+COMMENT ON FUNCTION @extschema@.connection_info IS
+  'What a connection to the server is made with and where each value comes from; secrets are masked';
+
+-- ---- Watching -------------------------------------------------------------------------------------------
+
+CREATE FUNCTION tablesync.run_progress(
+  run pg_catalog.int8,
+  OUT phase pg_catalog.text, OUT rows pg_catalog.int8, OUT bytes pg_catalog.int8, OUT percent pg_catalog.int4,
+  OUT rows_per_second pg_catalog.int8, OUT time_left pg_catalog.interval, OUT memory_bytes pg_catalog.int8)
+RETURNS SETOF record
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_run_progress';
+COMMENT ON FUNCTION tablesync.run_progress IS 'Live counters of one run of the caller; no row where it has ended';
+
+CREATE VIEW tablesync.progress WITH (security_invoker = true) AS
+  SELECT r.run_id AS run, pg_catalog."left"(r.target, 32) AS target, p.phase, p.rows,
+         pg_catalog.pg_size_pretty(p.bytes) AS size, p.percent AS pct, p.rows_per_second AS "rows/s", p.time_left,
+         pg_catalog.pg_size_pretty(p.memory_bytes) AS memory
+  FROM tablesync.run r CROSS JOIN LATERAL tablesync.run_progress(r.run_id) p
+  WHERE r.status OPERATOR(pg_catalog.=) 'running';
+COMMENT ON VIEW tablesync.progress IS 'Runs that are going on, live';
+
+-- ---- Privileges -----------------------------------------------------------------------------------------
+
+CREATE FUNCTION tablesync.grant_to(role pg_catalog.regrole) RETURNS pg_catalog.void
+LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  api regnamespace := (SELECT extnamespace FROM pg_extension WHERE extname = 'pg_tablesync');
+BEGIN
+  EXECUTE format('GRANT USAGE ON SCHEMA tablesync, %s TO %s', api, role);
+  EXECUTE format(
+    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.progress TO %s', role);
+  EXECUTE format(
+    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    '%1$s.connection_info, tablesync.run_progress TO %2$s', api, role);
+  EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
+END $$;
+COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
+
+CREATE FUNCTION tablesync.revoke_from(role pg_catalog.regrole) RETURNS pg_catalog.void
+LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  api regnamespace := (SELECT extnamespace FROM pg_extension WHERE extname = 'pg_tablesync');
+BEGIN
+  EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
+  EXECUTE format(
+    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    '%1$s.connection_info, tablesync.run_progress FROM %2$s', api, role);
+  EXECUTE format(
+    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.progress FROM %s', role);
+  -- The API's own schema may be one that the role uses for other things: its USAGE stays.
+  EXECUTE format('REVOKE USAGE ON SCHEMA tablesync FROM %s', role);
+END $$;
+COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
+
+REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.wait_run, @extschema@.cancel_run,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.fdw_validator,
+  tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
+REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

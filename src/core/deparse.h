@@ -1,0 +1,67 @@
+// All SQL text that touches the user's tables, on the source and on the target. Names and operators are
+// qualified throughout, since the statements on the target run with the caller's search_path (so that the
+// target's triggers see the path that they would see in the caller's own session).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/sync_plan.h"
+#include "core/table.h"
+
+namespace tablesync {
+
+// ---- on the source -------------------------------------------------------------------------------------
+
+// Resolves $1 (SQL form of a name): oid, schema, name, relkind, server_version_num. Runs outside a transaction.
+std::string resolve_query();
+
+// Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
+// the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection pooler.
+std::string begin_reading(const QualifiedName &table, char kind, int server_version_num);
+
+// COPY ... TO STDOUT in binary format of the planned columns.
+std::string copy_out(const Table &source, const SyncPlan &plan);
+
+// ---- on the target -------------------------------------------------------------------------------------
+
+// One column of a table to be made: its description on the source and its type here.
+struct NewColumn {
+  const Column *source;
+  std::string sql_type;
+  bool has_collation = false;  // the source's collation exists here
+};
+std::string create_table(const QualifiedName &name, const std::vector<NewColumn> &columns);
+// COMMENT statements for the table and its columns; empty where the source has none.
+std::vector<std::string> comments(const QualifiedName &name, const Table &source);
+std::string add_primary_key(const QualifiedName &name, const std::vector<std::string> &key);
+// Sets the sequence of an identity column to the column's highest value, never back.
+std::string advance_identity(const QualifiedName &name, const std::string &column);
+std::string is_empty(const QualifiedName &name);    // one boolean
+std::string count_rows(const QualifiedName &name);  // one bigint
+std::string analyze(const QualifiedName &name);
+
+// ---- staging -------------------------------------------------------------------------------------------
+
+extern const QualifiedName stage_name;
+
+std::string create_stage(const SyncPlan &plan);
+// A key that the stage holds more than once, or with a null in it: one row, text and true if null; or none.
+std::string find_bad_key(const SyncPlan &plan);
+
+// With a key: rows the stage lacks; then changed and new rows. Unchanged rows are not touched; "changed" is
+// record identity (*<>), which sees -0 and 0, 1.0 and 1.00, and the spaces in json.
+std::string delete_missing(const QualifiedName &target, const SyncPlan &plan);
+std::string merge(const QualifiedName &target, const SyncPlan &plan);
+// The same in two steps, for swapped values under a second unique index and for columns that cannot be
+// updated: delete the changed rows, then insert what is absent.
+std::string delete_changed(const QualifiedName &target, const SyncPlan &plan);
+std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);
+
+// Without a key: both sides as multisets of rows (of their text, which tells apart what identity does).
+std::string create_difference(const QualifiedName &target, const SyncPlan &plan);
+std::string delete_surplus(const QualifiedName &target, const SyncPlan &plan);
+std::string insert_shortfall(const QualifiedName &target, const SyncPlan &plan);
+
+}  // namespace tablesync

@@ -1,0 +1,144 @@
+#include "core/describe.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace tablesync {
+
+const UniqueKey *Table::find_key(const std::vector<std::string> &key_columns) const {
+  for (const UniqueKey &key : keys)
+    if (key.columns.size() == key_columns.size() &&
+        std::is_permutation(key.columns.begin(), key.columns.end(), key_columns.begin()))
+      return &key;
+  return nullptr;
+}
+
+std::string relation_query() {
+  return R"(
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::pg_catalog.int8,
+       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid),
+       pg_catalog.obj_description(c.oid, 'pg_class'),
+       (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()),
+       CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
+            THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = pg_catalog.to_regclass($1::pg_catalog.text))";
+}
+
+Table decode_relation(const Row &row) {
+  Table table;
+  table.oid = text_of(row[0]);
+  table.name = {text_of(row[1]), text_of(row[2])};
+  table.kind = text_of(row[3]).empty() ? '?' : text_of(row[3])[0];
+  table.row_estimate = std::strtoll(text_of(row[4]).c_str(), nullptr, 10);
+  table.has_children = bool_of(row[5]);
+  table.comment = text_of(row[6]);
+  table.database_oid = text_of(row[7]);
+  table.system_identifier = text_of(row[8]);
+  return table;
+}
+
+std::string columns_query(int server_version_num) {
+  const std::string generated = server_version_num >= 120000 ? "a.attgenerated <> ''" : "false";
+  const std::string multirange =
+      server_version_num >= 140000
+          ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
+          : "";
+  // `part` takes each type apart: domains, array elements, ranges, fields of composite types. Types of one name
+  // may be different things on two servers, and in binary that would be silent garbage.
+  return R"(
+WITH RECURSIVE part (root, path, type, typmod) AS (
+    SELECT DISTINCT a.atttypid, '/'::pg_catalog.text, a.atttypid, -1
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL
+    SELECT p.root, p.path || i.step || '/', i.type, i.typmod
+    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type
+    CROSS JOIN LATERAL (
+        SELECT 'domain', t.typbasetype, t.typtypmod WHERE t.typtype = 'd'
+        UNION ALL SELECT 'element', t.typelem, -1 WHERE t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0
+        UNION ALL SELECT 'range', r.rngsubtype, -1 FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid
+        )" + multirange + R"(
+        UNION ALL SELECT 'field ' || f.attnum, f.atttypid, f.atttypmod FROM pg_catalog.pg_attribute f
+            WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+    ) AS i (step, type, typmod)
+), made_of (root, signature, binary_safe) AS (
+    SELECT p.root,
+           pg_catalog.string_agg(p.path || n.nspname || '.' || t.typname || ' ' || p.typmod, ', '
+                                 ORDER BY p.path COLLATE pg_catalog."C"),
+           -- reg* types carry oids, which mean something else elsewhere; tsvector's order of lexemes
+           -- depends on the machine.
+           pg_catalog.bool_and(t.typsend::pg_catalog.oid <> 0 AND t.typreceive::pg_catalog.oid <> 0
+               AND NOT (n.nspname = 'pg_catalog'
+                        AND (t.typname LIKE 'reg%' OR t.typname LIKE 'pg\_%' AND t.typname <> 'pg_lsn'
+                             AND t.typname <> 'pg_snapshot' OR t.typname = 'tsvector' OR t.typname = 'gtsvector')))
+    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    GROUP BY p.root
+)
+SELECT a.attname, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.atttypmod,
+       pg_catalog.format_type(a.atttypid, a.atttypmod), m.signature, m.binary_safe,
+       a.attnotnull, a.attidentity, )" + generated + R"(, cn.nspname, co.collname,
+       pg_catalog.col_description(a.attrelid, a.attnum)
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' AND t.typlen = -1 AND e.typarray = t.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(e.typnamespace, t.typnamespace)
+JOIN made_of m ON m.root = a.atttypid
+LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation AND a.attcollation <> t.typcollation
+LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum)";
+}
+
+void decode_columns(Table &table, const Rows &rows) {
+  for (const Row &row : rows) {
+    Column column;
+    column.name = text_of(row[0]);
+    column.type = {text_of(row[1]), text_of(row[2]), bool_of(row[3])};
+    column.typmod = std::atoi(text_of(row[4]).c_str());
+    column.sql_type = text_of(row[5]);
+    column.signature = text_of(row[6]);
+    column.binary_safe = bool_of(row[7]);
+    column.not_null = bool_of(row[8]);
+    const std::string &identity = text_of(row[9]);
+    column.identity = identity.empty() ? '\0' : identity[0];
+    column.generated = bool_of(row[10]);
+    if (row[12]) column.collation = QualifiedName{text_of(row[11]), text_of(row[12])};
+    column.comment = text_of(row[13]);
+    table.columns.push_back(std::move(column));
+  }
+}
+
+std::string keys_query() {
+  // 403 is the access method btree (pg_am.dat); strategy 3 of a btree operator family is equality.
+  return R"(
+SELECT c.relname, i.indisprimary, a.attname, on_.nspname, o.oprname
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relam = 403
+CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k (at)
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.at]
+JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[k.at]
+JOIN pg_catalog.pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amoplefttype = oc.opcintype
+     AND ao.amoprighttype = oc.opcintype AND ao.amopstrategy = 3
+JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
+JOIN pg_catalog.pg_namespace on_ ON on_.oid = o.oprnamespace
+WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
+  AND i.indpred IS NULL AND i.indexprs IS NULL
+ORDER BY i.indisprimary DESC, c.relname COLLATE pg_catalog."C", k.at)";
+}
+
+void decode_keys(Table &table, const Rows &rows) {
+  for (const Row &row : rows) {
+    if (table.keys.empty() || table.keys.back().index_name != text_of(row[0])) {
+      UniqueKey key;
+      key.index_name = text_of(row[0]);
+      key.primary = bool_of(row[1]);
+      table.keys.push_back(std::move(key));
+    }
+    table.keys.back().columns.push_back(text_of(row[2]));
+    table.keys.back().equality.push_back("OPERATOR(" + quote_identifier(text_of(row[3])) + "." +
+                                         text_of(row[4]) + ")");
+  }
+}
+
+}  // namespace tablesync

@@ -1,0 +1,23 @@
+// Reads a table's description from a PostgreSQL catalog (11 to 18). The statements run here through SPI and
+// there through libpq; the decoding is the same. All names in them are qualified or in pg_catalog, which
+// must be alone on the search_path.
+#pragma once
+
+#include <string>
+
+#include "core/rows.h"
+#include "core/table.h"
+
+namespace tablesync {
+
+// Takes $1: a qualified name in SQL form, as text. One row, or none where there is no such relation.
+std::string relation_query();
+// Take $1: the oid as text.
+std::string columns_query(int server_version_num);
+std::string keys_query();
+
+Table decode_relation(const Row &row);
+void decode_columns(Table &table, const Rows &rows);
+void decode_keys(Table &table, const Rows &rows);
+
+}  // namespace tablesync

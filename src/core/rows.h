@@ -1,0 +1,20 @@
+// Rows: the result of a catalog query as text, the same whether it came from this server or another.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tablesync {
+
+using Cell = std::optional<std::string>;  // nullopt is SQL NULL
+using Row = std::vector<Cell>;
+using Rows = std::vector<Row>;
+
+inline const std::string &text_of(const Cell &cell) {
+  static const std::string none;
+  return cell ? *cell : none;
+}
+inline bool bool_of(const Cell &cell) { return cell && (*cell == "t" || *cell == "true"); }
+
+}  // namespace tablesync

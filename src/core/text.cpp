@@ -1,0 +1,130 @@
+#include "core/text.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace tablesync {
+
+std::string with_commas(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  const std::ptrdiff_t first = number < 0 ? 1 : 0;
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > first; at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+namespace {
+std::string one_decimal(double value, const char *unit) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.1f %s", value, unit);
+  return text;
+}
+}  // namespace
+
+std::string human_bytes(std::int64_t bytes) {
+  static const char *const units[] = {"kB", "MB", "GB", "TB"};
+  if (bytes < 1024) return std::to_string(bytes) + " bytes";
+  auto value = static_cast<double>(bytes) / 1024;
+  size_t unit = 0;
+  while (value >= 1024 && unit < 3) {
+    value /= 1024;
+    ++unit;
+  }
+  return one_decimal(value, units[unit]);
+}
+
+std::string human_seconds(double seconds) {
+  if (seconds < 60) return one_decimal(std::max(seconds, 0.0), "s");
+  const auto whole = static_cast<std::int64_t>(seconds);
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+namespace {
+// Length of the valid UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629).
+size_t utf8_sequence(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return 1;
+  size_t length = 0;
+  std::uint32_t code = 0;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    length = 2;
+    code = lead & 0x1FU;
+  } else if ((lead & 0xF0U) == 0xE0) {
+    length = 3;
+    code = lead & 0x0FU;
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    length = 4;
+    code = lead & 0x07U;
+  } else {
+    return 0;
+  }
+  if (text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    const auto next = static_cast<unsigned char>(text[i]);
+    if ((next & 0xC0U) != 0x80) return 0;
+    code = (code << 6U) | (next & 0x3FU);
+  }
+  if (length == 3 && (code < 0x800 || (code >= 0xD800 && code <= 0xDFFF))) return 0;
+  if (length == 4 && (code < 0x10000 || code > 0x10FFFF)) return 0;
+  return length;
+}
+}  // namespace
+
+std::string sanitize(std::string_view foreign, bool utf8) {
+  constexpr size_t limit = 8192;
+  std::string clean;
+  while (!foreign.empty() && clean.size() < limit) {
+    const auto byte = static_cast<unsigned char>(foreign[0]);
+    size_t length = 1;
+    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\x%02x", byte);
+      clean += escaped;
+    } else if (byte >= 0x80 && utf8) {
+      length = utf8_sequence(foreign);
+      if (length == 0) clean += '?';
+      clean += foreign.substr(0, length);
+      length = std::max<size_t>(length, 1);
+    } else {
+      clean += foreign[0];
+    }
+    foreign.remove_prefix(length);
+  }
+  if (!foreign.empty()) clean += " ...";
+  return clean;
+}
+
+namespace {
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+}  // namespace
+
+std::string nearest(std::string_view word, const std::vector<std::string> &candidates) {
+  // Half of the letters wrong is no longer a typing error; 64 bounds the work on hostile input.
+  if (word.size() > 64) return {};
+  size_t best = word.size() / 2 + 1;
+  std::string found;
+  for (const std::string &candidate : candidates) {
+    const size_t distance = edit_distance(word, candidate);
+    if (distance < best) {
+      best = distance;
+      found = candidate;
+    }
+  }
+  return found;
+}
+
+}  // namespace tablesync

@@ -1,0 +1,54 @@
+// Every difference between PostgreSQL 15, 16, 17 and 18 that this module meets.
+// Include after postgres.h, inside extern "C".
+#pragma once
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "pg_tablesync builds on PostgreSQL 15 to 18"
+#endif
+
+#include "storage/lock.h"
+#include "utils/acl.h"
+#include "utils/regproc.h"
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc_hooks.h"
+#endif
+
+static inline List *compat_parse_name(const char *name) {
+#if PG_VERSION_NUM >= 160000
+  return stringToQualifiedNameList(name, NULL);
+#else
+  return stringToQualifiedNameList(name);
+#endif
+}
+
+static inline bool compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 180000
+  return LockHeldByMe(tag, mode, false);
+#else
+  return LockHeldByMe(tag, mode);
+#endif
+}
+
+static inline AclResult compat_aclcheck_schema(Oid schema, Oid role, AclMode mode) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(NamespaceRelationId, schema, role, mode);
+#else
+  return pg_namespace_aclcheck(schema, role, mode);
+#endif
+}
+
+static inline AclResult compat_aclcheck_database(Oid database, Oid role, AclMode mode) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(DatabaseRelationId, database, role, mode);
+#else
+  return pg_database_aclcheck(database, role, mode);
+#endif
+}
+
+static inline AclResult compat_aclcheck_server(Oid server, Oid role, AclMode mode) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(ForeignServerRelationId, server, role, mode);
+#else
+  return pg_foreign_server_aclcheck(server, role, mode);
+#endif
+}

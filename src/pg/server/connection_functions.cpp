@@ -1,0 +1,141 @@
+// The SQL functions test_connection and connection_info.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+}
+
+#include <chrono>
+#include <optional>
+
+#include "core/error.h"
+#include "pg/server/airlock.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/sql_call.h"
+#include "pg/server/transaction.h"
+#include "pg/server/worker.h"
+#include "remote/connection.h"
+
+namespace tablesync::pg {
+namespace {
+
+// The columns of test_connection().
+Row failed_row(const std::string &step, const Diagnostics &said) {
+  const auto text = [](const std::string &value) { return value.empty() ? Cell() : Cell(value); };
+  return {"false",     std::nullopt,       std::nullopt,       std::nullopt, std::nullopt, std::nullopt,
+          text(step),  text(said.sqlstate), text(said.message), text(said.detail), text(said.hint)};
+}
+
+std::string step_of(const Error &error) {
+  const std::string &code = error.diagnostics().sqlstate;
+  if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error)) return name_of(connecting->step());
+  if (code == sqlstate::insufficient_privilege) return "USAGE";
+  if (code == sqlstate::undefined_object) return "user mapping";
+  if (code == sqlstate::invalid_option) return "options";
+  if (code == sqlstate::password_required) return "login";
+  return "query";
+}
+
+std::string as_interval(std::chrono::steady_clock::duration time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(time).count()) + " microseconds";
+}
+
+Row connect_and_ask(const std::string &server) {
+  LatchHost host;
+  remote::Connection connection(host, connection_settings(server));
+  // The first statement loads catalogs; the second shows the way there and back.
+  const Rows facts = connection.query("SELECT current_user, pg_catalog.pg_is_in_recovery()");
+  const auto start = std::chrono::steady_clock::now();
+  connection.query("SELECT");
+  const auto end = std::chrono::steady_clock::now();
+  const bool standby = bool_of(facts.at(0).at(1));
+  return {"true",
+          connection.server_version_text(),
+          facts[0][0],
+          connection.encrypted() ? "true" : "false",
+          as_interval(end - start),
+          standby ? "standby" : "primary",
+          std::nullopt,
+          std::nullopt,
+          std::nullopt,
+          std::nullopt,
+          std::nullopt};
+}
+
+// A failure is an answer here, except one of our own server's (a cancel, say).
+Row test_task(SharedRun &, std::string_view request) {
+  const std::string server(request);
+  Row row;
+  in_transaction([&] {
+    try {
+      row = connect_and_ask(server);
+    } catch (const ServerError &) {
+      throw;
+    } catch (const Error &error) {
+      row = failed_row(step_of(error), error.diagnostics());
+    }
+  });
+  return row;
+}
+
+Row test_connection(const std::string &server) {
+  try {
+    connection_options(connection_source(server));
+  } catch (const ServerError &) {
+    throw;
+  } catch (const Error &error) {
+    // No such server is a mistake of the call; the rest is what the call asks about.
+    const std::string &code = error.diagnostics().sqlstate;
+    if (code == sqlstate::wrong_object_type || (code == sqlstate::undefined_object && step_of(error) != "user mapping"))
+      throw;
+    return failed_row(step_of(error), error.diagnostics());
+  }
+  return run_in_worker({"tablesync_test_connection_worker", "pg_tablesync test_connection " + server, server, server});
+}
+
+Rows connection_info(const std::string &server) {
+  const ConnectionSource source = connection_source(server);
+  Rows rows;
+  rows.push_back({"foreign-data wrapper", source.wrapper_name, "server"});
+  for (const ConnectionOption &option : connection_options(source))
+    rows.push_back({option.name, option.secret ? "********" : option.value, option.origin});
+  return rows;
+}
+
+std::string server_argument(FunctionCallInfo fcinfo) {
+  const auto server = name_argument(fcinfo, 0);
+  if (!server) throw Error(sqlstate::null_not_allowed, "server name must not be null");
+  return *server;
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_test_connection);
+PG_FUNCTION_INFO_V1(tablesync_connection_info);
+PGDLLEXPORT void tablesync_test_connection_worker(Datum argument);
+
+Datum tablesync_test_connection(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] {
+    pg::check_may_launch("test_connection");
+    return pg::record_result(fcinfo, pg::test_connection(pg::server_argument(fcinfo)));
+  });
+}
+
+Datum tablesync_connection_info(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::set_result(fcinfo, pg::connection_info(pg::server_argument(fcinfo))); });
+}
+
+// The entry of the worker process of one test_connection() call.
+void tablesync_test_connection_worker(Datum argument) {
+  using namespace tablesync;
+  pg::enter([=] { pg::worker_main(argument, pg::test_task); });
+}
+}

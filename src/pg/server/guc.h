@@ -1,0 +1,13 @@
+// The settings of the extension, in alphabetical order. Each is documented in doc/reference.md.
+#pragma once
+
+namespace tablesync::pg {
+
+extern int history_retention_min;  // tablesync.history_retention; failed runs are kept three times as long
+extern int memory_limit_mb;        // tablesync.memory_limit_mb
+extern int progress_interval_ms;   // tablesync.progress_interval; 0 turns the notices off
+extern int stall_timeout_ms;       // tablesync.stall_timeout
+
+void define_settings();
+
+}  // namespace tablesync::pg

@@ -1,0 +1,21 @@
+// LatchHost: the Host of remote connections inside a backend. Waiting ends at once on cancel, terminate and
+// postmaster death; descriptors are counted with the server's own.
+#pragma once
+
+#include "remote/host.h"
+
+namespace tablesync::pg {
+
+class LatchHost final : public remote::Host {
+ public:
+  bool wait(int socket, For what, int timeout_ms) override;
+  void acquire_descriptor() override;
+  void release_descriptor() noexcept override;
+  void notice(const std::string &text) override;
+  bool utf8() const override;
+};
+
+// Raises what is pending: cancel, terminate, timeouts. Throws ServerError.
+void check_for_interrupts();
+
+}  // namespace tablesync::pg

@@ -1,0 +1,72 @@
+// SharedRun: the shared memory segment between a caller and its worker, and for whoever watches the run.
+//
+//   caller writes    who the worker is to be, the request
+//   worker writes    the run's id once its record is committed, progress, the reply
+//   message queue    the worker's errors and notices, in the protocol's own format (pqmq.h)
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "storage/dsm.h"
+#include "storage/shm_mq.h"
+#include "storage/shm_toc.h"
+}
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/progress.h"
+#include "core/rows.h"
+
+namespace tablesync::pg {
+
+struct SharedRun {
+  Oid database;
+  Oid role;
+  pid_t caller_pid;
+  std::uint32_t progress_handle;  // this segment, for others to attach to
+  bool caller_waits;  // false: the caller goes away once it has the run's id
+  std::atomic<std::int64_t> run_id;
+  std::atomic<bool> replied;
+  size_t reply_size;
+  char reply[16384];  // serialized Row
+  Progress progress;
+};
+
+// One mapping of the segment in this process. Created by the caller, attached by others.
+class SharedSegment {
+ public:
+  // Creates a segment that holds `request`. It lives as long as the current resource owner, or other processes
+  // that attached to it.
+  static SharedSegment create(std::string_view request);
+  // Attaches, or finds the mapping that this process has. Its run() is nullptr where the segment is gone or is
+  // not one of ours.
+  static SharedSegment attach(dsm_handle handle);
+  // Unmaps what create() or attach() mapped; no effect on a mapping that was there before.
+  void detach();
+
+  SharedRun *run() const { return run_; }
+  std::string_view request() const { return request_; }
+  shm_mq *queue() const { return queue_; }
+  dsm_segment *segment() const { return segment_; }
+  dsm_handle handle() const { return dsm_segment_handle(segment_); }
+
+ private:
+  void find_parts();
+  dsm_segment *segment_ = nullptr;
+  bool mapped_here_ = false;
+  SharedRun *run_ = nullptr;
+  shm_mq *queue_ = nullptr;
+  std::string_view request_;
+};
+
+// Enters a phase of the work; `rows_expected` below 0: unknown.
+void begin_phase(Progress &progress, Phase phase, std::int64_t rows_expected = -1);
+
+std::string serialize(const Row &row);
+Row deserialize_row(std::string_view bytes);
+
+}  // namespace tablesync::pg

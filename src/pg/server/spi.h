@@ -1,0 +1,23 @@
+// Statements on this server, through SPI. Each function is a scope of its own: connect, run, finish.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/rows.h"
+
+namespace tablesync::pg {
+
+// Runs one statement, with $n as text; returns its rows as text, as remote::Connection::query does. Runs with
+// a safe search_path: for our own tables and the catalogs.
+Rows query(const std::string &sql, const Row &parameters = {});
+
+// The same for a SELECT that must see what others have committed by now, also within REPEATABLE READ.
+Rows query_latest(const std::string &sql, const Row &parameters = {});
+
+// Runs one statement on the user's tables, with the session's own search_path, so that triggers see what they
+// would see in the caller's session. Returns the number of rows that the executor processed.
+std::uint64_t execute(const std::string &sql);
+
+}  // namespace tablesync::pg

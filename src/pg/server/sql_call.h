@@ -1,0 +1,32 @@
+// Arguments and results of SQL functions, as C++ values.
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+}
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/rows.h"
+
+namespace tablesync::pg {
+
+// Arguments by position; nullopt is SQL NULL. name_argument() is for type name.
+std::optional<std::string> text_argument(FunctionCallInfo fcinfo, int n);
+std::optional<std::string> name_argument(FunctionCallInfo fcinfo, int n);
+std::optional<bool> bool_argument(FunctionCallInfo fcinfo, int n);
+std::optional<int> int_argument(FunctionCallInfo fcinfo, int n);
+std::optional<std::string> jsonb_argument(FunctionCallInfo fcinfo, int n);  // as JSON text
+// A text[]; NULL is an empty list. Throws 22004 for a null in it.
+std::vector<std::string> text_array_argument(FunctionCallInfo fcinfo, int n);
+
+// One composite value from the text of its columns.
+Datum record_result(FunctionCallInfo fcinfo, const Row &row);
+// All rows of a set-returning function.
+Datum set_result(FunctionCallInfo fcinfo, const Rows &rows);
+
+}  // namespace tablesync::pg

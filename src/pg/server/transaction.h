@@ -1,0 +1,96 @@
+// Scopes over server state. They are functions, not destructors: leaving one normally and leaving it by an
+// exception need different work, and the former can itself raise.
+#pragma once
+
+#include "pg/server/airlock.h"
+
+namespace tablesync::pg {
+
+namespace detail {
+void start_transaction();
+void commit_transaction();
+void abort_transaction() noexcept;
+
+struct Subtransaction {
+  void *memory_context;
+  void *resource_owner;
+};
+Subtransaction start_subtransaction();
+void commit_subtransaction(const Subtransaction &outer);
+void abort_subtransaction(const Subtransaction &outer);
+
+struct Identity {
+  unsigned int user;
+  int security_context;
+};
+Identity become_extension_owner();
+void restore_identity(const Identity &identity) noexcept;
+
+int push_settings(bool safe_search_path);
+void pop_settings(int nest_level) noexcept;
+}  // namespace detail
+
+// Runs f in a transaction of its own, with an active snapshot; for workers. Commits, or aborts and rethrows.
+template <typename F>
+void in_transaction(F f) {
+  detail::start_transaction();
+  on_failure(
+      [&] {
+        f();
+        detail::commit_transaction();
+      },
+      []() noexcept { detail::abort_transaction(); });
+}
+
+// Runs f in a subtransaction. Where f fails with a server error for which `handles(error)` is true, its effects
+// are undone and false is returned; every other failure passes.
+template <typename F, typename H>
+bool in_subtransaction(F f, H handles) {
+  const detail::Subtransaction outer = detail::start_subtransaction();
+  try {
+    f();
+    detail::commit_subtransaction(outer);
+    return true;
+  } catch (const ServerError &error) {
+    if (!handles(error)) throw;
+  }
+  detail::abort_subtransaction(outer);
+  return false;
+}
+
+// Runs f as the extension's owner, in a restricted operation: the only way to write our state tables. f runs
+// fixed statements on our own tables, never anything that could reach a user's code.
+template <typename F>
+auto as_extension_owner(F f) {
+  const detail::Identity identity = detail::become_extension_owner();
+  const int nest_level = detail::push_settings(true);
+  const auto leave = [&]() noexcept {
+    detail::pop_settings(nest_level);
+    detail::restore_identity(identity);
+  };
+  if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
+    on_failure(f, leave);
+    leave();
+  } else {
+    auto result = on_failure(f, leave);
+    leave();
+    return result;
+  }
+}
+
+// Runs f with search_path = pg_catalog, pg_temp, whatever the session's is.
+template <typename F>
+auto with_safe_search_path(F f) {
+  const int nest_level = detail::push_settings(true);
+  const auto leave = [&]() noexcept { detail::pop_settings(nest_level); };
+  if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
+    on_failure(f, leave);
+    leave();
+  } else {
+    auto result = on_failure(f, leave);
+    leave();
+    return result;
+  }
+}
+
+}  // namespace tablesync::pg

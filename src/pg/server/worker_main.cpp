@@ -1,0 +1,85 @@
+// The process of a background worker: what happens before and after its task.
+extern "C" {
+#include "postgres.h"
+
+#include "libpq/pqmq.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/resowner.h"
+}
+
+#include <libpq-fe.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "pg/server/airlock.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/worker.h"
+
+namespace tablesync::pg {
+namespace {
+
+bool is_worker = false;
+volatile sig_atomic_t terminate = false;
+
+// Ends the run like a cancel, so that its record can still say why; then the process ends.
+void on_sigterm(int) {
+  const int saved = errno;
+  terminate = true;
+  InterruptPending = true;
+  QueryCancelPending = true;
+  SetLatch(MyLatch);
+  errno = saved;
+}
+
+// Connections are made from the foreign server and the user mapping alone.
+void forget_libpq_environment() {
+  PQconninfoOption *const options = PQconndefaults();
+  if (options == nullptr) return;
+  for (const PQconninfoOption *option = options; option->keyword != nullptr; ++option)
+    if (option->envvar != nullptr) unsetenv(option->envvar);
+  PQconninfoFree(options);
+  for (const char *variable : {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE"}) unsetenv(variable);
+}
+
+SharedSegment attach(dsm_handle handle) {
+  call([] { CurrentResourceOwner = ResourceOwnerCreate(nullptr, "pg_tablesync worker"); });
+  const SharedSegment segment = SharedSegment::attach(handle);
+  if (segment.run() == nullptr) throw Error(sqlstate::internal, "the caller of this worker is gone");
+  call([&] {
+    dsm_pin_mapping(segment.segment());
+    shm_mq_set_sender(segment.queue(), MyProc);
+    pq_redirect_to_shm_mq(segment.segment(), shm_mq_attach(segment.queue(), segment.segment(), nullptr));
+  });
+  return segment;
+}
+
+}  // namespace
+
+bool in_worker() { return is_worker; }
+bool termination_requested() { return terminate; }
+
+void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request)) {
+  is_worker = true;
+  pqsignal(SIGTERM, on_sigterm);
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  BackgroundWorkerUnblockSignals();
+  const SharedSegment segment = attach(DatumGetUInt32(argument));
+  SharedRun &run = *segment.run();
+  call([&] { BackgroundWorkerInitializeConnectionByOid(run.database, run.role, 0); });
+  forget_libpq_environment();
+
+  const std::string reply = serialize(task(run, segment.request()));
+  if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "reply too long");
+  memcpy(run.reply, reply.data(), reply.size());
+  run.reply_size = reply.size();
+  run.replied = true;
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,162 @@
+#include "pg/sync/apply.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/deparse.h"
+#include "core/text.h"
+#include "pg/server/modify_counter.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/spi.h"
+#include "pg/server/transaction.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+namespace {
+
+std::int64_t number(const Rows &rows) { return std::strtoll(text_of(rows.at(0).at(0)).c_str(), nullptr, 10); }
+
+[[noreturn]] void fail_swallowed(const ApplyJob &job, const std::string &what) {
+  const std::vector<std::string> triggers = before_row_triggers(job.target);
+  const std::string table = display_name(job.target.name);
+  throw Error(sqlstate::protocol_violation, "\"" + table + "\" did not take every row: " + what,
+              triggers.empty() ? "Another session changed the table during the run."
+                               : "It has BEFORE ROW triggers that may return NULL: " + join(triggers, ", ") + ".",
+              triggers.empty() ? "Run it again."
+                               : "Let the trigger return NEW (or OLD) for every row, or disable it: ALTER TABLE " +
+                                     table + " DISABLE TRIGGER ....");
+}
+
+// Runs one statement on the target and sees that every row that it meant to change was changed.
+std::int64_t modify(const ApplyJob &job, const std::string &statement, const char *verb) {
+  job.progress.rows = 0;
+  start_counting(&job.progress.rows);
+  const auto done = static_cast<std::int64_t>(execute(statement));
+  stop_counting();
+  const auto meant = static_cast<std::int64_t>(job.progress.rows.load());
+  if (meant > done)
+    fail_swallowed(job, "of " + with_commas(meant) + " rows to be " + verb + ", " + with_commas(done) + " were");
+  return done;
+}
+
+void check_keys(const ApplyJob &job) {
+  if (job.plan.key_proven) return;
+  const Rows bad = query(find_bad_key(job.plan));
+  if (bad.empty()) return;
+  const std::string key = join(job.plan.key, ", ");
+  if (bool_of(bad[0][1])) {
+    throw Error(sqlstate::not_null_violation, "source returned a null in key (" + key + "): " + text_of(bad[0][0]),
+                "A null never matches, so the row would be inserted again on every run.",
+                "Choose a key without nulls: primary_key => ARRAY[...].");
+  }
+  throw Error(sqlstate::cardinality, "source returned key " + text_of(bad[0][0]) + " more than once", "The key is (" + key + ").",
+              "Choose columns that are unique on the source: primary_key => ARRAY[...].");
+}
+
+void check_deletes(const ApplyJob &job, std::int64_t lost, std::int64_t before) {
+  if (lost <= 0 || before <= 0) return;
+  if (job.staged == 0 && job.spec.allow_empty) return;
+  if (static_cast<double>(lost) <= job.spec.max_delete_fraction * static_cast<double>(before)) return;
+  const int percent = static_cast<int>(100.0 * static_cast<double>(lost) / static_cast<double>(before));
+  throw Error(sqlstate::wrong_state,
+              "refusing to delete " + with_commas(lost) + " of " + with_commas(before) + " rows of \"" +
+                  display_name(job.target.name) + "\"",
+              "That is " + std::to_string(percent) + " %, more than max_delete_fraction (" +
+                  std::to_string(static_cast<int>(job.spec.max_delete_fraction * 100)) + " %). Nothing was changed.",
+              "If it is meant: options => '{\"max_delete_fraction\": 1}'.");
+}
+
+// ---- by key ----------------------------------------------------------------------------------------------
+
+std::int64_t delete_missing_rows(const ApplyJob &job) {
+  if (!job.spec.delete_missing) return 0;
+  begin_phase(job.progress, Phase::remove, -1);
+  return modify(job, delete_missing(job.target.name, job.plan), "deleted");
+}
+
+void merge_rows(const ApplyJob &job, RunCounts &counts) {
+  counts.deleted = delete_missing_rows(job);
+  begin_phase(job.progress, Phase::merge, job.staged);
+  start_counting(&job.progress.rows);
+  const auto done = static_cast<std::int64_t>(execute(merge(job.target.name, job.plan)));
+  const ModifyCounts acted = stop_counting();
+  if (acted.inserted + acted.updated != done)
+    fail_swallowed(job, "of " + with_commas(acted.inserted + acted.updated) + " rows to be inserted or updated, " +
+                            with_commas(done) + " were");
+  counts.inserted = acted.inserted;
+  counts.updated = acted.updated;
+}
+
+// Changed rows leave before any row comes in: values of a second unique index may be swapped among them.
+void replace_rows(const ApplyJob &job, RunCounts &counts) {
+  const std::vector<std::string> references = cascading_references(job.target);
+  if (!references.empty())
+    throw Error(sqlstate::unique_violation,
+                "changed rows of \"" + display_name(job.target.name) +
+                    "\" would have to be deleted and inserted again",
+                "Another unique index, or a GENERATED ALWAYS identity that is not in the key, forbids to update "
+                "them in place. Foreign keys that act on delete point at the table: " +
+                    join(references, ", ") + ".",
+                "Make the unique constraint go, or the foreign key NO ACTION.");
+  counts.deleted = delete_missing_rows(job);
+  begin_phase(job.progress, Phase::merge, job.staged);
+  counts.updated = modify(job, delete_changed(job.target.name, job.plan), "replaced");
+  counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted") - counts.updated;
+}
+
+bool in_key_index(const ApplyJob &job, const Error &error) {
+  const UniqueKey *key = job.target.find_key(job.plan.key);
+  return key != nullptr && error.diagnostics().constraint == key->index_name;
+}
+
+// A 23505 of the key itself comes from another writer's row, and only while the target is not locked: try
+// again. Of another unique index, it comes from the order of updates: replace.
+void apply_by_key(const ApplyJob &job, RunCounts &counts) {
+  check_keys(job);
+  bool must_replace = job.plan.updates_need_replace();
+  for (int attempt = 1; !must_replace; ++attempt) {
+    bool collided_in_key = false;
+    const bool done = in_subtransaction([&] { merge_rows(job, counts); },
+                                        [&](const ServerError &error) {
+                                          collided_in_key = in_key_index(job, error);
+                                          if (error.diagnostics().sqlstate != sqlstate::unique_violation) return false;
+                                          return !collided_in_key || (!job.exclusively_locked && attempt < 3);
+                                        });
+    if (done) return;
+    must_replace = !collided_in_key;
+  }
+  replace_rows(job, counts);
+}
+
+// ---- as multisets ----------------------------------------------------------------------------------------
+
+void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
+  begin_phase(job.progress, Phase::remove, -1);
+  query(create_difference(job.target.name, job.plan));
+  if (job.spec.delete_missing) counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
+  begin_phase(job.progress, Phase::merge, -1);
+  counts.inserted = modify(job, insert_shortfall(job.target.name, job.plan), "inserted");
+}
+
+}  // namespace
+
+void apply(const ApplyJob &job, RunCounts &counts) {
+  if (job.plan.keyed())
+    apply_by_key(job, counts);
+  else
+    apply_by_multiset(job, counts);
+  counts.unchanged = job.staged - counts.inserted - counts.updated;
+  if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
+
+  // Without a key a changed row is one deleted and one inserted: what counts is how many are gone.
+  const std::int64_t lost = job.plan.keyed() ? counts.deleted : counts.deleted - counts.inserted;
+  check_deletes(job, lost, counts.deleted + counts.updated + counts.unchanged);
+
+  const bool may_differ = !job.spec.delete_missing || !job.exclusively_locked;
+  if (job.spec.verify == VerifyMode::none || may_differ) return;
+  const std::int64_t now = number(query(count_rows(job.target.name)));
+  if (now != job.staged)
+    fail_swallowed(job, "the source has " + with_commas(job.staged) + " rows, the target " + with_commas(now));
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,30 @@
+// Makes the target equal to the stage, touching changed rows only.
+#pragma once
+
+#include <cstdint>
+
+#include "core/progress.h"
+#include "core/sync_plan.h"
+#include "core/sync_spec.h"
+#include "core/table.h"
+#include "pg/sync/run_record.h"
+
+namespace tablesync::pg {
+
+struct ApplyJob {
+  const SyncSpec &spec;
+  const SyncPlan &plan;
+  const Table &target;
+  std::int64_t staged;    // rows in the stage
+  bool exclusively_locked;  // nobody else writes the target
+  Progress &progress;
+};
+
+// Deletes what the source lacks (where the spec says so), then updates and inserts; by key, or as multisets of
+// rows where there is none. Fills the counts. Throws
+//   21000, 23502  the source has a key twice, or a null in it
+//   55000         more rows would be deleted than max_delete_fraction allows
+//   08P01         the target did not take every row (a trigger swallowed some)
+void apply(const ApplyJob &job, RunCounts &counts);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,108 @@
+#include "pg/sync/load.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/copy.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+}
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "pg/server/airlock.h"
+#include "pg/server/latch_host.h"
+
+namespace tablesync::pg {
+namespace {
+
+// The server's callback type has no argument for context: set and cleared by load() alone.
+struct Stream {
+  remote::CopyOut *source;
+  Progress *progress;
+  TimestampTz next_memory_check;
+};
+Stream *stream = nullptr;
+
+int next_bytes(void *buffer, int wanted, int capacity) {
+  return enter([&] {
+    check_for_interrupts();
+    const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
+                                            static_cast<size_t>(capacity));
+    stream->progress->rows = static_cast<std::uint64_t>(stream->source->rows());
+    stream->progress->bytes = static_cast<std::uint64_t>(stream->source->bytes());
+    const TimestampTz now = GetCurrentTimestamp();
+    if (now >= stream->next_memory_check) {
+      stream->next_memory_check = now + USECS_PER_SEC;
+      stream->progress->memory_bytes = private_memory();
+    }
+    return static_cast<int>(got);
+  });
+}
+
+// Server calls only: runs inside the airlock.
+uint64 copy_from_stream(const char *schema, const char *name, const char *const *columns, int column_count,
+                        bool freeze) {
+  Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
+  ParseState *parse = make_parsestate(nullptr);
+  addRangeTableEntryForRelation(parse, relation, RowExclusiveLock, nullptr, false, false);
+  List *names = NIL;
+  for (int i = 0; i < column_count; ++i) names = lappend(names, makeString(pstrdup(columns[i])));
+  List *options = list_make1(makeDefElem(pstrdup("format"), reinterpret_cast<Node *>(makeString(pstrdup("binary"))), -1));
+  if (freeze)
+    options = lappend(options, makeDefElem(pstrdup("freeze"), reinterpret_cast<Node *>(makeString(pstrdup("true"))), -1));
+  CopyFromState copy = BeginCopyFrom(parse, relation, nullptr, nullptr, false, next_bytes, names, options);
+  uint64 const stored = CopyFrom(copy);
+  EndCopyFrom(copy);
+  free_parsestate(parse);
+  table_close(relation, NoLock);
+  CommandCounterIncrement();
+  return stored;
+}
+
+}  // namespace
+
+std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool freeze,
+                  Progress &progress) {
+  std::vector<const char *> columns;
+  for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
+  Stream this_stream{&source, &progress, 0};
+  stream = &this_stream;
+  const auto forget = []() noexcept { stream = nullptr; };
+  const uint64 stored = on_failure(
+      [&] {
+        return call([&] {
+          return copy_from_stream(table.schema.c_str(), table.name.c_str(), columns.data(),
+                                  static_cast<int>(columns.size()), freeze);
+        });
+      },
+      forget);
+  forget();
+
+  // COPY FROM stops at the format's trailer; what matters is that the server said it was all.
+  char rest = 0;
+  if (!source.finished() && source.read(&rest, 1, 1) != 0)
+    throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");
+  progress.rows = static_cast<std::uint64_t>(source.rows());
+  progress.bytes = static_cast<std::uint64_t>(source.bytes());
+  progress.memory_bytes = private_memory();
+  return static_cast<std::int64_t>(stored);
+}
+
+std::int64_t private_memory() {
+  // proc(5): size, resident, shared, ... in pages.
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t size = 0, resident = 0, shared = 0;
+  if (!(statm >> size >> resident >> shared)) return 0;
+  return (resident - shared) * sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace tablesync::pg

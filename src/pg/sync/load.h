@@ -1,0 +1,22 @@
+// Loads the bytes of a binary COPY into a table here, through the server's own COPY FROM: no row is decoded or
+// kept by us.
+#pragma once
+
+#include <cstdint>
+
+#include "core/progress.h"
+#include "core/quote.h"
+#include "core/sync_plan.h"
+#include "remote/copy.h"
+
+namespace tablesync::pg {
+
+// Reads `source` to its end into the planned columns of `table` and returns the number of rows stored, which
+// a BEFORE trigger can make fewer than were received. `freeze`: the table was made in this transaction.
+std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool freeze,
+                  Progress &progress);
+
+// Private memory of this process in bytes; 0 where the system does not tell.
+std::int64_t private_memory();
+
+}  // namespace tablesync::pg

@@ -1,0 +1,300 @@
+// The SQL functions of sync: sync_table, run_sync, wait_run, cancel_run, tablesync.run_progress.
+// They validate, hand over to a worker, and wait; the work is in sync_worker.cpp.
+extern "C" {
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+}
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/sync_spec.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/guc.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/spi.h"
+#include "pg/server/sql_call.h"
+#include "pg/server/worker.h"
+#include "pg/sync/run_record.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+namespace {
+
+// Positions of the arguments, the same in sync_table and run_sync.
+enum Argument {
+  arg_server,
+  arg_source,
+  arg_target,
+  arg_sync_mode,
+  arg_primary_key,
+  arg_incremental_field,
+  arg_incremental_field_type,
+  arg_custom_select,
+  arg_custom_where,
+  arg_custom_count,
+  arg_delete_missing,
+  arg_batch_size,
+  arg_chunk_mode,
+  arg_enable_checkpoint,
+  arg_parallel_workers,
+  arg_memory_limit_mb,
+  arg_max_retries,
+  arg_target_server,
+  arg_verify,
+  arg_wait,
+  arg_options,
+};
+
+// Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.
+constexpr const char *inherited_settings[] = {"search_path",        "timezone",        "lock_timeout",
+                                              "synchronous_commit", "temp_tablespaces", "default_tablespace",
+                                              "tablesync.stall_timeout"};
+
+std::string required(std::optional<std::string> value, const char *what) {
+  if (!value) throw Error(sqlstate::null_not_allowed, std::string(what) + " must not be null");
+  return *value;
+}
+
+void refuse_later_feature(bool given, const std::string &what) {
+  if (given) throw Error(sqlstate::not_supported, what + " is not in this version");
+}
+
+void check_range(const char *name, std::optional<int> value, int low, int high) {
+  if (value && (*value < low || *value > high))
+    throw Error(sqlstate::invalid_parameter,
+                "\"" + std::string(name) + "\" must be between " + std::to_string(low) + " and " +
+                    std::to_string(high),
+                "It is " + std::to_string(*value) + ".");
+}
+
+void check_mode(FunctionCallInfo fcinfo) {
+  const std::string mode = parse_sync_mode(required(text_argument(fcinfo, arg_sync_mode), "sync_mode"));
+  if (mode == "incremental" && PG_ARGISNULL(arg_incremental_field))
+    throw Error(sqlstate::invalid_parameter, "sync_mode \"incremental\" requires incremental_field");
+  refuse_later_feature(mode != "full", "sync_mode \"" + mode + "\"");
+  for (const auto &[argument, name] :
+       {std::pair{arg_incremental_field, "incremental_field"},
+        std::pair{arg_incremental_field_type, "incremental_field_type"}, std::pair{arg_custom_select, "custom_select"},
+        std::pair{arg_custom_where, "custom_where"}, std::pair{arg_custom_count, "custom_count"},
+        std::pair{arg_target_server, "target_server"}})
+    refuse_later_feature(!PG_ARGISNULL(argument), name);
+}
+
+void check_sizes(FunctionCallInfo fcinfo) {
+  check_range("batch_size", int_argument(fcinfo, arg_batch_size), 1, 2147483647);
+  check_range("parallel_workers", int_argument(fcinfo, arg_parallel_workers), 1, 64);
+  check_range("memory_limit_mb", int_argument(fcinfo, arg_memory_limit_mb), 16, 65536);
+  check_range("max_retries", int_argument(fcinfo, arg_max_retries), 0, 100);
+  refuse_later_feature(!PG_ARGISNULL(arg_batch_size), "batch_size");
+  refuse_later_feature(bool_argument(fcinfo, arg_chunk_mode).value_or(false), "chunk_mode");
+  refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1, "parallel_workers above 1");
+  refuse_later_feature(int_argument(fcinfo, arg_max_retries).value_or(0) > 0, "max_retries");
+}
+
+SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
+  SyncSpec spec;
+  spec.server = required(name_argument(fcinfo, arg_server), "server name");
+  spec.source = required(text_argument(fcinfo, arg_source), "source table");
+  const std::string target = required(text_argument(fcinfo, arg_target), "target table");
+  check_mode(fcinfo);
+  check_sizes(fcinfo);
+  spec.primary_key = text_array_argument(fcinfo, arg_primary_key);
+  spec.delete_missing = bool_argument(fcinfo, arg_delete_missing).value_or(true);
+  spec.verify = parse_verify(required(text_argument(fcinfo, arg_verify), "verify"));
+  spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
+  if (const auto options = jsonb_argument(fcinfo, arg_options))
+    for (const Row &row : query("SELECT key, value FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb)", {*options}))
+      set_option(spec, text_of(row[0]), row[1]);
+
+  sql_name(spec.source);  // that it is a name at all
+  spec.target = resolve_target(target);
+  for (const char *name : inherited_settings)
+    if (const char *value = call([&] { return GetConfigOption(name, true, false); }))
+      spec.settings.emplace_back(name, value);
+  return spec;
+}
+
+// What can be known before a worker is started, said by the caller's own session. The worker checks again.
+void check_early(const SyncSpec &spec) {
+  connection_options(connection_source(spec.server));
+  if (Oid const oid = find_target(spec.target, false); OidIsValid(oid)) {
+    check_target(oid, spec.delete_missing);
+    check_not_locked_here(oid);
+  }
+}
+
+void tell_result(const SyncSpec &spec, const Row &row) {
+  const auto count = [&](int n) { return with_commas(std::atoll(text_of(row[n]).c_str())); };
+  const std::string name = display_name(spec.target.name);
+  std::string text;
+  if (text_of(row[1]) == "skipped")
+    text = name + ": skipped, another run is going on (run " + text_of(row[0]) + ")";
+  else
+    text = name + ": " + count(2) + " read, " + count(3) + " inserted, " + count(4) + " updated, " + count(5) +
+           " deleted, " + count(6) + " unchanged in " + human_seconds(std::atof(text_of(row[9]).c_str())) + " (run " +
+           text_of(row[0]) + ")";
+  call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
+}
+
+WorkerTask task_for(const SyncSpec &spec) {
+  return {"tablesync_sync_worker", "pg_tablesync sync " + describe_spec(spec), display_name(spec.target.name),
+          serialize(spec)};
+}
+
+Row started_row(std::int64_t run_id) {
+  Row row(10);
+  row[0] = std::to_string(run_id);
+  row[1] = "running";
+  return row;
+}
+
+// Lets the transaction go, and with it the snapshot that would hold back vacuum during the wait.
+void release_snapshot() {
+  call([] {
+    SPI_connect_ext(SPI_OPT_NONATOMIC);
+    SPI_commit();
+    SPI_finish();
+  });
+}
+
+Row sync(FunctionCallInfo fcinfo, const char *function, bool may_release_snapshot) {
+  check_may_launch(function);
+  const SyncSpec spec = spec_from_arguments(fcinfo);
+  const bool wait = bool_argument(fcinfo, arg_wait).value_or(true);
+  check_early(spec);
+  if (!wait) return started_row(start_in_worker(task_for(spec)));
+  if (may_release_snapshot) release_snapshot();
+  Row row = run_in_worker(task_for(spec));
+  tell_result(spec, row);
+  return row;
+}
+
+Row existing_run(std::int64_t run_id) {
+  std::optional<Row> row = find_run(run_id);
+  if (!row)
+    throw Error(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
+                "Or it belongs to another role.", "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
+  return *row;
+}
+
+// Raises the error that ended a run.
+[[noreturn]] void raise_recorded(const Row &row) {
+  Diagnostics said;
+  said.sqlstate = text_of(row[11]);
+  said.message = text_of(row[12]);
+  said.detail = text_of(row[13]);
+  said.hint = text_of(row[14]);
+  said.context = text_of(row[15]);
+  throw Error(said);
+}
+
+Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
+  for (;;) {
+    Row row = existing_run(run_id);
+    const std::string &status = text_of(row[1]);
+    if (status == "failed" || status == "canceled" || status == "interrupted") raise_recorded(row);
+    if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) {
+      row.resize(10);
+      return row;
+    }
+    call([] {
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, PG_WAIT_EXTENSION);
+      ResetLatch(MyLatch);
+      CHECK_FOR_INTERRUPTS();
+    });
+  }
+}
+
+Rows progress_of(std::int64_t run_id) {
+  const Rows found = query("SELECT shared_memory FROM tablesync.run WHERE run_id = $1::int8 AND status = 'running'",
+                           {std::to_string(run_id)});
+  if (found.empty()) return {};
+  SharedSegment segment =
+      SharedSegment::attach(static_cast<dsm_handle>(std::strtoul(text_of(found[0][0]).c_str(), nullptr, 10)));
+  Rows rows;
+  // The handle may have been taken by another run by now.
+  if (segment.run() != nullptr && segment.run()->run_id.load() == run_id) {
+    const ProgressReading now = read(segment.run()->progress, GetCurrentTimestamp());
+    const auto known = [](double value) {
+      return value < 0 ? Cell() : Cell(std::to_string(static_cast<std::int64_t>(value)));
+    };
+    rows.push_back({std::string(name_of(now.phase)), std::to_string(now.rows), std::to_string(now.bytes),
+                    known(now.percent()), known(now.rate()),
+                    now.seconds_left() < 0 ? Cell() : Cell(std::to_string(std::lround(now.seconds_left())) + " seconds"),
+                    std::to_string(now.memory_bytes)});
+  }
+  segment.detach();
+  return rows;
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_sync_table);
+PG_FUNCTION_INFO_V1(tablesync_run_sync);
+PG_FUNCTION_INFO_V1(tablesync_wait_run);
+PG_FUNCTION_INFO_V1(tablesync_cancel_run);
+PG_FUNCTION_INFO_V1(tablesync_run_progress);
+
+Datum tablesync_sync_table(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::record_result(fcinfo, pg::sync(fcinfo, "sync_table", false)); });
+}
+
+Datum tablesync_run_sync(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] {
+    // Inside a transaction block, or a function, the snapshot must stay.
+    const bool atomic = !IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
+    return pg::record_result(fcinfo, pg::sync(fcinfo, "run_sync", !atomic));
+  });
+}
+
+Datum tablesync_wait_run(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] {
+    if (PG_ARGISNULL(0)) throw Error(sqlstate::null_not_allowed, "run must not be null");
+    TimestampTz give_up = 0;
+    if (!PG_ARGISNULL(1))
+      give_up = DatumGetTimestampTz(pg::call([&] {
+        return DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
+                                   PG_GETARG_DATUM(1));
+      }));
+    return pg::record_result(fcinfo, pg::wait_for_run(PG_GETARG_INT64(0), give_up));
+  });
+}
+
+Datum tablesync_cancel_run(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=]() -> Datum {
+    const std::int64_t run_id = PG_GETARG_INT64(0);
+    pg::existing_run(run_id);
+    const Rows canceled = pg::query(
+        "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM tablesync.run r JOIN "
+        "pg_catalog.pg_stat_get_activity(r.worker_pid) a ON a.backend_start = r.worker_start WHERE r.run_id = "
+        "$1::int8 AND r.status = 'running'",
+        {std::to_string(run_id)});
+    PG_RETURN_BOOL(!canceled.empty() && bool_of(canceled[0][0]));
+  });
+}
+
+Datum tablesync_run_progress(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::set_result(fcinfo, pg::progress_of(PG_GETARG_INT64(0))); });
+}
+}

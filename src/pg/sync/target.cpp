@@ -1,0 +1,262 @@
+#include "pg/sync/target.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pg/server/compat.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+}
+
+#include "core/deparse.h"
+#include "core/describe.h"
+#include "core/error.h"
+#include "pg/server/airlock.h"
+#include "pg/server/spi.h"
+#include "pg/server/transaction.h"
+
+namespace tablesync::pg {
+
+QualifiedName resolve_target(const std::string &text) {
+  struct Names {
+    char *schema, *table;
+  };
+  const Names names = call([&] {
+    RangeVar *name = makeRangeVarFromNameList(compat_parse_name(text.c_str()));
+    Oid const found = RangeVarGetRelid(name, NoLock, true);
+    Oid schema = InvalidOid;
+    if (OidIsValid(found))
+      schema = get_rel_namespace(found);
+    else if (name->schemaname == nullptr)
+      schema = RangeVarGetCreationNamespace(name);
+    return Names{OidIsValid(schema) ? get_namespace_name(schema) : name->schemaname, name->relname};
+  });
+  return {names.schema, names.table};
+}
+
+std::string sql_name(const std::string &text) {
+  const char *const quoted = call([&] { return NameListToQuotedString(compat_parse_name(text.c_str())); });
+  return quoted;
+}
+
+namespace {
+
+std::string name_of(Oid oid) {
+  const char *schema = call([&] { return get_namespace_name(get_rel_namespace(oid)); });
+  const char *name = call([&] { return get_rel_name(oid); });
+  return display_name(QualifiedName{schema != nullptr ? schema : "", name != nullptr ? name : ""});
+}
+
+std::string current_user_name() { return call([] { return GetUserNameFromId(GetUserId(), false); }); }
+
+bool is_ours(Oid oid) {
+  return call([&] {
+    Oid const extension = getExtensionOfObject(RelationRelationId, oid);
+    return OidIsValid(extension) && extension == get_extension_oid("pg_tablesync", true);
+  });
+}
+
+void check_privileges(Oid oid, bool deletes) {
+  const AclMode needed = ACL_SELECT | ACL_INSERT | ACL_UPDATE | (deletes ? ACL_DELETE : 0);
+  const AclMode has = call([&] { return pg_class_aclmask(oid, GetUserId(), needed, ACLMASK_ALL); });
+  if (has == needed) return;
+  std::vector<std::string> missing;
+  if ((needed & ~has & ACL_SELECT) != 0) missing.emplace_back("SELECT");
+  if ((needed & ~has & ACL_INSERT) != 0) missing.emplace_back("INSERT");
+  if ((needed & ~has & ACL_UPDATE) != 0) missing.emplace_back("UPDATE");
+  if ((needed & ~has & ACL_DELETE) != 0) missing.emplace_back("DELETE");
+  throw Error(sqlstate::insufficient_privilege, "permission denied for table " + name_of(oid), {},
+              "GRANT " + join(missing, ", ") + " ON " + name_of(oid) + " TO " + display_name(current_user_name()) +
+                  ".");
+}
+
+}  // namespace
+
+void check_target(unsigned int oid, bool deletes) {
+  struct Facts {
+    char kind;
+    bool temporary, has_rules, is_system;
+  };
+  const Facts facts = call([&] {
+    HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple))
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the target table was dropped during the call")));
+    auto *row = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+    Facts found{row->relkind, row->relpersistence == RELPERSISTENCE_TEMP, row->relhasrules,
+                IsCatalogRelationOid(oid) || IsToastNamespace(row->relnamespace) || oid < FirstNormalObjectId};
+    ReleaseSysCache(tuple);
+    return found;
+  });
+  const std::string name = name_of(oid);
+  if (facts.is_system)
+    throw Error(sqlstate::insufficient_privilege, "permission denied: \"" + name + "\" is a system catalog");
+  if (is_ours(oid))
+    throw Error(sqlstate::insufficient_privilege,
+                "permission denied: \"" + name + "\" belongs to the extension pg_tablesync");
+  if (facts.kind != RELKIND_RELATION && facts.kind != RELKIND_PARTITIONED_TABLE)
+    throw Error(sqlstate::wrong_object_type, "\"" + name + "\" is not a table");
+  if (facts.temporary)
+    throw Error(sqlstate::not_supported, "cannot sync into temporary table \"" + name + "\"",
+                "The work is done by a background worker, which is another session.",
+                "Use a permanent or an unlogged table.");
+  if (facts.has_rules)
+    throw Error(sqlstate::not_supported, "cannot MERGE into \"" + name + "\": it has rules");
+  if (call([&] { return check_enable_rls(oid, InvalidOid, true); }) == RLS_ENABLED)
+    throw Error(sqlstate::not_supported,
+                "user \"" + current_user_name() + "\" cannot sync into relation with row-level security enabled: \"" +
+                    name + "\"",
+                "Rows that a policy hides could be neither compared nor deleted.",
+                "Call it as the table's owner, or as a role with BYPASSRLS.");
+  check_privileges(oid, deletes);
+}
+
+void check_not_locked_here(unsigned int oid) {
+  const bool held = call([&] {
+    LOCKTAG tag;
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, oid);
+    for (LOCKMODE mode = ShareUpdateExclusiveLock; mode <= AccessExclusiveLock; ++mode)
+      if (compat_lock_held_by_me(&tag, mode)) return true;
+    return compat_lock_held_by_me(&tag, RowExclusiveLock);
+  });
+  if (held)
+    throw Error(sqlstate::active_transaction,
+                "sync_table() cannot run in a transaction that has already changed data or locked \"" +
+                    name_of(oid) + "\"",
+                "The background worker would wait for this session, which waits for the worker.",
+                "COMMIT first, then call it.");
+}
+
+unsigned int find_target(const QualifiedName &name, bool lock) {
+  return call([&] {
+    if (!OidIsValid(get_namespace_oid(name.schema.c_str(), true))) return InvalidOid;
+    RangeVar *range = makeRangeVar(pstrdup(name.schema.c_str()), pstrdup(name.name.c_str()), -1);
+    return RangeVarGetRelid(range, lock ? RowExclusiveLock : NoLock, true);
+  });
+}
+
+bool try_lock_exclusively(unsigned int oid) {
+  return call([&] { return ConditionalLockRelationOid(oid, ShareRowExclusiveLock); });
+}
+
+Table describe_target(const QualifiedName &name) {
+  const Rows relation = query(relation_query(), {quote_qualified(name)});
+  if (relation.empty())
+    throw Error(sqlstate::undefined_table, "table \"" + display_name(name) + "\" does not exist");
+  Table table = decode_relation(relation[0]);
+  decode_columns(table, query(columns_query(PG_VERSION_NUM), {table.oid}));
+  decode_keys(table, query(keys_query(), {table.oid}));
+  return table;
+}
+
+namespace {
+
+void create_schema_if_absent(const std::string &schema) {
+  if (OidIsValid(call([&] { return get_namespace_oid(schema.c_str(), true); }))) return;
+  if (call([] { return compat_aclcheck_database(MyDatabaseId, GetUserId(), ACL_CREATE); }) != ACLCHECK_OK) {
+    const std::string database = call([] { return get_database_name(MyDatabaseId); });
+    throw Error(sqlstate::insufficient_privilege, "permission denied to create schema \"" + schema + "\"", {},
+                "GRANT CREATE ON DATABASE " + display_name(database) + " TO " + display_name(current_user_name()) +
+                    ", or create the schema.");
+  }
+  execute("CREATE SCHEMA " + quote_identifier(schema));
+}
+
+void check_may_create_in(const std::string &schema) {
+  Oid const oid = call([&] { return get_namespace_oid(schema.c_str(), false); });
+  if (call([&] { return compat_aclcheck_schema(oid, GetUserId(), ACL_CREATE); }) != ACLCHECK_OK)
+    throw Error(sqlstate::insufficient_privilege, "permission denied for schema " + schema, {},
+                "GRANT CREATE ON SCHEMA " + display_name(schema) + " TO " + display_name(current_user_name()) + ".");
+}
+
+// The source's type by the same name here, in SQL form; empty where there is none. Built from our own catalog,
+// never from the text that the source sent.
+std::string local_type(const Column &column) {
+  const Rows rows = query(
+      "SELECT pg_catalog.format_type(CASE WHEN $3::bool THEN t.typarray ELSE t.oid END, $4::int4) FROM "
+      "pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1::name AND "
+      "t.typname = $2::name AND t.typtype <> 'p' AND t.typisdefined AND (t.typarray <> 0 OR NOT $3::bool)",
+      {column.type.schema, column.type.name, column.type.is_array ? "true" : "false",
+       std::to_string(column.typmod)});
+  return rows.empty() ? "" : text_of(rows[0][0]);
+}
+
+bool collation_exists(const QualifiedName &name) {
+  return !query(
+              "SELECT FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE "
+              "n.nspname = $1::name AND c.collname = $2::name AND c.collencoding IN (-1, (SELECT d.encoding FROM "
+              "pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))",
+              {name.schema, name.name})
+              .empty();
+}
+
+void notice(const std::string &text) {
+  call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
+}
+
+}  // namespace
+
+void create_target(const QualifiedName &name, const Table &source) {
+  create_schema_if_absent(name.schema);
+  check_may_create_in(name.schema);
+  std::vector<NewColumn> columns;
+  for (const Column &column : source.columns) {
+    NewColumn made{&column, local_type(column), false};
+    if (made.sql_type.empty()) {
+      notice("type \"" + column.sql_type + "\" does not exist here: column \"" + column.name +
+             "\" is created as text");
+      made.sql_type = "pg_catalog.text";
+    } else if (column.collation) {
+      made.has_collation = collation_exists(*column.collation);
+      if (!made.has_collation)
+        notice("collation \"" + display_name(*column.collation) + "\" does not exist here: column \"" + column.name +
+               "\" gets the default");
+    }
+    columns.push_back(made);
+  }
+  execute(create_table(name, columns));
+  for (const std::string &comment : comments(name, source)) execute(comment);
+}
+
+namespace {
+
+std::vector<std::string> first_column(const Rows &rows) {
+  std::vector<std::string> values;
+  for (const Row &row : rows) values.push_back(text_of(row[0]));
+  return values;
+}
+
+}  // namespace
+
+std::vector<std::string> before_row_triggers(const Table &target) {
+  // pg_trigger.tgtype: bit 0 is ROW, bit 1 is BEFORE. Partitions have triggers of their own.
+  return first_column(query(
+      "SELECT DISTINCT g.tgname FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid OR g.tgrelid IN (SELECT "
+      "i.relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) i)) AND NOT g.tgisinternal AND g.tgenabled <> 'D' "
+      "AND (g.tgtype & 3) = 3 ORDER BY 1",
+      {target.oid}));
+}
+
+std::vector<std::string> cascading_references(const Table &target) {
+  return first_column(
+      query("SELECT c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1::oid AND "
+            "c.confdeltype IN ('c', 'n', 'd') ORDER BY 1",
+            {target.oid}));
+}
+
+}  // namespace tablesync::pg

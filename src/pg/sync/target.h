@@ -1,0 +1,49 @@
+// The target table: resolved, checked, described, made.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/table.h"
+
+namespace tablesync::pg {
+
+// Resolves a target's name as the user wrote it, with the current search_path: where no such table exists, the
+// schema in which CREATE TABLE would make it. Throws 42601/42602 for text that is not a name, 0A000 for a name of
+// another database.
+QualifiedName resolve_target(const std::string &text);
+
+// A name as a user wrote it, in SQL form with every part quoted. Throws as above.
+std::string sql_name(const std::string &text);
+
+// Throws where the current user may not sync into this existing table, or it is not a table that can be synced
+// into: 42809, 42501, 0A000. `deletes`: whether rows may have to be deleted.
+void check_target(unsigned int oid, bool deletes);
+
+// Throws 25001 where this session holds a lock on the table that its worker would wait for.
+void check_not_locked_here(unsigned int oid);
+
+// The oid of the table by that name, 0 where there is none. `lock`: takes ROW EXCLUSIVE on it until the end of
+// the transaction.
+unsigned int find_target(const QualifiedName &name, bool lock);
+
+// Tries for SHARE ROW EXCLUSIVE, which keeps other writers out. Not taken where somebody (an autovacuum, say)
+// holds a lock that conflicts.
+bool try_lock_exclusively(unsigned int oid);
+
+// The description of a table here, by the same statements as on the source.
+Table describe_target(const QualifiedName &name);
+
+// Makes the schema if it is absent, and the table with the source's columns, types, NOT NULLs, identities,
+// collations and comments, without a key. Types that are missing here become text, with a NOTICE.
+void create_target(const QualifiedName &name, const Table &source);
+
+// Names of enabled BEFORE ROW triggers: they can swallow rows.
+std::vector<std::string> before_row_triggers(const Table &target);
+
+// Names of foreign keys of other tables that would delete or change rows there when rows here are deleted.
+std::vector<std::string> cascading_references(const Table &target);
+
+}  // namespace tablesync::pg

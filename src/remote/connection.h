@@ -1,0 +1,89 @@
+// Connection: one libpq connection that never blocks the process it lives in.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/connection_option.h"
+#include "core/error.h"
+#include "core/rows.h"
+#include "remote/host.h"
+
+namespace tablesync::remote {
+
+// How far connecting got before it failed.
+enum class ConnectStep { lookup, tcp, tls, login };
+const char *name_of(ConnectStep step);
+
+class ConnectError : public Error {
+ public:
+  ConnectError(Diagnostics diagnostics, ConnectStep step) : Error(std::move(diagnostics)), step_(step) {}
+  ConnectStep step() const noexcept { return step_; }
+
+ private:
+  ConnectStep step_;
+};
+
+struct ConnectionSettings {
+  std::string server_name;                // for messages
+  std::vector<ConnectionOption> options;  // from connection_options()
+  std::string client_encoding;            // the name libpq knows it by
+  bool password_must_be_used = false;
+  std::chrono::milliseconds stall_timeout{300000};  // without a byte from the server
+};
+
+class Connection {
+ public:
+  // Connects. Throws ConnectError 08001 (the server's own words in DETAIL), or 2F003 where the password was not
+  // used. `host` must outlive the connection.
+  Connection(Host &host, const ConnectionSettings &settings);
+  ~Connection();
+  Connection(const Connection &) = delete;
+  Connection &operator=(const Connection &) = delete;
+
+  // Runs one statement with text parameters; returns its rows.
+  // Throws the server's error (SQLSTATE, detail, hint, context) or 08006 where the connection broke.
+  Rows query(const std::string &sql, const std::vector<std::string> &parameters = {});
+  // Runs a batch of our own statements in one round trip; rows are dropped.
+  void execute(const std::string &batch);
+  // Starts COPY ... TO STDOUT. Then read with CopyOut.
+  void start_copy_out(const std::string &sql);
+
+  int server_version() const { return PQserverVersion(connection_.get()); }
+  bool encrypted() const { return PQsslInUse(connection_.get()) != 0; }
+  // "15.20", as the server names itself.
+  std::string server_version_text() const;
+
+ private:
+  friend class CopyOut;
+  struct Finish {
+    Host *host;
+    void operator()(PGconn *connection) const noexcept {
+      PQfinish(connection);
+      host->release_descriptor();
+    }
+  };
+  struct Clear {
+    void operator()(PGresult *result) const noexcept { PQclear(result); }
+  };
+  using Result = std::unique_ptr<PGresult, Clear>;
+
+  void connect(const ConnectionSettings &settings);
+  void send(int sent);
+  Result next_result();
+  void drain();
+  void wait_readable();
+  [[noreturn]] void fail(const PGresult *result);
+  [[noreturn]] void fail_lost(const std::string &detail);
+
+  Host &host_;
+  std::string server_name_;
+  std::chrono::milliseconds stall_timeout_;
+  std::unique_ptr<PGconn, Finish> connection_;
+};
+
+}  // namespace tablesync::remote

@@ -1,0 +1,85 @@
+#include "remote/copy.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+namespace tablesync::remote {
+namespace {
+
+// Whether a message holds a row. The server sends one message per row; the header of the format may come in
+// front of the first row or alone, the trailer (-1 as int16) alone or behind the header ("COPY", Binary Format).
+bool holds_row(std::string_view message) {
+  constexpr std::string_view signature("PGCOPY\n\377\r\n\0", 11);
+  constexpr size_t header_size = 19;  // signature, flags, length of the (empty) extension
+  if (message.substr(0, signature.size()) == signature)
+    message.remove_prefix(std::min(header_size, message.size()));
+  return !message.empty() && message != std::string_view("\377\377", 2);
+}
+
+}  // namespace
+
+CopyOut::CopyOut(Connection &connection, const std::string &sql) : connection_(connection) {
+  connection_.start_copy_out(sql);
+}
+
+CopyOut::~CopyOut() { PQfreemem(message_); }
+
+size_t CopyOut::read(char *buffer, size_t wanted, size_t capacity) {
+  size_t filled = 0;
+  while (filled < capacity) {
+    if (taken_ == size_) {
+      // Take what libpq has; once there is enough, do not wait for more.
+      if (finished_ || !next_message()) {
+        if (finished_ || filled >= wanted) break;
+        connection_.wait_readable();
+        continue;
+      }
+    }
+    const size_t part = std::min(size_ - taken_, capacity - filled);
+    std::memcpy(buffer + filled, message_ + taken_, part);
+    taken_ += part;
+    filled += part;
+  }
+  return filled;
+}
+
+// Makes the next message the current one. False where libpq has no complete one yet, or at the end.
+bool CopyOut::next_message() {
+  PGconn *const raw = connection_.connection_.get();
+  PQfreemem(message_);
+  message_ = nullptr;
+  size_ = taken_ = 0;
+  int length = PQgetCopyData(raw, &message_, 1);
+  if (length == 0) {
+    // The bytes are often there already; a look is cheaper than a wait.
+    if (PQconsumeInput(raw) == 0) connection_.fail_lost(PQerrorMessage(raw));
+    length = PQgetCopyData(raw, &message_, 1);
+  }
+  if (length == 0) return false;
+  if (length == -2) connection_.fail_lost(PQerrorMessage(raw));
+  if (length == -1) {
+    take_final_status();
+    return false;
+  }
+  size_ = static_cast<size_t>(length);
+  bytes_ += length;
+  if (holds_row({message_, size_})) ++rows_;
+  return true;
+}
+
+// The end of the data is not the end of the story: an error half-way arrives here.
+void CopyOut::take_final_status() {
+  const Connection::Result result = connection_.next_result();
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) connection_.fail(result.get());
+  const std::int64_t promised = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
+  connection_.drain();
+  if (promised != rows_)
+    throw Error(sqlstate::protocol_violation,
+                "received " + std::to_string(rows_) + " rows, but the server sent " + std::to_string(promised),
+                "Server \"" + connection_.server_name_ + "\".");
+  finished_ = true;
+}
+
+}  // namespace tablesync::remote
