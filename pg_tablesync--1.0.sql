@@ -208,7 +208,10 @@ LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   api regnamespace := (SELECT extnamespace FROM pg_extension WHERE extname = 'pg_tablesync');
 BEGIN
-  EXECUTE format('GRANT USAGE ON SCHEMA tablesync, %s TO %s', api, role);
+  EXECUTE format('GRANT USAGE ON SCHEMA tablesync TO %s', role);
+  IF NOT has_schema_privilege(role::oid, api::oid, 'USAGE') THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
+  END IF;
   EXECUTE format(
     'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.progress TO %s', role);
   EXECUTE format(
@@ -229,8 +232,7 @@ BEGIN
     '%1$s.connection_info, tablesync.run_progress FROM %2$s', api, role);
   EXECUTE format(
     'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.progress FROM %s', role);
-  -- The API's own schema may be one that the role uses for other things: its USAGE stays.
-  EXECUTE format('REVOKE USAGE ON SCHEMA tablesync FROM %s', role);
+  EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
 

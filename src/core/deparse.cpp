@@ -24,7 +24,9 @@ std::string column_names(const SyncPlan &plan) {
 // A staged value in the target's type.
 std::string staged(const ColumnPlan &column, std::string_view alias) {
   const std::string value = std::string(alias) + "." + quote_identifier(column.name);
-  return column.cast_in_merge ? "CAST(" + value + " AS " + column.target_type + ")" : value;
+  // From text to regclass there is a function that does not know '-'; from bpchar it is the type's own input.
+  return column.cast_in_merge ? "CAST(CAST(" + value + " AS pg_catalog.bpchar) AS " + column.target_type + ")"
+                              : value;
 }
 
 // The stage as a FROM item `s` whose columns have the target's types.
@@ -91,6 +93,7 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("intervalstyle", "postgres");
   set("extra_float_digits", "3");
   set("bytea_output", "hex");
+  set("standard_conforming_strings", "on");
   set("timezone", "'UTC'");
   set("row_security", "off");  // an error instead of rows silently left out
   // The source notices within seconds that we are gone, also while it computes.

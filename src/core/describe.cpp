@@ -67,11 +67,11 @@ WITH RECURSIVE part (root, path, type, typmod) AS (
            pg_catalog.string_agg(p.path || n.nspname || '.' || t.typname || ' ' || p.typmod, ', '
                                  ORDER BY p.path COLLATE pg_catalog."C"),
            -- reg* types carry oids, which mean something else elsewhere; tsvector's order of lexemes
-           -- depends on the machine.
+           -- depends on the machine; an empty int2vector or oidvector cannot be received.
            pg_catalog.bool_and(t.typsend::pg_catalog.oid <> 0 AND t.typreceive::pg_catalog.oid <> 0
                AND NOT (n.nspname = 'pg_catalog'
                         AND (t.typname LIKE 'reg%' OR t.typname LIKE 'pg\_%' AND t.typname <> 'pg_lsn'
-                             AND t.typname <> 'pg_snapshot' OR t.typname = 'tsvector' OR t.typname = 'gtsvector')))
+                             AND t.typname <> 'pg_snapshot' OR t.typname IN ('tsvector', 'gtsvector', 'int2vector', 'oidvector'))))
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     GROUP BY p.root
 )

@@ -95,6 +95,26 @@ std::string sanitize(std::string_view foreign, bool utf8) {
   return clean;
 }
 
+std::string shorten_own_statements(const std::string &context) {
+  constexpr std::string_view begin = "SQL statement \"";
+  constexpr size_t kept = 60;
+  std::string shortened;
+  size_t at = 0;
+  while (at < context.size()) {
+    size_t end = context.find('\n', at);
+    // A statement ends at a quote at the end of a line.
+    const bool statement = context.compare(at, begin.size(), begin) == 0;
+    while (statement && end != std::string::npos && context[end - 1] != '"') end = context.find('\n', end + 1);
+    const std::string entry = context.substr(at, end == std::string::npos ? end : end - at);
+    const bool ours = statement && entry.find("pg_temp.tablesync_") != std::string::npos;
+    if (!shortened.empty()) shortened += '\n';
+    shortened += ours && entry.size() > begin.size() + kept ? entry.substr(0, begin.size() + kept) + " ...\"" : entry;
+    if (end == std::string::npos) break;
+    at = end + 1;
+  }
+  return shortened;
+}
+
 namespace {
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);

@@ -16,6 +16,10 @@ std::string human_seconds(double seconds);          // 0.4 -> 0.4 s, 95 -> 1 min
 // no byte sequence that is invalid in UTF-8.
 std::string sanitize(std::string_view foreign, bool utf8);
 
+// An error's context with our own long statements cut to their beginning: what the server calls
+// SQL statement "MERGE INTO ...". Statements of other people's triggers stay whole.
+std::string shorten_own_statements(const std::string &context);
+
 // The candidate nearest to `word` in edit distance, or empty when none is near enough to be meant.
 std::string nearest(std::string_view word, const std::vector<std::string> &candidates);
 

@@ -57,7 +57,8 @@ ConnectStep step_of(ConnStatusType status, ConnectStep before) {
 
 struct Failure {
   ConnectStep step;
-  std::string reason;  // libpq's, or ours on timeout
+  std::string reason{};  // libpq's, or ours on timeout
+  bool timed_out = false;
 };
 
 std::string endpoint(const std::vector<ConnectionOption> &options) {
@@ -68,7 +69,8 @@ std::string endpoint(const std::vector<ConnectionOption> &options) {
 
 std::string hint_for(const Failure &failure, const ConnectionSettings &settings) {
   const std::string server = display_name(settings.server_name);
-  switch (failure.step) {
+  // A peer that takes the connection and says nothing is no matter of TLS or passwords.
+  switch (failure.timed_out ? ConnectStep::tcp : failure.step) {
     case ConnectStep::lookup:
       return "Check the host: ALTER SERVER " + server + " OPTIONS (SET host '...').";
     case ConnectStep::tcp:
@@ -155,7 +157,7 @@ void Connection::connect(const ConnectionSettings &settings) {
   PQsetErrorVerbosity(raw, PQERRORS_DEFAULT);
 
   // libpq looks names up while it starts or polls; a failure before any socket work is a look-up's.
-  Failure failure{ConnectStep::lookup, ""};
+  Failure failure{ConnectStep::lookup};
   const auto deadline = steady_clock::now() + std::chrono::seconds(timeout_s);
   PostgresPollingStatusType poll = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   failure.step = step_of(PQstatus(raw), failure.step);
@@ -167,6 +169,7 @@ void Connection::connect(const ConnectionSettings &settings) {
     const auto what = poll == PGRES_POLLING_READING ? Host::For::reading : Host::For::writing;
     // The socket changes when libpq goes on to the next address.
     if (!host_.wait(PQsocket(raw), what, remaining_ms(deadline)) && remaining_ms(deadline) == 0) {
+      failure.timed_out = true;
       failure.reason = "No answer within " + std::to_string(timeout_s) + " s (connect_timeout).";
       fail_connect(failure, settings, host_.utf8());
     }
@@ -283,6 +286,11 @@ void Connection::fail(const PGresult *result) {
   diagnostics.datatype = field(PG_DIAG_DATATYPE_NAME);
   diagnostics.constraint = field(PG_DIAG_CONSTRAINT_NAME);
   add_context(diagnostics, "remote server \"" + server_name_ + "\"");
+  if (diagnostics.sqlstate == sqlstate::insufficient_privilege && diagnostics.hint.empty()) {
+    const char *role = PQuser(connection_.get());
+    diagnostics.hint = "On the source, GRANT USAGE on the schema and SELECT on the table to " +
+                       display_name(role != nullptr ? role : "") + ".";
+  }
   throw Error(std::move(diagnostics));
 }
 

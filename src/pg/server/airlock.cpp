@@ -3,6 +3,7 @@
 extern "C" {
 #include "postgres.h"
 
+#include "utils/guc.h"
 #include "utils/memutils.h"
 }
 
@@ -122,7 +123,12 @@ Failure describe_failure() noexcept {
 }
 
 void raise(const Failure &failure) {
-  if (failure.from_server) ReThrowError(failure.data);
+  if (failure.from_server) {
+    // ReThrowError sends an error where it was to be sent; errstart(), which decides that, is not run again.
+    failure.data->output_to_server = log_min_messages == LOG ? false : log_min_messages <= ERROR;
+    failure.data->output_to_client = true;
+    ReThrowError(failure.data);
+  }
   ThrowErrorData(failure.data);
   pg_unreachable();
 }

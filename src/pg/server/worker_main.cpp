@@ -4,6 +4,7 @@ extern "C" {
 
 #include "libpq/pqmq.h"
 #include "libpq/pqsignal.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -45,7 +46,8 @@ void forget_libpq_environment() {
   for (const PQconninfoOption *option = options; option->keyword != nullptr; ++option)
     if (option->envvar != nullptr) unsetenv(option->envvar);
   PQconninfoFree(options);
-  for (const char *variable : {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE"}) unsetenv(variable);
+  // The last three go into the startup packet straight from the environment.
+  for (const char *variable : {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGDATESTYLE", "PGTZ", "PGGEQO"}) unsetenv(variable);
 }
 
 SharedSegment attach(dsm_handle handle) {
@@ -73,6 +75,8 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   const SharedSegment segment = attach(DatumGetUInt32(argument));
   SharedRun &run = *segment.run();
   call([&] { BackgroundWorkerInitializeConnectionByOid(run.database, run.role, 0); });
+  // COPY, errors and notices pass untouched: the source was asked for the database's encoding.
+  call([] { SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET, PGC_S_OVERRIDE); });
   forget_libpq_environment();
 
   const std::string reply = serialize(task(run, segment.request()));

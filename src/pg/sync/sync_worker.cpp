@@ -63,7 +63,8 @@ class SyncRun {
   void copy_into_target(remote::CopyOut &source);
   void copy_into_stage(remote::CopyOut &source);
   void finish_new_target();
-  void fail(const Error &error);
+  Diagnostics explain(Diagnostics said) const;
+  void fail(const Diagnostics &said);
   Row reply(const char *status) const;
   template <typename F>
   void step(const char *name, F f);
@@ -96,6 +97,10 @@ void apply_settings(const SyncSpec &spec) {
   set_option("intervalstyle", "postgres");
   set_option("extra_float_digits", "1");
   set_option("bytea_output", "hex");
+  // What a role or a database may have set otherwise, and what would change values or statements.
+  set_option("array_nulls", "on");
+  set_option("standard_conforming_strings", "on");
+  set_option("xmloption", "content");
   set_option("jit", "off");
   // The limit covers what is in use at one time: the stage's buffers and one hash or sort of the merge, or the
   // build of the key.
@@ -121,16 +126,32 @@ Row SyncRun::run() {
     return work();
   } catch (const Error &error) {
     detail::abort_transaction();
-    Diagnostics said = error.diagnostics();
-    if (termination_requested() && said.sqlstate == sqlstate::canceled) {
-      said.sqlstate = sqlstate::admin_shutdown;
-      said.message = "the sync was terminated";
-    }
-    if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
-    const Error complete(said);
-    fail(complete);
+    const Diagnostics said = explain(error.diagnostics());
+    fail(said);
     throw ServerError(said);  // its context is complete
   }
+}
+
+// What the user is told of a failure: which of the ways to be stopped it was, and in which run.
+Diagnostics SyncRun::explain(Diagnostics said) const {
+  if (said.sqlstate == sqlstate::canceled) {
+    const bool timed_out =
+        spec_.timeout_ms > 0 && (now_seconds() - started_) * 1000 >= static_cast<double>(spec_.timeout_ms);
+    if (termination_requested()) {
+      said.sqlstate = sqlstate::admin_shutdown;
+      said.message = "the sync was terminated";
+    } else if (timed_out) {
+      said.message = "the sync took longer than its timeout of " +
+                     human_seconds(static_cast<double>(spec_.timeout_ms) / 1000);
+      said.hint = "Nothing was changed. Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
+    } else {
+      said.message = "the sync was canceled";
+    }
+    said.context.clear();  // where it was at that moment says nothing
+  }
+  said.context = shorten_own_statements(said.context);
+  if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
+  return said;
 }
 
 Row SyncRun::work() {
@@ -239,7 +260,7 @@ void SyncRun::copy() {
   {
     remote::CopyOut stream(source_->connection(), copy_out(source_->table(), plan_));
     if (target_is_empty_ && exclusively_locked_ && !plan_.needs_stage() &&
-        (target_is_new_ || plan_.key_proven || !plan_.keyed()))
+        (plan_.key_proven || !plan_.keyed()))
       copy_into_target(stream);
     else
       copy_into_stage(stream);
@@ -308,15 +329,14 @@ void SyncRun::finish_new_target() {
 
 // Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this target
 // closes the record.
-void SyncRun::fail(const Error &error) {
+void SyncRun::fail(const Diagnostics &said) {
   if (run_id_ == 0) return;
-  const bool canceled = error.diagnostics().sqlstate == sqlstate::canceled ||
-                        error.diagnostics().sqlstate == sqlstate::admin_shutdown;
+  const bool canceled = said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown;
   try {
     call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
     source_.reset();
     in_transaction(
-        [&] { finish_run(run_id_, canceled ? "canceled" : "failed", RunCounts{}, steps_, &error.diagnostics()); });
+        [&] { finish_run(run_id_, canceled ? "canceled" : "failed", RunCounts{}, steps_, &said); });
   } catch (const Error &) {
     detail::abort_transaction();
   }

@@ -33,25 +33,46 @@ extern "C" {
 
 namespace tablesync::pg {
 
+namespace {
+
+std::string current_user_name() { return call([] { return GetUserNameFromId(GetUserId(), false); }); }
+
+[[noreturn]] void fail_schema(const std::string &schema, const char *privilege) {
+  throw Error(sqlstate::insufficient_privilege, "permission denied for schema " + schema, {},
+              "GRANT " + std::string(privilege) + " ON SCHEMA " + display_name(schema) + " TO " +
+                  display_name(current_user_name()) + ".");
+}
+
+}  // namespace
+
 QualifiedName resolve_target(const std::string &text) {
   struct Names {
     char *schema, *table;
+    bool usable;
   };
   const Names names = call([&] {
     RangeVar *name = makeRangeVarFromNameList(compat_parse_name(text.c_str()));
+    Oid const given = name->schemaname != nullptr ? get_namespace_oid(name->schemaname, true) : InvalidOid;
+    if (OidIsValid(given) && compat_aclcheck_schema(given, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+      return Names{name->schemaname, name->relname, false};
     Oid const found = RangeVarGetRelid(name, NoLock, true);
     Oid schema = InvalidOid;
     if (OidIsValid(found))
       schema = get_rel_namespace(found);
     else if (name->schemaname == nullptr)
       schema = RangeVarGetCreationNamespace(name);
-    return Names{OidIsValid(schema) ? get_namespace_name(schema) : name->schemaname, name->relname};
+    return Names{OidIsValid(schema) ? get_namespace_name(schema) : name->schemaname, name->relname, true};
   });
+  if (!names.usable) fail_schema(names.schema, "USAGE");
   return {names.schema, names.table};
 }
 
 std::string sql_name(const std::string &text) {
-  const char *const quoted = call([&] { return NameListToQuotedString(compat_parse_name(text.c_str())); });
+  const char *const quoted = call([&] {
+    List *names = compat_parse_name(text.c_str());
+    makeRangeVarFromNameList(names);  // raises for a name of too many parts
+    return NameListToQuotedString(names);
+  });
   return quoted;
 }
 
@@ -62,8 +83,6 @@ std::string name_of(Oid oid) {
   const char *name = call([&] { return get_rel_name(oid); });
   return display_name(QualifiedName{schema != nullptr ? schema : "", name != nullptr ? name : ""});
 }
-
-std::string current_user_name() { return call([] { return GetUserNameFromId(GetUserId(), false); }); }
 
 bool is_ours(Oid oid) {
   return call([&] {
@@ -112,7 +131,7 @@ void check_target(unsigned int oid, bool deletes) {
   if (facts.kind != RELKIND_RELATION && facts.kind != RELKIND_PARTITIONED_TABLE)
     throw Error(sqlstate::wrong_object_type, "\"" + name + "\" is not a table");
   if (facts.temporary)
-    throw Error(sqlstate::not_supported, "cannot sync into temporary table \"" + name + "\"",
+    throw Error(sqlstate::not_supported, "cannot sync into temporary table \"" + std::string(call([&] { return get_rel_name(oid); })) + "\"",
                 "The work is done by a background worker, which is another session.",
                 "Use a permanent or an unlogged table.");
   if (facts.has_rules)
@@ -180,8 +199,7 @@ void create_schema_if_absent(const std::string &schema) {
 void check_may_create_in(const std::string &schema) {
   Oid const oid = call([&] { return get_namespace_oid(schema.c_str(), false); });
   if (call([&] { return compat_aclcheck_schema(oid, GetUserId(), ACL_CREATE); }) != ACLCHECK_OK)
-    throw Error(sqlstate::insufficient_privilege, "permission denied for schema " + schema, {},
-                "GRANT CREATE ON SCHEMA " + display_name(schema) + " TO " + display_name(current_user_name()) + ".");
+    fail_schema(schema, "CREATE");
 }
 
 // The source's type by the same name here, in SQL form; empty where there is none. Built from our own catalog,
