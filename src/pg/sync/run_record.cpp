@@ -77,7 +77,7 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
       "DELETE FROM tablesync.run WHERE run_id IN (SELECT r.run_id FROM tablesync.run r WHERE r.finished_at < "
       "clock_timestamp() - $1::int4 * CASE WHEN r.status IN ('succeeded', 'skipped') THEN interval '1 min' ELSE "
       "interval '3 min' END AND r.finished_at < clock_timestamp() - $1::int4 * interval '1 min' "
-      "ORDER BY r.finished_at LIMIT 100)",
+      "ORDER BY r.finished_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
       {retention});
 }
 

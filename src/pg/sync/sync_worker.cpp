@@ -54,6 +54,7 @@ class SyncRun {
 
  private:
   Row work();
+  void keep_books(const RunStep &commit);
   bool lock();
   void describe();
   void open_target();
@@ -90,7 +91,9 @@ void set_option(const char *name, const std::string &value) {
 
 // The caller's settings that its triggers and types may depend on, then ours.
 void apply_settings(const SyncSpec &spec) {
-  for (const auto &[name, value] : spec.settings) set_option(name.c_str(), value);
+  set_option("lock_timeout", "60s");  // unless the caller has set one
+  for (const auto &[name, value] : spec.settings)
+    if (name != "lock_timeout" || value != "0") set_option(name.c_str(), value);
   set_option("default_transaction_isolation", "read committed");
   // One text form for each value: rows without a key are compared as text.
   set_option("datestyle", "ISO");
@@ -149,6 +152,9 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
     }
     said.context.clear();  // where it was at that moment says nothing
   }
+  if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty())
+    said.hint = "Another session holds a lock on \"" + display_name(spec_.target) +
+                "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
   said.context = shorten_own_statements(said.context);
   if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
   return said;
@@ -185,19 +191,32 @@ Row SyncRun::work() {
   });
   commit.finished_at = now_seconds();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-  in_transaction([&] {
-    // The data is safe; its book-keeping need not wait for the disk.
-    set_option("synchronous_commit", "off");
-    after_commit(run_id_, static_cast<int>(steps_.size()) + 1, commit);
-  });
+  keep_books(commit);
   return reply("succeeded");
+}
+
+// The data is safe: what fails from here on, a cancel say, is not the run.
+void SyncRun::keep_books(const RunStep &commit) {
+  try {
+    in_transaction([&] {
+      set_option("synchronous_commit", "off");
+      after_commit(run_id_, static_cast<int>(steps_.size()) + 1, commit);
+    });
+  } catch (const ServerError &error) {
+    const char *const message = error.what();
+    call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
+  }
 }
 
 // Takes the target's lock. False where the call is to be skipped.
 bool SyncRun::lock() {
   begin_phase(shared_.progress, Phase::waiting);
   if (spec_.if_running == IfRunning::wait) {
+    // As long as it takes: the other run has limits of its own.
+    const std::string limit = call([] { return GetConfigOption("lock_timeout", false, false); });
+    set_option("lock_timeout", "0");
     lock_target(spec_.target);
+    set_option("lock_timeout", limit);
     return true;
   }
   const std::optional<int> holder = try_lock_target(spec_.target);
