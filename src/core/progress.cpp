@@ -28,6 +28,10 @@ const char *name_of(Phase phase) {
   return "";
 }
 
+bool counts_rows(Phase phase) {
+  return phase == Phase::copy || phase == Phase::merge || phase == Phase::remove;
+}
+
 double ProgressReading::rate() const { return seconds > 0 ? static_cast<double>(rows) / seconds : -1; }
 
 double ProgressReading::percent() const {
@@ -54,8 +58,7 @@ ProgressReading read(const Progress &progress, std::int64_t now_us) {
 
 std::string tell(const ProgressReading &reading) {
   std::string text = name_of(reading.phase);
-  if (reading.phase != Phase::copy && reading.phase != Phase::merge && reading.phase != Phase::remove)
-    return text + ": " + human_seconds(reading.seconds);
+  if (!counts_rows(reading.phase)) return text + ": " + human_seconds(reading.seconds);
   text += ": " + with_commas(reading.rows);
   if (reading.percent() >= 0)
     text += " of about " + with_commas(reading.rows_expected) + " rows (" +

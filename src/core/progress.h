@@ -10,6 +10,8 @@ namespace tablesync {
 enum class Phase : int { starting, waiting, describe, copy, key, remove, merge, commit };
 
 const char *name_of(Phase phase);
+// Whether rows are counted in it.
+bool counts_rows(Phase phase);
 
 // Lives in shared memory: written by one worker, read by anyone.
 struct Progress {

@@ -82,13 +82,6 @@ void SharedSegment::find_parts() {
   request_ = {bytes->bytes, bytes->size};
 }
 
-void begin_phase(Progress &progress, Phase phase, std::int64_t rows_expected) {
-  progress.rows = 0;
-  progress.rows_expected = rows_expected;
-  progress.phase_started_us = GetCurrentTimestamp();
-  progress.phase = static_cast<int>(phase);
-}
-
 std::string serialize(const Row &row) {
   std::string bytes;
   for (const Cell &cell : row) {

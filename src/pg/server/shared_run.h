@@ -63,9 +63,6 @@ class SharedSegment {
   std::string_view request_;
 };
 
-// Enters a phase of the work; `rows_expected` below 0: unknown.
-void begin_phase(Progress &progress, Phase phase, std::int64_t rows_expected = -1);
-
 std::string serialize(const Row &row);
 Row deserialize_row(std::string_view bytes);
 

@@ -6,7 +6,6 @@
 #include "core/deparse.h"
 #include "core/text.h"
 #include "pg/server/modify_counter.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
 #include "pg/sync/target.h"
@@ -29,11 +28,11 @@ std::int64_t number(const Rows &rows) { return std::strtoll(text_of(rows.at(0).a
 
 // Runs one statement on the target and sees that every row that it meant to change was changed.
 std::int64_t modify(const ApplyJob &job, const std::string &statement, const char *verb) {
-  job.progress.rows = 0;
-  start_counting(&job.progress.rows);
+  job.steps.progress().rows = 0;
+  start_counting(&job.steps.progress().rows);
   const auto done = static_cast<std::int64_t>(execute(statement));
   stop_counting();
-  const auto meant = static_cast<std::int64_t>(job.progress.rows.load());
+  const auto meant = static_cast<std::int64_t>(job.steps.progress().rows.load());
   if (meant > done)
     fail_swallowed(job, "of " + with_commas(meant) + " rows to be " + verb + ", " + with_commas(done) + " were");
   return done;
@@ -70,14 +69,14 @@ void check_deletes(const ApplyJob &job, std::int64_t lost, std::int64_t before) 
 
 std::int64_t delete_missing_rows(const ApplyJob &job) {
   if (!job.spec.delete_missing) return 0;
-  begin_phase(job.progress, Phase::remove, -1);
+  job.steps.enter(Phase::remove, -1);
   return modify(job, delete_missing(job.target.name, job.plan), "deleted");
 }
 
 void merge_rows(const ApplyJob &job, RunCounts &counts) {
   counts.deleted = delete_missing_rows(job);
-  begin_phase(job.progress, Phase::merge, job.staged);
-  start_counting(&job.progress.rows);
+  job.steps.enter(Phase::merge, job.staged);
+  start_counting(&job.steps.progress().rows);
   const auto done = static_cast<std::int64_t>(execute(merge(job.target.name, job.plan)));
   const ModifyCounts acted = stop_counting();
   if (acted.inserted + acted.updated != done)
@@ -99,7 +98,7 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
                     join(references, ", ") + ".",
                 "Make the unique constraint go, or the foreign key NO ACTION.");
   counts.deleted = delete_missing_rows(job);
-  begin_phase(job.progress, Phase::merge, job.staged);
+  job.steps.enter(Phase::merge, job.staged);
   counts.updated = modify(job, delete_changed(job.target.name, job.plan), "replaced");
   counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted") - counts.updated;
 }
@@ -131,10 +130,10 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
 // ---- as multisets ----------------------------------------------------------------------------------------
 
 void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
-  begin_phase(job.progress, Phase::remove, -1);
+  job.steps.enter(Phase::remove, -1);
   query(create_difference(job.target.name, job.plan));
   if (job.spec.delete_missing) counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
-  begin_phase(job.progress, Phase::merge, -1);
+  job.steps.enter(Phase::merge, -1);
   counts.inserted = modify(job, insert_shortfall(job.target.name, job.plan), "inserted");
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "core/progress.h"
 #include "core/sync_plan.h"
 #include "core/sync_spec.h"
 #include "core/table.h"
@@ -17,7 +16,7 @@ struct ApplyJob {
   const Table &target;
   std::int64_t staged;    // rows in the stage
   bool exclusively_locked;  // nobody else writes the target
-  Progress &progress;
+  RunSteps &steps;
 };
 
 // Deletes what the source lacks (where the spec says so), then updates and inserts; by key, or as multisets of

@@ -4,7 +4,6 @@ extern "C" {
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/timestamp.h"
 }
 
 #include <cstdlib>
@@ -32,11 +31,6 @@ void insert_step(std::int64_t run_id, int step_no, const RunStep &step) {
 }
 
 }  // namespace
-
-double now_seconds() {
-  constexpr double postgres_epoch = 946684800;  // 2000-01-01, in seconds since 1970
-  return static_cast<double>(GetCurrentTimestamp()) / 1e6 + postgres_epoch;
-}
 
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory) {
   const Rows rows = write(

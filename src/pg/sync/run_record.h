@@ -11,20 +11,13 @@
 #include "core/rows.h"
 #include "core/sync_spec.h"
 #include "core/table.h"
+#include "pg/sync/run_steps.h"
 
 namespace tablesync::pg {
 
 struct RunCounts {
   std::int64_t read = 0, inserted = 0, updated = 0, deleted = 0, unchanged = 0, rejected = 0, bytes = 0;
 };
-
-struct RunStep {
-  std::string name;
-  double started_at, finished_at;  // seconds since 1970, as to_timestamp() takes them
-  std::int64_t rows = -1, bytes = -1;  // below 0: does not apply
-};
-
-double now_seconds();
 
 // Draws the run's id and writes its record: status running.
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory);

@@ -54,7 +54,7 @@ class SyncRun {
 
  private:
   Row work();
-  void keep_books(const RunStep &commit);
+  void keep_books();
   bool lock();
   void describe();
   void open_target();
@@ -67,8 +67,6 @@ class SyncRun {
   Diagnostics explain(Diagnostics said) const;
   void fail(const Diagnostics &said);
   Row reply(const char *status) const;
-  template <typename F>
-  void step(const char *name, F f);
 
   SharedRun &shared_;
   SyncSpec spec_;
@@ -82,7 +80,7 @@ class SyncRun {
   bool target_is_empty_ = false;
   bool exclusively_locked_ = false;
   RunCounts counts_;
-  std::vector<RunStep> steps_;
+  RunSteps steps_{shared_.progress};
 };
 
 void set_option(const char *name, const std::string &value) {
@@ -112,16 +110,6 @@ void apply_settings(const SyncSpec &spec) {
   set_option("work_mem", std::to_string(kilobytes / 4) + "kB");
   set_option("hash_mem_multiplier", "1.5");
   set_option("maintenance_work_mem", std::to_string(kilobytes * 3 / 4) + "kB");
-}
-
-template <typename F>
-void SyncRun::step(const char *name, F f) {
-  RunStep step{name, now_seconds(), 0};
-  const std::int64_t bytes = counts_.bytes;
-  f(step);
-  step.finished_at = now_seconds();
-  if (counts_.bytes > bytes) step.bytes = counts_.bytes - bytes;
-  steps_.push_back(step);
 }
 
 Row SyncRun::run() {
@@ -173,34 +161,35 @@ Row SyncRun::work() {
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
   bool locked = false;
-  in_transaction([&] { locked = lock(); });
+  in_transaction([&] {
+    locked = lock();
+    if (locked) close_interrupted(spec_, run_id_);
+  });
   if (!locked) {
-    in_transaction([&] { finish_run(run_id_, "skipped", counts_, steps_, nullptr); });
+    in_transaction([&] { finish_run(run_id_, "skipped", counts_, steps_.done(), nullptr); });
     return reply("skipped");
   }
 
-  RunStep commit{"commit", 0, 0};
   in_transaction([&] {
-    close_interrupted(spec_, run_id_);
     describe();
     copy();
     record_filled_from(run_id_, spec_, target_.oid, source_->table());
-    finish_run(run_id_, "succeeded", counts_, steps_, nullptr);
-    begin_phase(shared_.progress, Phase::commit);
-    commit.started_at = now_seconds();
+    steps_.leave();
+    finish_run(run_id_, "succeeded", counts_, steps_.done(), nullptr);
+    steps_.enter(Phase::commit);
   });
-  commit.finished_at = now_seconds();
+  steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-  keep_books(commit);
+  keep_books();
   return reply("succeeded");
 }
 
 // The data is safe: what fails from here on, a cancel say, is not the run.
-void SyncRun::keep_books(const RunStep &commit) {
+void SyncRun::keep_books() {
   try {
     in_transaction([&] {
       set_option("synchronous_commit", "off");
-      after_commit(run_id_, static_cast<int>(steps_.size()) + 1, commit);
+      after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
   } catch (const ServerError &error) {
     const char *const message = error.what();
@@ -210,7 +199,7 @@ void SyncRun::keep_books(const RunStep &commit) {
 
 // Takes the target's lock. False where the call is to be skipped.
 bool SyncRun::lock() {
-  begin_phase(shared_.progress, Phase::waiting);
+  steps_.enter(Phase::waiting);
   if (spec_.if_running == IfRunning::wait) {
     // As long as it takes: the other run has limits of its own.
     const std::string limit = call([] { return GetConfigOption("lock_timeout", false, false); });
@@ -228,14 +217,12 @@ bool SyncRun::lock() {
 }
 
 void SyncRun::describe() {
-  begin_phase(shared_.progress, Phase::describe);
-  step("describe", [&](RunStep &) {
-    source_.emplace(host_, connection_settings(spec_.server));
-    source_->open(sql_name(spec_.source));
-    open_target();
-    plan_ = plan_sync(source_->table(), target_, spec_.primary_key, target_is_new_);
-    refuse_unknown_content();
-  });
+  steps_.enter(Phase::describe);
+  source_.emplace(host_, connection_settings(spec_.server));
+  source_->open(sql_name(spec_.source));
+  open_target();
+  plan_ = plan_sync(source_->table(), target_, spec_.primary_key, target_is_new_);
+  refuse_unknown_content();
 }
 
 void SyncRun::open_target() {
@@ -275,7 +262,7 @@ void SyncRun::refuse_unknown_content() const {
 }
 
 void SyncRun::copy() {
-  begin_phase(shared_.progress, Phase::copy, source_->table().row_estimate);
+  steps_.enter(Phase::copy, source_->table().row_estimate);
   {
     remote::CopyOut stream(source_->connection(), copy_out(source_->table(), plan_));
     if (target_is_empty_ && exclusively_locked_ && !plan_.needs_stage() &&
@@ -292,35 +279,30 @@ void SyncRun::copy() {
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
 void SyncRun::copy_into_target(remote::CopyOut &stream) {
-  step("copy", [&](RunStep &copied) {
-    const std::int64_t stored = load(stream, spec_.target, plan_, target_is_new_, shared_.progress);
-    counts_.read = counts_.inserted = copied.rows = stream.rows();
-    counts_.bytes = stream.bytes();
-    source_->close();
-    if (stored != counts_.read)
-      throw Error(sqlstate::protocol_violation,
-                  "\"" + display_name(spec_.target) + "\" did not take every row: of " + with_commas(counts_.read) +
-                      " rows received, " + with_commas(stored) + " were stored",
-                  "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(target_), ", ") + ".",
-                  "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
-                      display_name(spec_.target) + " DISABLE TRIGGER ....");
-  });
+  const std::int64_t stored = load(stream, spec_.target, plan_, target_is_new_, shared_.progress);
+  counts_.read = counts_.inserted = stream.rows();
+  counts_.bytes = stream.bytes();
+  source_->close();
+  if (stored != counts_.read)
+    throw Error(sqlstate::protocol_violation,
+                "\"" + display_name(spec_.target) + "\" did not take every row: of " + with_commas(counts_.read) +
+                    " rows received, " + with_commas(stored) + " were stored",
+                "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(target_), ", ") + ".",
+                "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
+                    display_name(spec_.target) + " DISABLE TRIGGER ....");
 }
 
 void SyncRun::copy_into_stage(remote::CopyOut &stream) {
-  std::int64_t staged = 0;
-  step("copy", [&](RunStep &copied) {
-    query(create_stage(plan_));
-    staged = load(stream, stage_name, plan_, false, shared_.progress);
-    counts_.read = copied.rows = stream.rows();
-    counts_.bytes = stream.bytes();
-    // The source has done its part: its transaction need not wait for ours.
-    source_->close();
-    if (staged != counts_.read)
-      throw Error(sqlstate::protocol_violation, "received " + with_commas(counts_.read) + " rows, but staged " +
-                                                    with_commas(staged));
-    if (staged > 1000) query(analyze(stage_name));
-  });
+  query(create_stage(plan_));
+  const std::int64_t staged = load(stream, stage_name, plan_, false, shared_.progress);
+  counts_.read = stream.rows();
+  counts_.bytes = stream.bytes();
+  // The source has done its part: its transaction need not wait for ours.
+  source_->close();
+  if (staged != counts_.read)
+    throw Error(sqlstate::protocol_violation,
+                "received " + with_commas(counts_.read) + " rows, but staged " + with_commas(staged));
+  if (staged > 1000) query(analyze(stage_name));
   if (staged == 0 && !target_is_empty_ && spec_.delete_missing && !spec_.allow_empty) {
     const std::string rows = text_of(query(count_rows(spec_.target)).at(0).at(0));
     throw Error(sqlstate::wrong_state,
@@ -334,16 +316,13 @@ void SyncRun::copy_into_stage(remote::CopyOut &stream) {
     target_ = describe_target(spec_.target);
     plan_ = plan_sync(source_->table(), target_, plan_.key, false);
   }
-  step("merge", [&](RunStep &merged) {
-    apply({spec_, plan_, target_, staged, exclusively_locked_, shared_.progress}, counts_);
-    merged.rows = staged;
-  });
+  apply({spec_, plan_, target_, staged, exclusively_locked_, steps_}, counts_);
 }
 
 void SyncRun::finish_new_target() {
   if (!plan_.target_key_pending) return;
-  begin_phase(shared_.progress, Phase::key);
-  step("primary key", [&](RunStep &) { execute(add_primary_key(spec_.target, plan_.key)); });
+  steps_.enter(Phase::key);
+  execute(add_primary_key(spec_.target, plan_.key));
 }
 
 // Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this target
@@ -354,8 +333,9 @@ void SyncRun::fail(const Diagnostics &said) {
   try {
     call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
     source_.reset();
+    steps_.leave();
     in_transaction(
-        [&] { finish_run(run_id_, canceled ? "canceled" : "failed", RunCounts{}, steps_, &said); });
+        [&] { finish_run(run_id_, canceled ? "canceled" : "failed", RunCounts{}, steps_.done(), &said); });
   } catch (const Error &) {
     detail::abort_transaction();
   }

@@ -1,0 +1,37 @@
+#include "pg/sync/run_steps.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+}
+
+namespace tablesync::pg {
+
+double now_seconds() {
+  constexpr double postgres_epoch = 946684800;  // 2000-01-01, in seconds since 1970
+  return static_cast<double>(GetCurrentTimestamp()) / 1e6 + postgres_epoch;
+}
+
+void RunSteps::enter(Phase phase, std::int64_t rows_expected) {
+  leave();
+  phase_ = phase;
+  started_at_ = now_seconds();
+  progress_.rows = 0;
+  progress_.rows_expected = rows_expected;
+  progress_.phase_started_us = GetCurrentTimestamp();
+  progress_.phase = static_cast<int>(phase);
+}
+
+void RunSteps::leave() {
+  // Waiting for another run is no work of this one.
+  if (phase_ != Phase::starting && phase_ != Phase::waiting) {
+    RunStep step{name_of(phase_), started_at_, now_seconds()};
+    if (counts_rows(phase_)) step.rows = static_cast<std::int64_t>(progress_.rows.load());
+    if (phase_ == Phase::copy) step.bytes = static_cast<std::int64_t>(progress_.bytes.load());
+    done_.push_back(std::move(step));
+  }
+  phase_ = Phase::starting;
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,40 @@
+// RunSteps: the phases of one run. Entering one publishes it as live progress and ends the one before, which
+// becomes a step of the run's record.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/progress.h"
+
+namespace tablesync::pg {
+
+struct RunStep {
+  std::string name;
+  double started_at, finished_at;      // seconds since 1970, as to_timestamp() takes them
+  std::int64_t rows = -1, bytes = -1;  // below 0: does not apply
+};
+
+double now_seconds();
+
+class RunSteps {
+ public:
+  explicit RunSteps(Progress &progress) : progress_(progress) {}
+
+  // `rows_expected` below 0: unknown.
+  void enter(Phase phase, std::int64_t rows_expected = -1);
+  // Ends the current phase; no effect where there is none.
+  void leave();
+
+  Progress &progress() const { return progress_; }
+  const std::vector<RunStep> &done() const { return done_; }
+
+ private:
+  Progress &progress_;
+  Phase phase_ = Phase::starting;
+  double started_at_ = 0;
+  std::vector<RunStep> done_;
+};
+
+}  // namespace tablesync::pg
