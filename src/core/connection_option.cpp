@@ -19,6 +19,7 @@ struct AllowedOption {
   bool number = false;
 };
 
+// Encryption by GSSAPI would use the credentials of the operating system user, so it is off unless asked for.
 // Keepalive defaults find a dead peer within a minute or so; libpq's own would take two hours.
 constexpr AllowedOption allowed[] = {
     {"host", Rule::on_server, nullptr},
@@ -39,7 +40,7 @@ constexpr AllowedOption allowed[] = {
     {"ssl_min_protocol_version", Rule::on_server, nullptr},
     {"channel_binding", Rule::on_server, nullptr},
     {"require_auth", Rule::on_server, nullptr},
-    {"gssencmode", Rule::on_server, nullptr},
+    {"gssencmode", Rule::on_server, "disable"},
     {"keepalives", Rule::on_server, "1", true},
     {"keepalives_idle", Rule::on_server, "30", true},
     {"keepalives_interval", Rule::on_server, "10", true},

@@ -274,7 +274,7 @@ void SyncRun::copy() {
   if (target_is_new_) finish_new_target();
   for (const Column &column : target_.columns)
     if (column.identity != 0 && counts_.inserted > 0) query(advance_identity(spec_.target, column.name));
-  if (target_is_empty_ && counts_.read > 0) execute(analyze(spec_.target));
+  if (target_is_empty_ && counts_.read > 0 && may_analyze(target_)) execute(analyze(spec_.target));
 }
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.

@@ -261,6 +261,13 @@ std::vector<std::string> first_column(const Rows &rows) {
 
 }  // namespace
 
+bool may_analyze(const Table &target) {
+  const Rows rows = query(
+      "SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
+      {target.oid});
+  return !rows.empty() && bool_of(rows[0][0]);
+}
+
 std::vector<std::string> before_row_triggers(const Table &target) {
   // pg_trigger.tgtype: bit 0 is ROW, bit 1 is BEFORE. Partitions have triggers of their own.
   return first_column(query(

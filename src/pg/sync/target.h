@@ -40,6 +40,9 @@ Table describe_target(const QualifiedName &name);
 // collations and comments, without a key. Types that are missing here become text, with a NOTICE.
 void create_target(const QualifiedName &name, const Table &source);
 
+// Whether the current user may ANALYZE the table: others get a warning each time.
+bool may_analyze(const Table &target);
+
 // Names of enabled BEFORE ROW triggers: they can swallow rows.
 std::vector<std::string> before_row_triggers(const Table &target);
 
