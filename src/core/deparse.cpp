@@ -67,6 +67,14 @@ std::string overriding(const SyncPlan &plan) {
   return "";
 }
 
+std::string assignments(const SyncPlan &plan) {
+  std::vector<std::string> sets;
+  for (const ColumnPlan &column : plan.columns)
+    if (!column.always_identity)
+      sets.push_back(quote_identifier(column.name) + " = s." + quote_identifier(column.name));
+  return join(sets, ", ");
+}
+
 std::string insert_into(const QualifiedName &target, const SyncPlan &plan) {
   return "INSERT INTO " + quote_qualified(target) + " (" + column_names(plan) + ")" + overriding(plan) +
          " SELECT " +
@@ -199,17 +207,19 @@ std::string delete_missing(const QualifiedName &target, const SyncPlan &plan) {
 }
 
 std::string merge(const QualifiedName &target, const SyncPlan &plan) {
-  std::vector<std::string> sets;
-  for (const ColumnPlan &column : plan.columns)
-    if (!column.always_identity)
-      sets.push_back(quote_identifier(column.name) + " = s." + quote_identifier(column.name));
+  const std::string sets = assignments(plan);
   std::string statement = "MERGE INTO " + quote_qualified(target) + " AS t USING " + stage_source(plan) + " ON " +
                           keys_match(plan);
   if (!sets.empty())
-    statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + join(sets, ", ");
+    statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + sets;
   return statement + " WHEN NOT MATCHED THEN INSERT (" + column_names(plan) + ")" + overriding(plan) +
          " VALUES (" +
          list(plan.columns, ", ", [](const ColumnPlan &c) { return "s." + quote_identifier(c.name); }) + ")";
+}
+
+std::string update_changed(const QualifiedName &target, const SyncPlan &plan) {
+  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " + stage_source(plan) +
+         " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
 }
 
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {

@@ -54,7 +54,9 @@ std::string find_bad_key(const SyncPlan &plan);
 // record identity (*<>), which sees -0 and 0, 1.0 and 1.00, and the spaces in json.
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan);
 std::string merge(const QualifiedName &target, const SyncPlan &plan);
-// The same in two steps, for swapped values under a second unique index and for columns that cannot be
+// The same as two statements, each of which says exactly how many rows it meant: then insert_absent().
+std::string update_changed(const QualifiedName &target, const SyncPlan &plan);
+// The same by deleting first, for swapped values under a second unique index and for columns that cannot be
 // updated: delete the changed rows, then insert what is absent.
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan);
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);

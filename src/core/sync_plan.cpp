@@ -139,6 +139,10 @@ bool SyncPlan::needs_stage() const {
   return std::any_of(columns.begin(), columns.end(), [](const auto &c) { return c.cast_in_merge; });
 }
 
+bool SyncPlan::has_updatable_columns() const {
+  return std::any_of(columns.begin(), columns.end(), [](const auto &c) { return !c.always_identity; });
+}
+
 bool SyncPlan::updates_need_replace() const {
   return std::any_of(columns.begin(), columns.end(), [](const auto &c) { return c.always_identity && !c.key; });
 }

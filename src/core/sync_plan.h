@@ -30,6 +30,7 @@ struct SyncPlan {
 
   bool keyed() const { return !key.empty(); }
   bool needs_stage() const;          // some column must be cast after it arrived
+  bool has_updatable_columns() const;
   bool updates_need_replace() const; // a changed GENERATED ALWAYS identity cannot be updated
 };
 
