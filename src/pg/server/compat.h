@@ -6,12 +6,12 @@
 #error "pg_tablesync builds on PostgreSQL 15 to 18"
 #endif
 
+#include "catalog/pg_database.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
-#if PG_VERSION_NUM >= 160000
-#include "utils/guc_hooks.h"
-#endif
 
 static inline List *compat_parse_name(const char *name) {
 #if PG_VERSION_NUM >= 160000
@@ -22,7 +22,7 @@ static inline List *compat_parse_name(const char *name) {
 }
 
 static inline bool compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode) {
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 170000
   return LockHeldByMe(tag, mode, false);
 #else
   return LockHeldByMe(tag, mode);
