@@ -51,10 +51,10 @@ constexpr AllowedOption allowed[] = {
 
 // Options of postgres_fdw and dblink_fdw that say nothing about how to connect.
 constexpr const char *not_for_connecting[] = {
-    "use_remote_estimate", "fdw_startup_cost", "fdw_tuple_cost",   "extensions",
-    "fetch_size",          "batch_size",       "updatable",        "truncatable",
-    "async_capable",       "keep_connections", "parallel_commit",  "parallel_abort",
-    "analyze_sampling",    "sampling_method",  "restore_stats",    "use_scram_passthrough",
+    "use_remote_estimate", "fdw_startup_cost", "fdw_tuple_cost",  "extensions",
+    "fetch_size",          "batch_size",       "updatable",       "truncatable",
+    "async_capable",       "keep_connections", "parallel_commit", "parallel_abort",
+    "analyze_sampling",    "sampling_method",  "restore_stats",   "use_scram_passthrough",
 };
 
 const AllowedOption *find_allowed(std::string_view name) {
@@ -67,9 +67,7 @@ bool belongs(const AllowedOption &option, OptionPlace place) {
   return (option.rule == Rule::on_server) == (place == OptionPlace::server);
 }
 
-const char *place_name(OptionPlace place) {
-  return place == OptionPlace::server ? "server" : "user mapping";
-}
+const char *place_name(OptionPlace place) { return place == OptionPlace::server ? "server" : "user mapping"; }
 
 bool is_secret(std::string_view name) { return name == "password" || name == "sslpassword"; }
 
@@ -132,8 +130,8 @@ void check_option(const NamedOption &option, OptionPlace place, bool set_by_supe
   // sslcert and sslkey name files of the server's own operating system user.
   const bool harmless = option.name == "password_required" && parse_bool(option.value).value_or(false);
   if (known->rule == Rule::on_mapping_by_superuser && !set_by_superuser && !harmless)
-    throw Error(sqlstate::insufficient_privilege, "permission denied to set option \"" + option.name + "\"", {},
-                "Only a superuser may set it on a user mapping.");
+    throw Error(sqlstate::insufficient_privilege, "permission denied to set option \"" + option.name + "\"",
+                {}, "Only a superuser may set it on a user mapping.");
   if (known->number && !is_number(option.value))
     throw Error(sqlstate::invalid_parameter,
                 "invalid value for option \"" + option.name + "\": \"" + option.value + "\"", {},
@@ -146,12 +144,12 @@ void check_option(const NamedOption &option, OptionPlace place, bool set_by_supe
 
 std::vector<ConnectionOption> connection_options(const ConnectionSource &source) {
   if (!source.mapping_found)
-    throw Error(sqlstate::undefined_object,
-                "user mapping not found for user \"" + source.role_name + "\", server \"" + source.server_name +
-                    "\"",
-                {},
-                "Create it with CREATE USER MAPPING FOR " + display_name(source.role_name) + " SERVER " +
-                    display_name(source.server_name) + " OPTIONS (user '...', password '...').");
+    throw Error(
+        sqlstate::undefined_object,
+        "user mapping not found for user \"" + source.role_name + "\", server \"" + source.server_name + "\"",
+        {},
+        "Create it with CREATE USER MAPPING FOR " + display_name(source.role_name) + " SERVER " +
+            display_name(source.server_name) + " OPTIONS (user '...', password '...').");
   refuse_unknown(source.server_options, OptionPlace::server);
   refuse_unknown(source.mapping_options, OptionPlace::user_mapping);
 
@@ -172,11 +170,12 @@ std::vector<ConnectionOption> connection_options(const ConnectionSource &source)
     options.push_back({"dbname", option_value(options, "user", source.role_name), "default", false});
 
   if (password_must_be_used(source) && option_value(options, "password", "").empty())
-    throw Error(sqlstate::password_required, "password is required",
-                "Role \"" + source.role_name +
-                    "\" is not a superuser, so it must not log in as the operating system user of this server.",
-                "Set one: ALTER USER MAPPING FOR " + display_name(source.role_name) + " SERVER " +
-                    display_name(source.server_name) + " OPTIONS (ADD password '...').");
+    throw Error(
+        sqlstate::password_required, "password is required",
+        "Role \"" + source.role_name +
+            "\" is not a superuser, so it must not log in as the operating system user of this server.",
+        "Set one: ALTER USER MAPPING FOR " + display_name(source.role_name) + " SERVER " +
+            display_name(source.server_name) + " OPTIONS (ADD password '...').");
   return options;
 }
 

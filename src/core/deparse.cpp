@@ -40,7 +40,8 @@ std::string stage_source(const SyncPlan &plan) {
 
 std::string row_of(const SyncPlan &plan, const std::string &alias) {
   return "ROW(" +
-         list(plan.columns, ", ", [&](const ColumnPlan &c) { return alias + "." + quote_identifier(c.name); }) +
+         list(plan.columns, ", ",
+              [&](const ColumnPlan &c) { return alias + "." + quote_identifier(c.name); }) +
          ")::pg_catalog.record";
 }
 
@@ -119,10 +120,10 @@ std::string copy_out(const Table &source, const SyncPlan &plan) {
     plain = plain && !source.find_column(column.name)->generated;
   }
   // COPY of a table leaves out children and generated columns, so it serves plain tables only.
-  const std::string what =
-      plain ? quote_qualified(source.name) + " (" + column_names(plan) + ")"
-            : "(SELECT " + list(plan.columns, ", ", [](const ColumnPlan &c) { return c.read; }) + " FROM " +
-                  quote_qualified(source.name) + ")";
+  const std::string what = plain ? quote_qualified(source.name) + " (" + column_names(plan) + ")"
+                                 : "(SELECT " +
+                                       list(plan.columns, ", ", [](const ColumnPlan &c) { return c.read; }) +
+                                       " FROM " + quote_qualified(source.name) + ")";
   return "COPY " + what + " TO STDOUT (FORMAT binary)";
 }
 
@@ -165,9 +166,11 @@ std::string advance_identity(const QualifiedName &name, const std::string &colum
          "s.seqincrement, CASE WHEN s.seqincrement > 0 THEN (SELECT max(t." +
          quote_identifier(column) + ") FROM " + quote_qualified(name) + " t) ELSE (SELECT min(t." +
          quote_identifier(column) + ") FROM " + quote_qualified(name) +
-         " t) END AS edge FROM pg_catalog.pg_sequence s WHERE s.seqrelid = pg_catalog.pg_get_serial_sequence(" +
+         " t) END AS edge FROM pg_catalog.pg_sequence s WHERE s.seqrelid = "
+         "pg_catalog.pg_get_serial_sequence(" +
          table + ", " + quote_literal(column) +
-         ")::pg_catalog.regclass AND pg_catalog.has_sequence_privilege(s.seqrelid, 'UPDATE')) q, LATERAL (SELECT "
+         ")::pg_catalog.regclass AND pg_catalog.has_sequence_privilege(s.seqrelid, 'UPDATE')) q, LATERAL "
+         "(SELECT "
          "pg_catalog.pg_sequence_last_value(q.id)) AS l (last_value) WHERE q.edge IS NOT NULL";
 }
 
@@ -198,28 +201,28 @@ std::string find_bad_key(const SyncPlan &plan) {
       list(plan.key, " OR ", [&](const std::string &c) { return staged_key(c) + " IS NULL"; });
   return "(SELECT " + row + ", true FROM " + stage_source(plan) + " WHERE " + any_null +
          " LIMIT 1) UNION ALL (SELECT (ROW(" + key + ")::pg_catalog.record)::pg_catalog.text, false FROM " +
-         stage_source(plan) + " GROUP BY " + key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
+         stage_source(plan) + " GROUP BY " + key +
+         " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
 }
 
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t WHERE NOT EXISTS (SELECT FROM " + stage_source(plan) +
-         " WHERE " + keys_match(plan) + ")";
+  return "DELETE FROM " + quote_qualified(target) + " AS t WHERE NOT EXISTS (SELECT FROM " +
+         stage_source(plan) + " WHERE " + keys_match(plan) + ")";
 }
 
 std::string merge(const QualifiedName &target, const SyncPlan &plan) {
   const std::string sets = assignments(plan);
-  std::string statement = "MERGE INTO " + quote_qualified(target) + " AS t USING " + stage_source(plan) + " ON " +
-                          keys_match(plan);
-  if (!sets.empty())
-    statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + sets;
+  std::string statement = "MERGE INTO " + quote_qualified(target) + " AS t USING " + stage_source(plan) +
+                          " ON " + keys_match(plan);
+  if (!sets.empty()) statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + sets;
   return statement + " WHEN NOT MATCHED THEN INSERT (" + column_names(plan) + ")" + overriding(plan) +
          " VALUES (" +
          list(plan.columns, ", ", [](const ColumnPlan &c) { return "s." + quote_identifier(c.name); }) + ")";
 }
 
 std::string update_changed(const QualifiedName &target, const SyncPlan &plan) {
-  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " + stage_source(plan) +
-         " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
+  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " +
+         stage_source(plan) + " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
 }
 
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {
@@ -242,7 +245,8 @@ std::string create_difference(const QualifiedName &target, const SyncPlan &plan)
 
 std::string delete_surplus(const QualifiedName &target, const SyncPlan &plan) {
   return "DELETE FROM " + quote_qualified(target) +
-         " AS t USING (SELECT x.tableoid, x.ctid, d.surplus, pg_catalog.row_number() OVER (PARTITION BY d.image) "
+         " AS t USING (SELECT x.tableoid, x.ctid, d.surplus, pg_catalog.row_number() OVER (PARTITION BY "
+         "d.image) "
          "AS nth FROM " +
          quote_qualified(target) + " AS x JOIN " + difference_table + " AS d ON d.image" + equals +
          row_text(plan, "x") +
@@ -253,9 +257,11 @@ std::string delete_surplus(const QualifiedName &target, const SyncPlan &plan) {
 
 std::string insert_shortfall(const QualifiedName &target, const SyncPlan &plan) {
   return insert_into(target, plan) +
-         " FROM (SELECT s.*, d.surplus AS tablesync_surplus, pg_catalog.row_number() OVER (PARTITION BY d.image) AS "
+         " FROM (SELECT s.*, d.surplus AS tablesync_surplus, pg_catalog.row_number() OVER (PARTITION BY "
+         "d.image) AS "
          "tablesync_nth FROM " +
-         stage_source(plan) + " JOIN " + difference_table + " AS d ON d.image" + equals + row_text(plan, "s") +
+         stage_source(plan) + " JOIN " + difference_table + " AS d ON d.image" + equals +
+         row_text(plan, "s") +
          " AND d.surplus OPERATOR(pg_catalog.>) 0) AS s WHERE s.tablesync_nth OPERATOR(pg_catalog.<=) "
          "s.tablesync_surplus";
 }

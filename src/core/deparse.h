@@ -14,11 +14,13 @@ namespace tablesync {
 
 // ---- on the source -------------------------------------------------------------------------------------
 
-// Resolves $1 (SQL form of a name): oid, schema, name, relkind, server_version_num. Runs outside a transaction.
+// Resolves $1 (SQL form of a name): oid, schema, name, relkind, server_version_num. Runs outside a
+// transaction.
 std::string resolve_query();
 
 // Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
-// the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection pooler.
+// the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
+// pooler.
 std::string begin_reading(const QualifiedName &table, char kind, int server_version_num);
 
 // COPY ... TO STDOUT in binary format of the planned columns.

@@ -40,12 +40,12 @@ Table decode_relation(const Row &row) {
 
 std::string columns_query(int server_version_num) {
   const std::string generated = server_version_num >= 120000 ? "a.attgenerated <> ''" : "false";
-  const std::string multirange =
-      server_version_num >= 140000
-          ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
-          : "";
-  // `part` takes each type apart: domains, array elements, ranges, fields of composite types. Types of one name
-  // may be different things on two servers, and in binary that would be silent garbage.
+  const std::string multirange = server_version_num >= 140000
+                                     ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM "
+                                       "pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
+                                     : "";
+  // `part` takes each type apart: domains, array elements, ranges, fields of composite types. Types of one
+  // name may be different things on two servers, and in binary that would be silent garbage.
   return R"(
 WITH RECURSIVE part (root, path, type, typmod) AS (
     SELECT DISTINCT a.atttypid, '/'::pg_catalog.text, a.atttypid, -1
@@ -58,7 +58,8 @@ WITH RECURSIVE part (root, path, type, typmod) AS (
         SELECT 'domain', t.typbasetype, t.typtypmod WHERE t.typtype = 'd'
         UNION ALL SELECT 'element', t.typelem, -1 WHERE t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0
         UNION ALL SELECT 'range', r.rngsubtype, -1 FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid
-        )" + multirange + R"(
+        )" +
+         multirange + R"(
         UNION ALL SELECT 'field ' || f.attnum, f.atttypid, f.atttypmod FROM pg_catalog.pg_attribute f
             WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
     ) AS i (step, type, typmod)
@@ -77,7 +78,8 @@ WITH RECURSIVE part (root, path, type, typmod) AS (
 )
 SELECT a.attname, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.atttypmod,
        pg_catalog.format_type(a.atttypid, a.atttypmod), m.signature, m.binary_safe,
-       a.attnotnull, a.attidentity, )" + generated + R"(, cn.nspname, co.collname,
+       a.attnotnull, a.attidentity, )" +
+         generated + R"(, cn.nspname, co.collname,
        pg_catalog.col_description(a.attrelid, a.attnum)
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

@@ -16,9 +16,9 @@ bool counts_rows(Phase phase);
 // Lives in shared memory: written by one worker, read by anyone.
 struct Progress {
   std::atomic<int> phase{0};
-  std::atomic<std::uint64_t> rows{0};            // in this phase
-  std::atomic<std::uint64_t> bytes{0};           // received so far
-  std::atomic<std::int64_t> rows_expected{-1};   // in this phase; below 0: unknown
+  std::atomic<std::uint64_t> rows{0};             // in this phase
+  std::atomic<std::uint64_t> bytes{0};            // received so far
+  std::atomic<std::int64_t> rows_expected{-1};    // in this phase; below 0: unknown
   std::atomic<std::int64_t> phase_started_us{0};  // microseconds, of the clock that the reader uses
   std::atomic<std::int64_t> memory_bytes{0};      // private memory of the worker
 };

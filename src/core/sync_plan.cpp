@@ -12,7 +12,9 @@ bool builtin(const Column &column, const char *name) {
   return column.type.schema == "pg_catalog" && !column.type.is_array && column.type.name == name;
 }
 
-bool is_string(const Column &c) { return builtin(c, "text") || builtin(c, "varchar") || builtin(c, "bpchar"); }
+bool is_string(const Column &c) {
+  return builtin(c, "text") || builtin(c, "varchar") || builtin(c, "bpchar");
+}
 
 bool same_type(const Column &a, const Column &b) { return a.type == b.type && a.signature == b.signature; }
 
@@ -41,9 +43,9 @@ std::optional<std::string> lossless_cast(const Column &source, const Column &tar
     const char *from, *to;
   };
   static constexpr Pair pairs[] = {
-      {"int2", "int4"},   {"int2", "int8"},    {"int2", "numeric"}, {"int4", "int8"},     {"int4", "numeric"},
-      {"int8", "numeric"}, {"int2", "float4"}, {"int2", "float8"},  {"int4", "float8"},   {"float4", "float8"},
-      {"date", "timestamp"},
+      {"int2", "int4"},    {"int2", "int8"},     {"int2", "numeric"},   {"int4", "int8"},
+      {"int4", "numeric"}, {"int8", "numeric"},  {"int2", "float4"},    {"int2", "float8"},
+      {"int4", "float8"},  {"float4", "float8"}, {"date", "timestamp"},
   };
   if (target.typmod == -1)
     for (const Pair &pair : pairs)
@@ -51,7 +53,8 @@ std::optional<std::string> lossless_cast(const Column &source, const Column &tar
         return std::string("::pg_catalog.") + pair.to;
   if (is_string(source) && is_string(target)) return "::pg_catalog.text";
   // Anything can be kept as its text: what a target gets that was made where the type is missing.
-  if ((builtin(target, "text") || builtin(target, "varchar")) && target.typmod == -1) return "::pg_catalog.text";
+  if ((builtin(target, "text") || builtin(target, "varchar")) && target.typmod == -1)
+    return "::pg_catalog.text";
   return std::nullopt;
 }
 
@@ -81,7 +84,8 @@ ColumnPlan plan_column(const Column &source, const Column &target, const Table &
                   target.sql_type,
               "Values could be lost or changed on the way into " + display_name(target_table.name) + ".",
               "Give the target column a type that holds every value of the source: ALTER TABLE " +
-                  display_name(target_table.name) + " ALTER COLUMN " + display_name(source.name) + " TYPE ....");
+                  display_name(target_table.name) + " ALTER COLUMN " + display_name(source.name) +
+                  " TYPE ....");
 }
 
 void check_key_columns(const std::vector<std::string> &key, const Table &source, const Table &target) {
@@ -90,18 +94,19 @@ void check_key_columns(const std::vector<std::string> &key, const Table &source,
       throw Error("42701", "column \"" + *column + "\" specified more than once in primary_key");
     for (const Table *table : {&source, &target})
       if (table->find_column(*column) == nullptr)
-        throw Error(sqlstate::undefined_column,
-                    "column \"" + *column + "\" of relation \"" + display_name(table->name) + "\" does not exist",
-                    std::string("It is named in the key, and missing on the ") +
-                        (table == &source ? "source." : "target."));
+        throw Error(
+            sqlstate::undefined_column,
+            "column \"" + *column + "\" of relation \"" + display_name(table->name) + "\" does not exist",
+            std::string("It is named in the key, and missing on the ") +
+                (table == &source ? "source." : "target."));
     if (target.find_column(*column)->generated)
       throw Error(sqlstate::invalid_key, "key column \"" + *column + "\" of the target is generated",
                   "A generated column cannot be written.");
   }
 }
 
-// Which columns rows are matched by: what the user gave, else the source's primary key, else (for a view, say)
-// the target's own.
+// Which columns rows are matched by: what the user gave, else the source's primary key, else (for a view,
+// say) the target's own.
 std::vector<std::string> choose_key(const Table &source, const Table &target,
                                     const std::vector<std::string> &wanted) {
   if (!wanted.empty()) return wanted;
@@ -118,11 +123,12 @@ void use_target_index(SyncPlan &plan, const Table &target) {
   const UniqueKey *index = target.find_key(plan.key);
   const std::string columns = join(plan.key, ", ");
   if (index == nullptr)
-    throw Error(sqlstate::invalid_key,
-                "there is no usable unique index on key (" + columns + ") of \"" + display_name(target.name) + "\"",
-                "It must be unique, valid, not deferrable, not partial, and on these columns alone.",
-                "ALTER TABLE " + display_name(target.name) + " ADD PRIMARY KEY (" + columns +
-                    "), or pass primary_key => ARRAY[...].");
+    throw Error(
+        sqlstate::invalid_key,
+        "there is no usable unique index on key (" + columns + ") of \"" + display_name(target.name) + "\"",
+        "It must be unique, valid, not deferrable, not partial, and on these columns alone.",
+        "ALTER TABLE " + display_name(target.name) + " ADD PRIMARY KEY (" + columns +
+            "), or pass primary_key => ARRAY[...].");
   for (const std::string &column : index->columns)
     if (!target.find_column(column)->not_null)
       throw Error(sqlstate::invalid_key, "key column \"" + column + "\" allows nulls",
@@ -144,7 +150,8 @@ bool SyncPlan::has_updatable_columns() const {
 }
 
 bool SyncPlan::updates_need_replace() const {
-  return std::any_of(columns.begin(), columns.end(), [](const auto &c) { return c.always_identity && !c.key; });
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const auto &c) { return c.always_identity && !c.key; });
 }
 
 SyncPlan plan_sync(const Table &source, const Table &target, const std::vector<std::string> &wanted_key,
@@ -154,11 +161,11 @@ SyncPlan plan_sync(const Table &source, const Table &target, const std::vector<s
     const Column *counterpart = target.find_column(column.name);
     if (counterpart == nullptr)
       throw Error(sqlstate::undefined_column,
-                  "source column \"" + column.name + "\" has no target column in \"" + display_name(target.name) +
-                      "\"",
+                  "source column \"" + column.name + "\" has no target column in \"" +
+                      display_name(target.name) + "\"",
                   {},
-                  "ALTER TABLE " + display_name(target.name) + " ADD COLUMN " + display_name(column.name) + " " +
-                      column.sql_type + ".");
+                  "ALTER TABLE " + display_name(target.name) + " ADD COLUMN " + display_name(column.name) +
+                      " " + column.sql_type + ".");
     if (!counterpart->generated) plan.columns.push_back(plan_column(column, *counterpart, target));
   }
 

@@ -12,8 +12,8 @@ namespace tablesync {
 
 struct ColumnPlan {
   std::string name;
-  std::string read;        // expression over the source's row
-  std::string stage_type;  // SQL type of the staging column
+  std::string read;             // expression over the source's row
+  std::string stage_type;       // SQL type of the staging column
   std::string stage_collation;  // " COLLATE ..." or empty
   bool cast_in_merge = false;   // staged as text; the MERGE casts it to target_type
   std::string target_type;
@@ -29,9 +29,9 @@ struct SyncPlan {
   bool target_key_pending = false;        // the target is new: its primary key is built after the load
 
   bool keyed() const { return !key.empty(); }
-  bool needs_stage() const;          // some column must be cast after it arrived
+  bool needs_stage() const;  // some column must be cast after it arrived
   bool has_updatable_columns() const;
-  bool updates_need_replace() const; // a changed GENERATED ALWAYS identity cannot be updated
+  bool updates_need_replace() const;  // a changed GENERATED ALWAYS identity cannot be updated
 };
 
 // Plans a sync of `source` into `target`. `wanted_key`: what the user gave, or empty. `target_is_new`: it was

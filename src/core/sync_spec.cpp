@@ -53,7 +53,8 @@ class Reader {
 [[noreturn]] void bad_value(const std::string &key, const std::optional<std::string> &value,
                             const std::string &hint) {
   throw Error(sqlstate::invalid_parameter,
-              "invalid value for option \"" + key + "\": " + (value ? "\"" + *value + "\"" : "null"), {}, hint);
+              "invalid value for option \"" + key + "\": " + (value ? "\"" + *value + "\"" : "null"), {},
+              hint);
 }
 
 bool to_bool(const std::string &key, const std::optional<std::string> &value) {
@@ -74,8 +75,15 @@ double to_fraction(const std::string &key, const std::optional<std::string> &val
 
 // Keys that the documentation of other versions names, so that they are not called misspelt.
 const std::vector<std::string> later_keys = {
-    "lookback",       "soft_delete_column", "soft_delete_action", "empty_string_as_null", "on_schema_change",
-    "on_bad_row",     "retry_delay",        "max_rate",           "every",
+    "lookback",
+    "soft_delete_column",
+    "soft_delete_action",
+    "empty_string_as_null",
+    "on_schema_change",
+    "on_bad_row",
+    "retry_delay",
+    "max_rate",
+    "every",
 };
 const std::vector<std::string> known_keys = {"adopt", "allow_empty", "if_running", "max_delete_fraction",
                                              "timeout"};

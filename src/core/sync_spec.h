@@ -18,8 +18,8 @@ enum class VerifyMode { none, count };
 
 struct SyncSpec {
   std::string server;
-  std::string source;    // as the user wrote it; resolved on the source
-  QualifiedName target;  // resolved by the caller, with the caller's search_path
+  std::string source;                    // as the user wrote it; resolved on the source
+  QualifiedName target;                  // resolved by the caller, with the caller's search_path
   std::vector<std::string> primary_key;  // empty: the source's
   bool delete_missing = true;
   VerifyMode verify = VerifyMode::count;

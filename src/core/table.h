@@ -22,8 +22,8 @@ struct Column {
   std::string name;
   TypeName type;
   int typmod = -1;
-  std::string sql_type;   // as format_type() writes it. From another server: for messages only
-  std::string signature;  // the type with everything it is made of; equal texts are equal wire formats
+  std::string sql_type;      // as format_type() writes it. From another server: for messages only
+  std::string signature;     // the type with everything it is made of; equal texts are equal wire formats
   bool binary_safe = false;  // send and receive functions exist and mean the same on every server
   bool not_null = false;
   char identity = 0;  // 0, 'a' (ALWAYS) or 'd' (BY DEFAULT), as pg_attribute.attidentity

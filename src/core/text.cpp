@@ -104,11 +104,13 @@ std::string shorten_own_statements(const std::string &context) {
     size_t end = context.find('\n', at);
     // A statement ends at a quote at the end of a line.
     const bool statement = context.compare(at, begin.size(), begin) == 0;
-    while (statement && end != std::string::npos && context[end - 1] != '"') end = context.find('\n', end + 1);
+    while (statement && end != std::string::npos && context[end - 1] != '"')
+      end = context.find('\n', end + 1);
     const std::string entry = context.substr(at, end == std::string::npos ? end : end - at);
     const bool ours = statement && entry.find("pg_temp.tablesync_") != std::string::npos;
     if (!shortened.empty()) shortened += '\n';
-    shortened += ours && entry.size() > begin.size() + kept ? entry.substr(0, begin.size() + kept) + " ...\"" : entry;
+    shortened +=
+        ours && entry.size() > begin.size() + kept ? entry.substr(0, begin.size() + kept) + " ...\"" : entry;
     if (end == std::string::npos) break;
     at = end + 1;
   }

@@ -8,9 +8,9 @@
 
 namespace tablesync {
 
-std::string with_commas(std::int64_t number);       // 1204 -> 1,204
-std::string human_bytes(std::int64_t bytes);        // 1536 -> 1.5 kB (powers of 1024, as pg_size_pretty)
-std::string human_seconds(double seconds);          // 0.4 -> 0.4 s, 95 -> 1 min 35 s
+std::string with_commas(std::int64_t number);  // 1204 -> 1,204
+std::string human_bytes(std::int64_t bytes);   // 1536 -> 1.5 kB (powers of 1024, as pg_size_pretty)
+std::string human_seconds(double seconds);     // 0.4 -> 0.4 s, 95 -> 1 min 35 s
 
 // Text from another server, fit for our log: control characters escaped, at most 8 kB, and where `utf8`,
 // no byte sequence that is invalid in UTF-8.

@@ -81,7 +81,8 @@ std::string hint_for(const Failure &failure, const ConnectionSettings &settings)
     case ConnectStep::login:
       break;
   }
-  if (failure.reason.find("database") != std::string::npos && failure.reason.find("exist") != std::string::npos)
+  if (failure.reason.find("database") != std::string::npos &&
+      failure.reason.find("exist") != std::string::npos)
     return "Check the database: ALTER SERVER " + server + " OPTIONS (SET dbname '...').";
   return "Check the user mapping: ALTER USER MAPPING FOR ... SERVER " + server +
          " OPTIONS (SET user '...', SET password '...'), and pg_hba.conf of the other side.";
@@ -90,8 +91,8 @@ std::string hint_for(const Failure &failure, const ConnectionSettings &settings)
 [[noreturn]] void fail_connect(const Failure &failure, const ConnectionSettings &settings, bool utf8) {
   Diagnostics diagnostics;
   diagnostics.sqlstate = sqlstate::connection_failed;
-  diagnostics.message = "could not connect to server \"" + settings.server_name + "\" (" +
-                        endpoint(settings.options) + ")";
+  diagnostics.message =
+      "could not connect to server \"" + settings.server_name + "\" (" + endpoint(settings.options) + ")";
   diagnostics.detail = sanitize(trimmed(failure.reason), utf8);
   diagnostics.hint = hint_for(failure, settings);
   throw ConnectError(std::move(diagnostics), failure.step);
@@ -146,8 +147,8 @@ void Connection::connect(const ConnectionSettings &settings) {
   values.push_back(nullptr);
 
   host_.acquire_descriptor();
-  connection_ = std::unique_ptr<PGconn, Finish>(PQconnectStartParams(names.data(), values.data(), 0),
-                                                Finish{&host_});
+  connection_ =
+      std::unique_ptr<PGconn, Finish>(PQconnectStartParams(names.data(), values.data(), 0), Finish{&host_});
   if (connection_ == nullptr) {
     host_.release_descriptor();
     throw Error("53200", "out of memory");
@@ -159,7 +160,8 @@ void Connection::connect(const ConnectionSettings &settings) {
   // libpq looks names up while it starts or polls; a failure before any socket work is a look-up's.
   Failure failure{ConnectStep::lookup};
   const auto deadline = steady_clock::now() + std::chrono::seconds(timeout_s);
-  PostgresPollingStatusType poll = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+  PostgresPollingStatusType poll =
+      PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   failure.step = step_of(PQstatus(raw), failure.step);
   while (poll != PGRES_POLLING_OK) {
     if (poll == PGRES_POLLING_FAILED) {
@@ -189,8 +191,8 @@ void Connection::send(int sent) {
     if (flushed == 0) return;
     if (flushed < 0) fail_lost(PQerrorMessage(raw));
     if (!host_.wait(PQsocket(raw), Host::For::writing, static_cast<int>(stall_timeout_.count())))
-      fail_lost("The server took no data for " + human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) +
-                ".");
+      fail_lost("The server took no data for " +
+                human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) + ".");
   }
 }
 
@@ -200,7 +202,8 @@ void Connection::wait_readable() {
   while (!host_.wait(PQsocket(connection_.get()), Host::For::reading, remaining_ms(deadline)))
     if (remaining_ms(deadline) == 0)
       fail_lost("The server sent no data for " +
-                human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) + " (tablesync.stall_timeout).");
+                human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) +
+                " (tablesync.stall_timeout).");
   if (PQconsumeInput(connection_.get()) == 0) fail_lost(PQerrorMessage(connection_.get()));
 }
 
@@ -214,7 +217,8 @@ void Connection::drain() {
   Result failed;
   while (Result result = next_result()) {
     const ExecStatusType status = PQresultStatus(result.get());
-    if (failed == nullptr && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) failed = std::move(result);
+    if (failed == nullptr && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+      failed = std::move(result);
   }
   if (failed != nullptr) fail(failed.get());
 }

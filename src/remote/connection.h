@@ -38,8 +38,8 @@ struct ConnectionSettings {
 
 class Connection {
  public:
-  // Connects. Throws ConnectError 08001 (the server's own words in DETAIL), or 2F003 where the password was not
-  // used. `host` must outlive the connection.
+  // Connects. Throws ConnectError 08001 (the server's own words in DETAIL), or 2F003 where the password was
+  // not used. `host` must outlive the connection.
   Connection(Host &host, const ConnectionSettings &settings);
   ~Connection();
   Connection(const Connection &) = delete;

@@ -9,7 +9,8 @@ namespace tablesync::remote {
 namespace {
 
 // Whether a message holds a row. The server sends one message per row; the header of the format may come in
-// front of the first row or alone, the trailer (-1 as int16) alone or behind the header ("COPY", Binary Format).
+// front of the first row or alone, the trailer (-1 as int16) alone or behind the header ("COPY", Binary
+// Format).
 bool holds_row(std::string_view message) {
   constexpr std::string_view signature("PGCOPY\n\377\r\n\0", 11);
   constexpr size_t header_size = 19;  // signature, flags, length of the (empty) extension
@@ -76,9 +77,10 @@ void CopyOut::take_final_status() {
   const std::int64_t promised = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
   connection_.drain();
   if (promised != rows_)
-    throw Error(sqlstate::protocol_violation,
-                "received " + std::to_string(rows_) + " rows, but the server sent " + std::to_string(promised),
-                "Server \"" + connection_.server_name_ + "\".");
+    throw Error(
+        sqlstate::protocol_violation,
+        "received " + std::to_string(rows_) + " rows, but the server sent " + std::to_string(promised),
+        "Server \"" + connection_.server_name_ + "\".");
   finished_ = true;
 }
 

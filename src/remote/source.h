@@ -13,9 +13,9 @@ class Source {
   // Connects. `host` must outlive this.
   Source(Host &host, const ConnectionSettings &settings) : connection_(host, settings) {}
 
-  // Opens the reading transaction, locks the table against DDL and describes it. `sql_name`: the table's name in
-  // SQL form; unqualified names are looked up with the search_path of the role on that server. Throws 42P01 where
-  // there is no such table, 42809 for what is not a table, and the server's own errors.
+  // Opens the reading transaction, locks the table against DDL and describes it. `sql_name`: the table's name
+  // in SQL form; unqualified names are looked up with the search_path of the role on that server. Throws
+  // 42P01 where there is no such table, 42809 for what is not a table, and the server's own errors.
   const Table &open(const std::string &sql_name);
   // Ends the transaction. Nothing was changed there, so the server may forget it.
   void close();

@@ -10,7 +10,25 @@ extern "C" {
 #include <csetjmp>
 #include <new>
 
-namespace tablesync::pg::detail {
+namespace tablesync::pg {
+
+Diagnostics diagnostics_of(const ErrorData &data) {
+  const auto text = [](const char *value) { return std::string(value != nullptr ? value : ""); };
+  Diagnostics diagnostics;
+  diagnostics.sqlstate = unpack_sql_state(data.sqlerrcode);
+  diagnostics.message = text(data.message);
+  diagnostics.detail = text(data.detail);
+  diagnostics.hint = text(data.hint);
+  diagnostics.context = text(data.context);
+  diagnostics.schema = text(data.schema_name);
+  diagnostics.table = text(data.table_name);
+  diagnostics.column = text(data.column_name);
+  diagnostics.datatype = text(data.datatype_name);
+  diagnostics.constraint = text(data.constraint_name);
+  return diagnostics;
+}
+
+namespace detail {
 
 Handler current_handler() noexcept { return {PG_exception_stack, error_context_stack}; }
 
@@ -20,8 +38,6 @@ void restore_handler(const Handler &handler) noexcept {
 }
 
 namespace {
-
-std::string text(const char *value) { return value != nullptr ? value : ""; }
 
 // The error being raised, copied out of the server's error state, which is left clean.
 ErrorData *copy_and_flush() {
@@ -39,17 +55,7 @@ ErrorData *copy_and_flush() {
 Diagnostics take_error() {
   ErrorData *copy = copy_and_flush();
   if (copy == nullptr) throw std::bad_alloc();
-  Diagnostics diagnostics;
-  diagnostics.sqlstate = unpack_sql_state(copy->sqlerrcode);
-  diagnostics.message = text(copy->message);
-  diagnostics.detail = text(copy->detail);
-  diagnostics.hint = text(copy->hint);
-  diagnostics.context = text(copy->context);
-  diagnostics.schema = text(copy->schema_name);
-  diagnostics.table = text(copy->table_name);
-  diagnostics.column = text(copy->column_name);
-  diagnostics.datatype = text(copy->datatype_name);
-  diagnostics.constraint = text(copy->constraint_name);
+  Diagnostics diagnostics = diagnostics_of(*copy);
   FreeErrorData(copy);
   return diagnostics;
 }
@@ -133,4 +139,5 @@ void raise(const Failure &failure) {
   pg_unreachable();
 }
 
-}  // namespace tablesync::pg::detail
+}  // namespace detail
+}  // namespace tablesync::pg

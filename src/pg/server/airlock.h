@@ -19,12 +19,15 @@ struct ErrorData;
 
 namespace tablesync::pg {
 
-// An ERROR that the server raised in this process: its transaction (or subtransaction) is broken. Caught here,
-// in in_subtransaction and in the worker's main function; everyone else lets it pass.
+// An ERROR that the server raised in this process: its transaction (or subtransaction) is broken. Caught
+// here, in in_subtransaction and in the worker's main function; everyone else lets it pass.
 class ServerError : public Error {
  public:
   using Error::Error;
 };
+
+// The fields of an error of the server, copied.
+Diagnostics diagnostics_of(const ErrorData &data);
 
 namespace detail {
 

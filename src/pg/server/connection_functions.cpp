@@ -25,13 +25,15 @@ namespace {
 // The columns of test_connection().
 Row failed_row(const std::string &step, const Diagnostics &said) {
   const auto text = [](const std::string &value) { return value.empty() ? Cell() : Cell(value); };
-  return {"false",     std::nullopt,       std::nullopt,       std::nullopt, std::nullopt, std::nullopt,
-          text(step),  text(said.sqlstate), text(said.message), text(said.detail), text(said.hint)};
+  return {"false",        std::nullopt, std::nullopt,        std::nullopt,       std::nullopt,
+          std::nullopt,   text(step),   text(said.sqlstate), text(said.message), text(said.detail),
+          text(said.hint)};
 }
 
 std::string step_of(const Error &error) {
   const std::string &code = error.diagnostics().sqlstate;
-  if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error)) return name_of(connecting->step());
+  if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error))
+    return name_of(connecting->step());
   if (code == sqlstate::insufficient_privilege) return "USAGE";
   if (code == sqlstate::undefined_object) return "user mapping";
   if (code == sqlstate::invalid_option) return "options";
@@ -40,7 +42,8 @@ std::string step_of(const Error &error) {
 }
 
 std::string as_interval(std::chrono::steady_clock::duration time) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(time).count()) + " microseconds";
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(time).count()) +
+         " microseconds";
 }
 
 Row connect_and_ask(const std::string &server) {
@@ -89,11 +92,13 @@ Row test_connection(const std::string &server) {
   } catch (const Error &error) {
     // No such server is a mistake of the call; the rest is what the call asks about.
     const std::string &code = error.diagnostics().sqlstate;
-    if (code == sqlstate::wrong_object_type || (code == sqlstate::undefined_object && step_of(error) != "user mapping"))
+    if (code == sqlstate::wrong_object_type ||
+        (code == sqlstate::undefined_object && step_of(error) != "user mapping"))
       throw;
     return failed_row(step_of(error), error.diagnostics());
   }
-  return run_in_worker({"tablesync_test_connection_worker", "pg_tablesync test_connection " + server, server, server});
+  return run_in_worker(
+      {"tablesync_test_connection_worker", "pg_tablesync test_connection " + server, server, server});
 }
 
 Rows connection_info(const std::string &server) {

@@ -39,7 +39,8 @@ std::vector<NamedOption> named_options(List *options) {
 bool has_user_mapping(Oid user, Oid server) {
   return call([&] {
     return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server)) ||
-           SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server));
+           SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+                                 ObjectIdGetDatum(server));
   });
 }
 
@@ -55,8 +56,8 @@ ConnectionSource connection_source(const std::string &server_name) {
   const char *const user_name = call([&] { return GetUserNameFromId(user, false); });
   if (call([&] { return compat_aclcheck_server(server->serverid, user, ACL_USAGE); }) != ACLCHECK_OK)
     throw Error(sqlstate::insufficient_privilege, "permission denied for foreign server " + server_name, {},
-                "GRANT USAGE ON FOREIGN SERVER " + display_name(server_name) + " TO " + display_name(user_name) +
-                    ".");
+                "GRANT USAGE ON FOREIGN SERVER " + display_name(server_name) + " TO " +
+                    display_name(user_name) + ".");
   const char *const wrapper = call([&] { return GetForeignDataWrapper(server->fdwid)->fdwname; });
 
   ConnectionSource source;
@@ -76,7 +77,8 @@ ConnectionSource connection_source(const std::string &server_name) {
     UserMapping *mapping = call([&] { return GetUserMapping(user, server->serverid); });
     source.mapping_options = named_options(mapping->options);
     // A PUBLIC mapping belongs to nobody; the rule for the one who uses it holds.
-    if (OidIsValid(mapping->userid)) source.role_is_superuser = call([&] { return superuser_arg(mapping->userid); });
+    if (OidIsValid(mapping->userid))
+      source.role_is_superuser = call([&] { return superuser_arg(mapping->userid); });
   }
   return source;
 }

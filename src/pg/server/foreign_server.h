@@ -8,8 +8,9 @@
 
 namespace tablesync::pg {
 
-// Looks up `server` and the current user's mapping. Throws 42704 for an unknown server, 42809 for one of another
-// kind of wrapper, 42501 without USAGE. A missing mapping is not an error here (mapping_found is false).
+// Looks up `server` and the current user's mapping. Throws 42704 for an unknown server, 42809 for one of
+// another kind of wrapper, 42501 without USAGE. A missing mapping is not an error here (mapping_found is
+// false).
 ConnectionSource connection_source(const std::string &server);
 
 // What to connect with, for the current user. Reads the password: call it in the worker, and keep the result

@@ -16,10 +16,11 @@ int progress_interval_ms = 5000;
 int stall_timeout_ms = 300000;
 
 void define_settings() {
-  DefineCustomIntVariable("tablesync.history_retention",
-                          "How long the records of finished runs are kept; of failed runs, three times as long.",
-                          nullptr, &history_retention_min, 30 * 24 * 60, 1, INT_MAX / 3, PGC_SUSET, GUC_UNIT_MIN,
-                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "tablesync.history_retention",
+      "How long the records of finished runs are kept; of failed runs, three times as long.", nullptr,
+      &history_retention_min, 30 * 24 * 60, 1, INT_MAX / 3, PGC_SUSET, GUC_UNIT_MIN, nullptr, nullptr,
+      nullptr);
   DefineCustomIntVariable("tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
                           "Staging buffers, the work memory of the merge and the build of the primary key.",
                           &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -27,10 +28,9 @@ void define_settings() {
                           "Time between two progress notices to a waiting caller; 0 turns them off.", nullptr,
                           &progress_interval_ms, 5000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr,
                           nullptr);
-  DefineCustomIntVariable("tablesync.stall_timeout",
-                          "A run fails when its source has sent no data for this long.", nullptr,
-                          &stall_timeout_ms, 300000, 1000, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr,
-                          nullptr);
+  DefineCustomIntVariable(
+      "tablesync.stall_timeout", "A run fails when its source has sent no data for this long.", nullptr,
+      &stall_timeout_ms, 300000, 1000, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("tablesync");
 }
 

@@ -21,11 +21,10 @@ void check_for_interrupts() {
 
 bool LatchHost::wait(int socket, For what, int timeout_ms) {
   const int events = call([&] {
-    int const ready = WaitLatchOrSocket(
-        MyLatch,
-        WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH |
-            (what == For::reading ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE),
-        socket, timeout_ms, PG_WAIT_EXTENSION);
+    int const ready = WaitLatchOrSocket(MyLatch,
+                                        WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH |
+                                            (what == For::reading ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE),
+                                        socket, timeout_ms, PG_WAIT_EXTENSION);
     if (ready & WL_LATCH_SET) ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
     return ready;

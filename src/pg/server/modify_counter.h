@@ -1,5 +1,5 @@
-// Counts what a MERGE, INSERT or DELETE of this process does, row by row: exact numbers per action (the command
-// tag of MERGE has one total only, up to PostgreSQL 16), and rows so far while it runs.
+// Counts what a MERGE, INSERT or DELETE of this process does, row by row: exact numbers per action (the
+// command tag of MERGE has one total only, up to PostgreSQL 16), and rows so far while it runs.
 #pragma once
 
 #include <atomic>
@@ -15,8 +15,8 @@ struct ModifyCounts {
 
 void install_modify_counter();
 
-// From now until stop_counting(), the outermost statement that modifies rows adds every row that reaches it to
-// `rows_seen`.
+// From now until stop_counting(), the outermost statement that modifies rows adds every row that reaches it
+// to `rows_seen`.
 void start_counting(std::atomic<std::uint64_t> *rows_seen);
 // The counts of the MERGE that ended since start_counting().
 ModifyCounts stop_counting();

@@ -78,7 +78,8 @@ void SharedSegment::find_parts() {
     run_ = static_cast<SharedRun *>(shm_toc_lookup(toc, key_run, false));
     queue_ = static_cast<shm_mq *>(shm_toc_lookup(toc, key_queue, false));
   });
-  const auto *bytes = static_cast<RequestBytes *>(call([&] { return shm_toc_lookup(toc, key_request, false); }));
+  const auto *bytes =
+      static_cast<RequestBytes *>(call([&] { return shm_toc_lookup(toc, key_request, false); }));
   request_ = {bytes->bytes, bytes->size};
 }
 

@@ -28,7 +28,7 @@ struct SharedRun {
   Oid role;
   pid_t caller_pid;
   std::uint32_t progress_handle;  // this segment, for others to attach to
-  bool caller_waits;  // false: the caller goes away once it has the run's id
+  bool caller_waits;              // false: the caller goes away once it has the run's id
   std::atomic<std::int64_t> run_id;
   std::atomic<bool> replied;
   size_t reply_size;
@@ -39,11 +39,11 @@ struct SharedRun {
 // One mapping of the segment in this process. Created by the caller, attached by others.
 class SharedSegment {
  public:
-  // Creates a segment that holds `request`. It lives as long as the current resource owner, or other processes
-  // that attached to it.
+  // Creates a segment that holds `request`. It lives as long as the current resource owner, or other
+  // processes that attached to it.
   static SharedSegment create(std::string_view request);
-  // Attaches, or finds the mapping that this process has. Its run() is nullptr where the segment is gone or is
-  // not one of ours.
+  // Attaches, or finds the mapping that this process has. Its run() is nullptr where the segment is gone or
+  // is not one of ours.
   static SharedSegment attach(dsm_handle handle);
   // Unmaps what create() or attach() mapped; no effect on a mapping that was there before.
   void detach();

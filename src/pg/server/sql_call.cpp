@@ -50,8 +50,8 @@ std::vector<std::string> text_array_argument(FunctionCallInfo fcinfo, int n) {
     int count;
   } elements{};
   call([&] {
-    deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false, TYPALIGN_INT, &elements.values, &elements.nulls,
-                      &elements.count);
+    deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false, TYPALIGN_INT, &elements.values,
+                      &elements.nulls, &elements.count);
   });
   std::vector<std::string> texts;
   for (int i = 0; i < elements.count; ++i) {

@@ -78,8 +78,8 @@ Identity become_extension_owner() {
     ReleaseSysCache(tuple);
     Identity identity;
     GetUserIdAndSecContext(&identity.user, &identity.security_context);
-    SetUserIdAndSecContext(owner, identity.security_context | SECURITY_LOCAL_USERID_CHANGE |
-                                      SECURITY_RESTRICTED_OPERATION);
+    SetUserIdAndSecContext(
+        owner, identity.security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
     return identity;
   });
 }
@@ -88,12 +88,11 @@ void restore_identity(const Identity &identity) noexcept {
   SetUserIdAndSecContext(identity.user, identity.security_context);
 }
 
-int push_settings(bool safe_search_path) {
-  return call([&] {
+int push_safe_search_path() {
+  return call([] {
     int const level = NewGUCNestLevel();
-    if (safe_search_path)
-      set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                        false);
+    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                      0, false);
     return level;
   });
 }

@@ -26,7 +26,7 @@ struct Identity {
 Identity become_extension_owner();
 void restore_identity(const Identity &identity) noexcept;
 
-int push_settings(bool safe_search_path);
+int push_safe_search_path();
 void pop_settings(int nest_level) noexcept;
 }  // namespace detail
 
@@ -42,8 +42,8 @@ void in_transaction(F f) {
       []() noexcept { detail::abort_transaction(); });
 }
 
-// Runs f in a subtransaction. Where f fails with a server error for which `handles(error)` is true, its effects
-// are undone and false is returned; every other failure passes.
+// Runs f in a subtransaction. Where f fails with a server error for which `handles(error)` is true, its
+// effects are undone and false is returned; every other failure passes.
 template <typename F, typename H>
 bool in_subtransaction(F f, H handles) {
   const detail::Subtransaction outer = detail::start_subtransaction();
@@ -58,16 +58,10 @@ bool in_subtransaction(F f, H handles) {
   return false;
 }
 
-// Runs f as the extension's owner, in a restricted operation: the only way to write our state tables. f runs
-// fixed statements on our own tables, never anything that could reach a user's code.
-template <typename F>
-auto as_extension_owner(F f) {
-  const detail::Identity identity = detail::become_extension_owner();
-  const int nest_level = detail::push_settings(true);
-  const auto leave = [&]() noexcept {
-    detail::pop_settings(nest_level);
-    detail::restore_identity(identity);
-  };
+namespace detail {
+// Runs f, then `leave`, also where f throws.
+template <typename F, typename C>
+auto leaving(F f, C leave) {
   if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
     on_failure(f, leave);
     leave();
@@ -77,20 +71,21 @@ auto as_extension_owner(F f) {
     return result;
   }
 }
+}  // namespace detail
 
 // Runs f with search_path = pg_catalog, pg_temp, whatever the session's is.
 template <typename F>
 auto with_safe_search_path(F f) {
-  const int nest_level = detail::push_settings(true);
-  const auto leave = [&]() noexcept { detail::pop_settings(nest_level); };
-  if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
-    on_failure(f, leave);
-    leave();
-  } else {
-    auto result = on_failure(f, leave);
-    leave();
-    return result;
-  }
+  const int nest_level = detail::push_safe_search_path();
+  return detail::leaving(f, [&]() noexcept { detail::pop_settings(nest_level); });
+}
+
+// Runs f as the extension's owner, in a restricted operation: the only way to write our state tables. f runs
+// fixed statements on our own tables, never anything that could reach a user's code.
+template <typename F>
+auto as_extension_owner(F f) {
+  const detail::Identity identity = detail::become_extension_owner();
+  return detail::leaving(f, [&]() noexcept { detail::restore_identity(identity); });
 }
 
 }  // namespace tablesync::pg

@@ -113,7 +113,9 @@ void end_worker_at_exit(int, Datum handle) {
 void Launched::wait_until(const std::function<bool()> &done) {
   // An ERROR here ends the worker by on_failure; a FATAL one leaves by the exit callback alone.
   call([&] { before_shmem_exit(end_worker_at_exit, PointerGetDatum(handle_)); });
-  const auto forget = [&]() noexcept { cancel_before_shmem_exit(end_worker_at_exit, PointerGetDatum(handle_)); };
+  const auto forget = [&]() noexcept {
+    cancel_before_shmem_exit(end_worker_at_exit, PointerGetDatum(handle_));
+  };
   on_failure([&] { wait_loop(done); },
              [&]() noexcept {
                end_worker();
@@ -170,19 +172,7 @@ void Launched::take_message(const char *data, Size size) {
     call([&] { ThrowErrorData(&parsed); });
     return;
   }
-  const auto text = [](const char *value) { return std::string(value != nullptr ? value : ""); };
-  Diagnostics diagnostics;
-  diagnostics.sqlstate = unpack_sql_state(parsed.sqlerrcode);
-  diagnostics.message = text(parsed.message);
-  diagnostics.detail = text(parsed.detail);
-  diagnostics.hint = text(parsed.hint);
-  diagnostics.context = text(parsed.context);
-  diagnostics.schema = text(parsed.schema_name);
-  diagnostics.table = text(parsed.table_name);
-  diagnostics.column = text(parsed.column_name);
-  diagnostics.datatype = text(parsed.datatype_name);
-  diagnostics.constraint = text(parsed.constraint_name);
-  error_ = std::move(diagnostics);
+  error_ = diagnostics_of(parsed);
 }
 
 std::vector<int> blocking_pids(int pid) {
@@ -196,8 +186,8 @@ std::vector<int> blocking_pids(int pid) {
   return {pids, pids + count};
 }
 
-// A worker that waits for a lock of its own caller waits for ever: the server's deadlock detector sees one lock
-// wait only, ours is a wait for a process.
+// A worker that waits for a lock of its own caller waits for ever: the server's deadlock detector sees one
+// lock wait only, ours is a wait for a process.
 void Launched::check_deadlock() {
   pid_t pid = 0;
   if (call([&] { return GetBackgroundWorkerPid(handle_, &pid); }) != BGWH_STARTED) return;
@@ -245,7 +235,8 @@ void check_may_launch(const std::string &function) {
   const std::string name = function + "()";
   if (in_worker())
     throw Error(sqlstate::wrong_state, name + " cannot be called from a sync worker",
-                "A trigger or a function that the run calls has called it.", "Call it from a session of your own.");
+                "A trigger or a function that the run calls has called it.",
+                "Call it from a session of your own.");
   if (RecoveryInProgress())
     throw Error("25006", "cannot execute " + name + " during recovery", {}, "Call it on the primary server.");
   if (IsInParallelMode()) throw Error("25000", "cannot execute " + name + " during a parallel operation");
@@ -253,10 +244,11 @@ void check_may_launch(const std::string &function) {
     throw Error(sqlstate::insufficient_privilege,
                 "cannot execute " + name + " within security-restricted operation");
   if (TransactionIdIsValid(call([] { return GetTopTransactionIdIfAny(); })))
-    throw Error(sqlstate::active_transaction,
-                name + " cannot run in a transaction that has already changed data or locked a table",
-                "The work is done by a background worker, another session, which cannot see uncommitted changes.",
-                "COMMIT first, then call it.");
+    throw Error(
+        sqlstate::active_transaction,
+        name + " cannot run in a transaction that has already changed data or locked a table",
+        "The work is done by a background worker, another session, which cannot see uncommitted changes.",
+        "COMMIT first, then call it.");
   const auto login = call([] {
     struct {
       bool allowed;
@@ -272,11 +264,12 @@ void check_may_launch(const std::string &function) {
     return found;
   });
   if (!login.allowed)
-    throw Error(sqlstate::insufficient_privilege,
-                "role \"" + std::string(login.name) + "\" is not permitted to log in",
-                "The work is done by a background worker that logs in as the calling role.",
-                "ALTER ROLE " + display_name(login.name) +
-                    " LOGIN; (without a password nobody else can use it), or SET ROLE to a role that has LOGIN.");
+    throw Error(
+        sqlstate::insufficient_privilege,
+        "role \"" + std::string(login.name) + "\" is not permitted to log in",
+        "The work is done by a background worker that logs in as the calling role.",
+        "ALTER ROLE " + display_name(login.name) +
+            " LOGIN; (without a password nobody else can use it), or SET ROLE to a role that has LOGIN.");
 }
 
 Row run_in_worker(const WorkerTask &task) {
@@ -296,7 +289,8 @@ std::int64_t start_in_worker(const WorkerTask &task) {
   worker.wait_until([&] { return worker.run().run_id.load() != 0; });
   const std::int64_t run_id = worker.run().run_id.load();
   if (run_id == 0)
-    throw Error(sqlstate::internal, "the background worker ended before it began", {}, "The server's log says why.");
+    throw Error(sqlstate::internal, "the background worker ended before it began", {},
+                "The server's log says why.");
   worker.close();
   return run_id;
 }

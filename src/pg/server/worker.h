@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <string_view>
 #include <string>
+#include <string_view>
 
 #include "core/rows.h"
 
@@ -41,8 +41,8 @@ bool in_worker();
 // True where the worker was told to terminate, as opposed to being canceled.
 bool termination_requested();
 
-// The body of a worker's entry function: attaches to the segment, connects as the caller's role, runs `task` and
-// hands over its reply.
+// The body of a worker's entry function: attaches to the segment, connects as the caller's role, runs `task`
+// and hands over its reply.
 void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request));
 
 }  // namespace tablesync::pg

@@ -47,7 +47,9 @@ void forget_libpq_environment() {
     if (option->envvar != nullptr) unsetenv(option->envvar);
   PQconninfoFree(options);
   // The last three go into the startup packet straight from the environment.
-  for (const char *variable : {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGDATESTYLE", "PGTZ", "PGGEQO"}) unsetenv(variable);
+  for (const char *variable :
+       {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGDATESTYLE", "PGTZ", "PGGEQO"})
+    unsetenv(variable);
 }
 
 SharedSegment attach(dsm_handle handle) {

@@ -18,12 +18,13 @@ std::int64_t number(const Rows &rows) { return std::strtoll(text_of(rows.at(0).a
 [[noreturn]] void fail_swallowed(const ApplyJob &job, const std::string &what) {
   const std::vector<std::string> triggers = before_row_triggers(job.target);
   const std::string table = display_name(job.target.name);
-  throw Error(sqlstate::protocol_violation, "\"" + table + "\" did not take every row: " + what,
-              triggers.empty() ? "Another session changed the table during the run."
-                               : "It has BEFORE ROW triggers that may return NULL: " + join(triggers, ", ") + ".",
-              triggers.empty() ? "Run it again."
-                               : "Let the trigger return NEW (or OLD) for every row, or disable it: ALTER TABLE " +
-                                     table + " DISABLE TRIGGER ....");
+  throw Error(
+      sqlstate::protocol_violation, "\"" + table + "\" did not take every row: " + what,
+      triggers.empty() ? "Another session changed the table during the run."
+                       : "It has BEFORE ROW triggers that may return NULL: " + join(triggers, ", ") + ".",
+      triggers.empty() ? "Run it again."
+                       : "Let the trigger return NEW (or OLD) for every row, or disable it: ALTER TABLE " +
+                             table + " DISABLE TRIGGER ....");
 }
 
 // Runs one statement on the target and sees that every row that it meant to change was changed.
@@ -34,7 +35,8 @@ std::int64_t modify(const ApplyJob &job, const std::string &statement, const cha
   stop_counting();
   const auto meant = static_cast<std::int64_t>(job.steps.progress().rows.load());
   if (meant > done)
-    fail_swallowed(job, "of " + with_commas(meant) + " rows to be " + verb + ", " + with_commas(done) + " were");
+    fail_swallowed(job,
+                   "of " + with_commas(meant) + " rows to be " + verb + ", " + with_commas(done) + " were");
   return done;
 }
 
@@ -44,11 +46,13 @@ void check_keys(const ApplyJob &job) {
   if (bad.empty()) return;
   const std::string key = join(job.plan.key, ", ");
   if (bool_of(bad[0][1])) {
-    throw Error(sqlstate::not_null_violation, "source returned a null in key (" + key + "): " + text_of(bad[0][0]),
+    throw Error(sqlstate::not_null_violation,
+                "source returned a null in key (" + key + "): " + text_of(bad[0][0]),
                 "A null never matches, so the row would be inserted again on every run.",
                 "Choose a key without nulls: primary_key => ARRAY[...].");
   }
-  throw Error(sqlstate::cardinality, "source returned key " + text_of(bad[0][0]) + " more than once", "The key is (" + key + ").",
+  throw Error(sqlstate::cardinality, "source returned key " + text_of(bad[0][0]) + " more than once",
+              "The key is (" + key + ").",
               "Choose columns that are unique on the source: primary_key => ARRAY[...].");
 }
 
@@ -61,7 +65,8 @@ void check_deletes(const ApplyJob &job, std::int64_t lost, std::int64_t before) 
               "refusing to delete " + with_commas(lost) + " of " + with_commas(before) + " rows of \"" +
                   display_name(job.target.name) + "\"",
               "That is " + std::to_string(percent) + " %, more than max_delete_fraction (" +
-                  std::to_string(static_cast<int>(job.spec.max_delete_fraction * 100)) + " %). Nothing was changed.",
+                  std::to_string(static_cast<int>(job.spec.max_delete_fraction * 100)) +
+                  " %). Nothing was changed.",
               "If it is meant: options => '{\"max_delete_fraction\": 1}'.");
 }
 
@@ -87,8 +92,8 @@ void merge_rows(const ApplyJob &job, RunCounts &counts) {
   const auto done = static_cast<std::int64_t>(execute(merge(job.target.name, job.plan)));
   const ModifyCounts acted = stop_counting();
   if (acted.inserted + acted.updated != done)
-    fail_swallowed(job, "of " + with_commas(acted.inserted + acted.updated) + " rows to be inserted or updated, " +
-                            with_commas(done) + " were");
+    fail_swallowed(job, "of " + with_commas(acted.inserted + acted.updated) +
+                            " rows to be inserted or updated, " + with_commas(done) + " were");
   counts.inserted = acted.inserted;
   counts.updated = acted.updated;
 }
@@ -97,13 +102,14 @@ void merge_rows(const ApplyJob &job, RunCounts &counts) {
 void replace_rows(const ApplyJob &job, RunCounts &counts) {
   const std::vector<std::string> references = cascading_references(job.target);
   if (!references.empty())
-    throw Error(sqlstate::unique_violation,
-                "changed rows of \"" + display_name(job.target.name) +
-                    "\" would have to be deleted and inserted again",
-                "Another unique index, or a GENERATED ALWAYS identity that is not in the key, forbids to update "
-                "them in place. Foreign keys that act on delete point at the table: " +
-                    join(references, ", ") + ".",
-                "Make the unique constraint go, or the foreign key NO ACTION.");
+    throw Error(
+        sqlstate::unique_violation,
+        "changed rows of \"" + display_name(job.target.name) +
+            "\" would have to be deleted and inserted again",
+        "Another unique index, or a GENERATED ALWAYS identity that is not in the key, forbids to update "
+        "them in place. Foreign keys that act on delete point at the table: " +
+            join(references, ", ") + ".",
+        "Make the unique constraint go, or the foreign key NO ACTION.");
   counts.deleted = delete_missing_rows(job);
   job.steps.enter(Phase::merge, job.staged);
   counts.updated = modify(job, delete_changed(job.target.name, job.plan), "replaced");
@@ -125,7 +131,8 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
     const bool done = in_subtransaction([&] { merge_rows(job, counts); },
                                         [&](const ServerError &error) {
                                           collided_in_key = in_key_index(job, error);
-                                          if (error.diagnostics().sqlstate != sqlstate::unique_violation) return false;
+                                          if (error.diagnostics().sqlstate != sqlstate::unique_violation)
+                                            return false;
                                           return !collided_in_key || (!job.exclusively_locked && attempt < 3);
                                         });
     if (done) return;
@@ -139,7 +146,8 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
 void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   job.steps.enter(Phase::remove, -1);
   query(create_difference(job.target.name, job.plan));
-  if (job.spec.delete_missing) counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
+  if (job.spec.delete_missing)
+    counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
   job.steps.enter(Phase::merge, -1);
   counts.inserted = modify(job, insert_shortfall(job.target.name, job.plan), "inserted");
 }
@@ -162,7 +170,8 @@ void apply(const ApplyJob &job, RunCounts &counts) {
   if (job.spec.verify == VerifyMode::none || may_differ) return;
   const std::int64_t now = number(query(count_rows(job.target.name)));
   if (now != job.staged)
-    fail_swallowed(job, "the source has " + with_commas(job.staged) + " rows, the target " + with_commas(now));
+    fail_swallowed(job,
+                   "the source has " + with_commas(job.staged) + " rows, the target " + with_commas(now));
 }
 
 }  // namespace tablesync::pg

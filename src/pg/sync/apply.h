@@ -14,13 +14,13 @@ struct ApplyJob {
   const SyncSpec &spec;
   const SyncPlan &plan;
   const Table &target;
-  std::int64_t staged;    // rows in the stage
+  std::int64_t staged;      // rows in the stage
   bool exclusively_locked;  // nobody else writes the target
   RunSteps &steps;
 };
 
-// Deletes what the source lacks (where the spec says so), then updates and inserts; by key, or as multisets of
-// rows where there is none. Fills the counts. Throws
+// Deletes what the source lacks (where the spec says so), then updates and inserts; by key, or as multisets
+// of rows where there is none. Fills the counts. Throws
 //   21000, 23502  the source has a key twice, or a null in it
 //   55000         more rows would be deleted than max_delete_fraction allows
 //   08P01         the target did not take every row (a trigger swallowed some)

@@ -56,9 +56,11 @@ uint64 copy_from_stream(const char *schema, const char *name, const char *const 
   addRangeTableEntryForRelation(parse, relation, RowExclusiveLock, nullptr, false, false);
   List *names = NIL;
   for (int i = 0; i < column_count; ++i) names = lappend(names, makeString(pstrdup(columns[i])));
-  List *options = list_make1(makeDefElem(pstrdup("format"), reinterpret_cast<Node *>(makeString(pstrdup("binary"))), -1));
+  List *options =
+      list_make1(makeDefElem(pstrdup("format"), reinterpret_cast<Node *>(makeString(pstrdup("binary"))), -1));
   if (freeze)
-    options = lappend(options, makeDefElem(pstrdup("freeze"), reinterpret_cast<Node *>(makeString(pstrdup("true"))), -1));
+    options = lappend(
+        options, makeDefElem(pstrdup("freeze"), reinterpret_cast<Node *>(makeString(pstrdup("true"))), -1));
   CopyFromState copy = BeginCopyFrom(parse, relation, nullptr, nullptr, false, next_bytes, names, options);
   uint64 const stored = CopyFrom(copy);
   EndCopyFrom(copy);

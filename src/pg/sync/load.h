@@ -1,5 +1,5 @@
-// Loads the bytes of a binary COPY into a table here, through the server's own COPY FROM: no row is decoded or
-// kept by us.
+// Loads the bytes of a binary COPY into a table here, through the server's own COPY FROM: no row is decoded
+// or kept by us.
 #pragma once
 
 #include <cstdint>

@@ -36,7 +36,8 @@ std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory) {
   const Rows rows = write(
       "INSERT INTO tablesync.run (owner, command, status, server, source, target, sync_mode, started_at, "
       "worker_pid, worker_start, shared_memory) SELECT $1::oid, 'sync_table', 'running', $2, $3, $4, 'full', "
-      "clock_timestamp(), a.pid, a.backend_start, $5::int8 FROM pg_stat_get_activity(pg_backend_pid()) a RETURNING "
+      "clock_timestamp(), a.pid, a.backend_start, $5::int8 FROM pg_stat_get_activity(pg_backend_pid()) a "
+      "RETURNING "
       "run_id",
       {std::to_string(GetUserId()), spec.server, spec.source, display_name(spec.target),
        std::to_string(shared_memory)});
@@ -50,9 +51,12 @@ void finish_run(std::int64_t run_id, const std::string &status, const RunCounts 
     return error != nullptr ? optional_text(error->*field) : Cell();
   };
   write(
-      "UPDATE tablesync.run SET status = $2, finished_at = clock_timestamp(), rows_read = $3::int8, rows_inserted = "
-      "$4::int8, rows_updated = $5::int8, rows_deleted = $6::int8, rows_unchanged = $7::int8, rows_rejected = "
-      "$8::int8, bytes_read = $9::int8, sqlstate = $10, message = $11, detail = $12, hint = $13, context = $14 "
+      "UPDATE tablesync.run SET status = $2, finished_at = clock_timestamp(), rows_read = $3::int8, "
+      "rows_inserted = "
+      "$4::int8, rows_updated = $5::int8, rows_deleted = $6::int8, rows_unchanged = $7::int8, rows_rejected "
+      "= "
+      "$8::int8, bytes_read = $9::int8, sqlstate = $10, message = $11, detail = $12, hint = $13, context = "
+      "$14 "
       "WHERE run_id = $1::int8",
       {std::to_string(run_id), status, std::to_string(counts.read), std::to_string(counts.inserted),
        std::to_string(counts.updated), std::to_string(counts.deleted), std::to_string(counts.unchanged),
@@ -69,7 +73,8 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
   // A batch per run keeps up, since each run adds one row.
   write(
       "DELETE FROM tablesync.run WHERE run_id IN (SELECT r.run_id FROM tablesync.run r WHERE r.finished_at < "
-      "clock_timestamp() - $1::int4 * CASE WHEN r.status IN ('succeeded', 'skipped') THEN interval '1 min' ELSE "
+      "clock_timestamp() - $1::int4 * CASE WHEN r.status IN ('succeeded', 'skipped') THEN interval '1 min' "
+      "ELSE "
       "interval '3 min' END AND r.finished_at < clock_timestamp() - $1::int4 * interval '1 min' "
       "ORDER BY r.finished_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
       {retention});
@@ -77,7 +82,8 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
 
 void close_interrupted(const SyncSpec &spec, std::int64_t run_id) {
   write(
-      "UPDATE tablesync.run r SET status = 'interrupted', finished_at = clock_timestamp(), sqlstate = '57P02', "
+      "UPDATE tablesync.run r SET status = 'interrupted', finished_at = clock_timestamp(), sqlstate = "
+      "'57P02', "
       "message = 'the worker ended without a word: the server crashed or was stopped' "
       "WHERE r.status = 'running' AND r.target = $1 AND r.run_id <> $2::int8 AND NOT EXISTS (SELECT FROM "
       "pg_stat_get_activity(r.worker_pid) a WHERE a.backend_start = r.worker_start)",
@@ -94,20 +100,24 @@ std::optional<FilledFrom> filled_from(const std::string &target_oid) {
 void record_filled_from(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid,
                         const Table &source) {
   write(
-      "INSERT INTO tablesync.watermark (target_oid, target, owner, server, source, system_identifier, sync_mode, "
+      "INSERT INTO tablesync.watermark (target_oid, target, owner, server, source, system_identifier, "
+      "sync_mode, "
       "run_id, updated_at) VALUES ($1::oid, $2, $3::oid, $4, $5, $6, 'full', $7::int8, clock_timestamp()) "
       "ON CONFLICT (target_oid) DO UPDATE SET target = excluded.target, owner = excluded.owner, server = "
-      "excluded.server, source = excluded.source, system_identifier = excluded.system_identifier, sync_mode = "
+      "excluded.server, source = excluded.source, system_identifier = excluded.system_identifier, sync_mode "
+      "= "
       "excluded.sync_mode, value = NULL, run_id = excluded.run_id, updated_at = excluded.updated_at",
-      {target_oid, display_name(spec.target), std::to_string(GetUserId()), spec.server, display_name(source.name),
-       optional_text(source.system_identifier), std::to_string(run_id)});
+      {target_oid, display_name(spec.target), std::to_string(GetUserId()), spec.server,
+       display_name(source.name), optional_text(source.system_identifier), std::to_string(run_id)});
 }
 
 std::optional<Row> find_run(std::int64_t run_id) {
   // What other sessions committed a moment ago must be seen, also within a REPEATABLE READ transaction.
   const Rows rows = query_latest(
-      "SELECT run_id, status, rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged, rows_rejected, "
-      "watermark, coalesce(duration, clock_timestamp() - started_at), worker_pid, sqlstate, message, detail, hint, "
+      "SELECT run_id, status, rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged, "
+      "rows_rejected, "
+      "watermark, coalesce(duration, clock_timestamp() - started_at), worker_pid, sqlstate, message, detail, "
+      "hint, "
       "context FROM tablesync.run WHERE run_id = $1::int8",
       {std::to_string(run_id)});
   if (rows.empty()) return std::nullopt;

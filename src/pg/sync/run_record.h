@@ -1,5 +1,5 @@
-// The records of runs and what targets were filled from: the schema tablesync. All statements that write it are
-// here, fixed, and run as the extension's owner; neither a caller nor a trigger can forge what they say.
+// The records of runs and what targets were filled from: the schema tablesync. All statements that write it
+// are here, fixed, and run as the extension's owner; neither a caller nor a trigger can forge what they say.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ std::optional<FilledFrom> filled_from(const std::string &target_oid);
 void record_filled_from(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid,
                         const Table &source);
 
-// The record as the ten columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and context.
-// Reads as the current user: the row policies decide. None where there is no such record.
+// The record as the ten columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
+// context. Reads as the current user: the row policies decide. None where there is no such record.
 std::optional<Row> find_run(std::int64_t run_id);
 
 }  // namespace tablesync::pg

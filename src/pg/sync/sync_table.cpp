@@ -59,9 +59,9 @@ enum Argument {
 };
 
 // Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.
-constexpr const char *inherited_settings[] = {"search_path",        "timezone",        "lock_timeout",
-                                              "synchronous_commit", "temp_tablespaces", "default_tablespace",
-                                              "tablesync.stall_timeout"};
+constexpr const char *inherited_settings[] = {
+    "search_path",      "timezone",           "lock_timeout",           "synchronous_commit",
+    "temp_tablespaces", "default_tablespace", "tablesync.stall_timeout"};
 
 std::string required(std::optional<std::string> value, const char *what) {
   if (!value) throw Error(sqlstate::null_not_allowed, std::string(what) + " must not be null");
@@ -87,9 +87,9 @@ void check_mode(FunctionCallInfo fcinfo) {
   refuse_later_feature(mode != "full", "sync_mode \"" + mode + "\"");
   for (const auto &[argument, name] :
        {std::pair{arg_incremental_field, "incremental_field"},
-        std::pair{arg_incremental_field_type, "incremental_field_type"}, std::pair{arg_custom_select, "custom_select"},
-        std::pair{arg_custom_where, "custom_where"}, std::pair{arg_custom_count, "custom_count"},
-        std::pair{arg_target_server, "target_server"}})
+        std::pair{arg_incremental_field_type, "incremental_field_type"},
+        std::pair{arg_custom_select, "custom_select"}, std::pair{arg_custom_where, "custom_where"},
+        std::pair{arg_custom_count, "custom_count"}, std::pair{arg_target_server, "target_server"}})
     refuse_later_feature(!PG_ARGISNULL(argument), name);
 }
 
@@ -100,7 +100,8 @@ void check_sizes(FunctionCallInfo fcinfo) {
   check_range("max_retries", int_argument(fcinfo, arg_max_retries), 0, 100);
   refuse_later_feature(!PG_ARGISNULL(arg_batch_size), "batch_size");
   refuse_later_feature(bool_argument(fcinfo, arg_chunk_mode).value_or(false), "chunk_mode");
-  refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1, "parallel_workers above 1");
+  refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1,
+                       "parallel_workers above 1");
   refuse_later_feature(int_argument(fcinfo, arg_max_retries).value_or(0) > 0, "max_retries");
 }
 
@@ -116,7 +117,8 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   spec.verify = parse_verify(required(text_argument(fcinfo, arg_verify), "verify"));
   spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
   if (const auto options = jsonb_argument(fcinfo, arg_options))
-    for (const Row &row : query("SELECT key, value FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb)", {*options}))
+    for (const Row &row :
+         query("SELECT key, value FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb)", {*options}))
       set_option(spec, text_of(row[0]), row[1]);
 
   sql_name(spec.source);  // that it is a name at all
@@ -143,9 +145,9 @@ void tell_result(const SyncSpec &spec, const Row &row) {
   if (text_of(row[1]) == "skipped")
     text = name + ": skipped, another run is going on (run " + text_of(row[0]) + ")";
   else
-    text = name + ": " + count(2) + " read, " + count(3) + " inserted, " + count(4) + " updated, " + count(5) +
-           " deleted, " + count(6) + " unchanged in " + human_seconds(std::atof(text_of(row[9]).c_str())) + " (run " +
-           text_of(row[0]) + ")";
+    text = name + ": " + count(2) + " read, " + count(3) + " inserted, " + count(4) + " updated, " +
+           count(5) + " deleted, " + count(6) + " unchanged in " +
+           human_seconds(std::atof(text_of(row[9]).c_str())) + " (run " + text_of(row[0]) + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
@@ -186,7 +188,8 @@ Row existing_run(std::int64_t run_id) {
   std::optional<Row> row = find_run(run_id);
   if (!row)
     throw Error(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
-                "Or it belongs to another role.", "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
+                "Or it belongs to another role.",
+                "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   return *row;
 }
 
@@ -219,8 +222,9 @@ Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
 }
 
 Rows progress_of(std::int64_t run_id) {
-  const Rows found = query("SELECT shared_memory FROM tablesync.run WHERE run_id = $1::int8 AND status = 'running'",
-                           {std::to_string(run_id)});
+  const Rows found =
+      query("SELECT shared_memory FROM tablesync.run WHERE run_id = $1::int8 AND status = 'running'",
+            {std::to_string(run_id)});
   if (found.empty()) return {};
   SharedSegment segment =
       SharedSegment::attach(static_cast<dsm_handle>(std::strtoul(text_of(found[0][0]).c_str(), nullptr, 10)));
@@ -231,10 +235,11 @@ Rows progress_of(std::int64_t run_id) {
     const auto known = [](double value) {
       return value < 0 ? Cell() : Cell(std::to_string(static_cast<std::int64_t>(value)));
     };
-    rows.push_back({std::string(name_of(now.phase)), std::to_string(now.rows), std::to_string(now.bytes),
-                    known(now.percent()), known(now.rate()),
-                    now.seconds_left() < 0 ? Cell() : Cell(std::to_string(std::lround(now.seconds_left())) + " seconds"),
-                    std::to_string(now.memory_bytes)});
+    rows.push_back(
+        {std::string(name_of(now.phase)), std::to_string(now.rows), std::to_string(now.bytes),
+         known(now.percent()), known(now.rate()),
+         now.seconds_left() < 0 ? Cell() : Cell(std::to_string(std::lround(now.seconds_left())) + " seconds"),
+         std::to_string(now.memory_bytes)});
   }
   segment.detach();
   return rows;
@@ -286,7 +291,8 @@ Datum tablesync_cancel_run(PG_FUNCTION_ARGS) {
     pg::existing_run(run_id);
     const Rows canceled = pg::query(
         "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM tablesync.run r JOIN "
-        "pg_catalog.pg_stat_get_activity(r.worker_pid) a ON a.backend_start = r.worker_start WHERE r.run_id = "
+        "pg_catalog.pg_stat_get_activity(r.worker_pid) a ON a.backend_start = r.worker_start WHERE r.run_id "
+        "= "
         "$1::int8 AND r.status = 'running'",
         {std::to_string(run_id)});
     PG_RETURN_BOOL(!canceled.empty() && bool_of(canceled[0][0]));

@@ -103,8 +103,8 @@ void apply_settings(const SyncSpec &spec) {
   set_option("standard_conforming_strings", "on");
   set_option("xmloption", "content");
   set_option("jit", "off");
-  // The limit covers what is in use at one time: the stage's buffers and one hash or sort of the merge, or the
-  // build of the key.
+  // The limit covers what is in use at one time: the stage's buffers and one hash or sort of the merge, or
+  // the build of the key.
   const int kilobytes = spec.memory_limit_mb * 1024;
   set_option("temp_buffers", std::to_string(kilobytes / 4) + "kB");
   set_option("work_mem", std::to_string(kilobytes / 4) + "kB");
@@ -211,9 +211,10 @@ bool SyncRun::lock() {
   const std::optional<int> holder = try_lock_target(spec_.target);
   if (!holder) return true;
   if (spec_.if_running == IfRunning::skip) return false;
-  throw Error(sqlstate::lock_not_available,
-              "table \"" + display_name(spec_.target) + "\" is being synced by process " + std::to_string(*holder),
-              {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
+  throw Error(
+      sqlstate::lock_not_available,
+      "table \"" + display_name(spec_.target) + "\" is being synced by process " + std::to_string(*holder),
+      {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
 }
 
 void SyncRun::describe() {
@@ -253,10 +254,9 @@ void SyncRun::refuse_unknown_content() const {
   const std::optional<FilledFrom> known = filled_from(target_.oid);
   const std::string source = display_name(source_->table().name);
   if (known && known->server == spec_.server && known->source == source) return;
-  throw Error(sqlstate::wrong_state,
-              "refusing to replace the rows of \"" + display_name(spec_.target) + "\"",
-              known ? "It was filled from " + known->server + ": " + known->source + ", not from " + spec_.server +
-                          ": " + source + "."
+  throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec_.target) + "\"",
+              known ? "It was filled from " + known->server + ": " + known->source + ", not from " +
+                          spec_.server + ": " + source + "."
                     : "It has rows that tablesync did not put there.",
               "If it is to become a copy of " + source + ": options => '{\"adopt\": true}'.");
 }
@@ -285,8 +285,8 @@ void SyncRun::copy_into_target(remote::CopyOut &stream) {
   source_->close();
   if (stored != counts_.read)
     throw Error(sqlstate::protocol_violation,
-                "\"" + display_name(spec_.target) + "\" did not take every row: of " + with_commas(counts_.read) +
-                    " rows received, " + with_commas(stored) + " were stored",
+                "\"" + display_name(spec_.target) + "\" did not take every row: of " +
+                    with_commas(counts_.read) + " rows received, " + with_commas(stored) + " were stored",
                 "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(target_), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
@@ -325,8 +325,8 @@ void SyncRun::finish_new_target() {
   execute(add_primary_key(spec_.target, plan_.key));
 }
 
-// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this target
-// closes the record.
+// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
+// target closes the record.
 void SyncRun::fail(const Diagnostics &said) {
   if (run_id_ == 0) return;
   const bool canceled = said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown;
@@ -344,9 +344,16 @@ void SyncRun::fail(const Diagnostics &said) {
 // The columns of sync_table().
 Row SyncRun::reply(const char *status) const {
   const auto count = [](std::int64_t rows) { return Cell(std::to_string(rows)); };
-  return {count(run_id_),           std::string(status),       count(counts_.read),     count(counts_.inserted),
-          count(counts_.updated),   count(counts_.deleted),    count(counts_.unchanged), count(counts_.rejected),
-          std::nullopt,             std::to_string(now_seconds() - started_) + " seconds"};
+  return {count(run_id_),
+          std::string(status),
+          count(counts_.read),
+          count(counts_.inserted),
+          count(counts_.updated),
+          count(counts_.deleted),
+          count(counts_.unchanged),
+          count(counts_.rejected),
+          std::nullopt,
+          std::to_string(now_seconds() - started_) + " seconds"};
 }
 
 Row sync_task(SharedRun &shared, std::string_view request) {

@@ -35,7 +35,9 @@ namespace tablesync::pg {
 
 namespace {
 
-std::string current_user_name() { return call([] { return GetUserNameFromId(GetUserId(), false); }); }
+std::string current_user_name() {
+  return call([] { return GetUserNameFromId(GetUserId(), false); });
+}
 
 [[noreturn]] void fail_schema(const std::string &schema, const char *privilege) {
   throw Error(sqlstate::insufficient_privilege, "permission denied for schema " + schema, {},
@@ -101,8 +103,8 @@ void check_privileges(Oid oid, bool deletes) {
   if ((needed & ~has & ACL_UPDATE) != 0) missing.emplace_back("UPDATE");
   if ((needed & ~has & ACL_DELETE) != 0) missing.emplace_back("DELETE");
   throw Error(sqlstate::insufficient_privilege, "permission denied for table " + name_of(oid), {},
-              "GRANT " + join(missing, ", ") + " ON " + name_of(oid) + " TO " + display_name(current_user_name()) +
-                  ".");
+              "GRANT " + join(missing, ", ") + " ON " + name_of(oid) + " TO " +
+                  display_name(current_user_name()) + ".");
 }
 
 }  // namespace
@@ -115,10 +117,12 @@ void check_target(unsigned int oid, bool deletes) {
   const Facts facts = call([&] {
     HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(oid));
     if (!HeapTupleIsValid(tuple))
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the target table was dropped during the call")));
+      ereport(ERROR,
+              (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("the target table was dropped during the call")));
     auto *row = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
-    Facts found{row->relkind, row->relpersistence == RELPERSISTENCE_TEMP, row->relhasrules,
-                IsCatalogRelationOid(oid) || IsToastNamespace(row->relnamespace) || oid < FirstNormalObjectId};
+    Facts found{
+        row->relkind, row->relpersistence == RELPERSISTENCE_TEMP, row->relhasrules,
+        IsCatalogRelationOid(oid) || IsToastNamespace(row->relnamespace) || oid < FirstNormalObjectId};
     ReleaseSysCache(tuple);
     return found;
   });
@@ -131,15 +135,17 @@ void check_target(unsigned int oid, bool deletes) {
   if (facts.kind != RELKIND_RELATION && facts.kind != RELKIND_PARTITIONED_TABLE)
     throw Error(sqlstate::wrong_object_type, "\"" + name + "\" is not a table");
   if (facts.temporary)
-    throw Error(sqlstate::not_supported, "cannot sync into temporary table \"" + std::string(call([&] { return get_rel_name(oid); })) + "\"",
-                "The work is done by a background worker, which is another session.",
-                "Use a permanent or an unlogged table.");
+    throw Error(
+        sqlstate::not_supported,
+        "cannot sync into temporary table \"" + std::string(call([&] { return get_rel_name(oid); })) + "\"",
+        "The work is done by a background worker, which is another session.",
+        "Use a permanent or an unlogged table.");
   if (facts.has_rules)
     throw Error(sqlstate::not_supported, "cannot MERGE into \"" + name + "\": it has rules");
   if (call([&] { return check_enable_rls(oid, InvalidOid, true); }) == RLS_ENABLED)
     throw Error(sqlstate::not_supported,
-                "user \"" + current_user_name() + "\" cannot sync into relation with row-level security enabled: \"" +
-                    name + "\"",
+                "user \"" + current_user_name() +
+                    "\" cannot sync into relation with row-level security enabled: \"" + name + "\"",
                 "Rows that a policy hides could be neither compared nor deleted.",
                 "Call it as the table's owner, or as a role with BYPASSRLS.");
   check_privileges(oid, deletes);
@@ -190,8 +196,8 @@ void create_schema_if_absent(const std::string &schema) {
   if (call([] { return compat_aclcheck_database(MyDatabaseId, GetUserId(), ACL_CREATE); }) != ACLCHECK_OK) {
     const std::string database = call([] { return get_database_name(MyDatabaseId); });
     throw Error(sqlstate::insufficient_privilege, "permission denied to create schema \"" + schema + "\"", {},
-                "GRANT CREATE ON DATABASE " + display_name(database) + " TO " + display_name(current_user_name()) +
-                    ", or create the schema.");
+                "GRANT CREATE ON DATABASE " + display_name(database) + " TO " +
+                    display_name(current_user_name()) + ", or create the schema.");
   }
   execute("CREATE SCHEMA " + quote_identifier(schema));
 }
@@ -202,12 +208,13 @@ void check_may_create_in(const std::string &schema) {
     fail_schema(schema, "CREATE");
 }
 
-// The source's type by the same name here, in SQL form; empty where there is none. Built from our own catalog,
-// never from the text that the source sent.
+// The source's type by the same name here, in SQL form; empty where there is none. Built from our own
+// catalog, never from the text that the source sent.
 std::string local_type(const Column &column) {
   const Rows rows = query(
       "SELECT pg_catalog.format_type(CASE WHEN $3::bool THEN t.typarray ELSE t.oid END, $4::int4) FROM "
-      "pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1::name AND "
+      "pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = "
+      "$1::name AND "
       "t.typname = $2::name AND t.typtype <> 'p' AND t.typisdefined AND (t.typarray <> 0 OR NOT $3::bool)",
       {column.type.schema, column.type.name, column.type.is_array ? "true" : "false",
        std::to_string(column.typmod)});
@@ -216,8 +223,10 @@ std::string local_type(const Column &column) {
 
 bool collation_exists(const QualifiedName &name) {
   return !query(
-              "SELECT FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE "
-              "n.nspname = $1::name AND c.collname = $2::name AND c.collencoding IN (-1, (SELECT d.encoding FROM "
+              "SELECT FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = "
+              "c.collnamespace WHERE "
+              "n.nspname = $1::name AND c.collname = $2::name AND c.collencoding IN (-1, (SELECT d.encoding "
+              "FROM "
               "pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))",
               {name.schema, name.name})
               .empty();
@@ -242,8 +251,8 @@ void create_target(const QualifiedName &name, const Table &source) {
     } else if (column.collation) {
       made.has_collation = collation_exists(*column.collation);
       if (!made.has_collation)
-        notice("collation \"" + display_name(*column.collation) + "\" does not exist here: column \"" + column.name +
-               "\" gets the default");
+        notice("collation \"" + display_name(*column.collation) + "\" does not exist here: column \"" +
+               column.name + "\" gets the default");
     }
     columns.push_back(made);
   }
@@ -270,18 +279,20 @@ bool may_analyze(const Table &target) {
 
 std::vector<std::string> before_row_triggers(const Table &target) {
   // pg_trigger.tgtype: bit 0 is ROW, bit 1 is BEFORE. Partitions have triggers of their own.
-  return first_column(query(
-      "SELECT DISTINCT g.tgname FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid OR g.tgrelid IN (SELECT "
-      "i.relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) i)) AND NOT g.tgisinternal AND g.tgenabled <> 'D' "
-      "AND (g.tgtype & 3) = 3 ORDER BY 1",
-      {target.oid}));
+  return first_column(
+      query("SELECT DISTINCT g.tgname FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid OR g.tgrelid "
+            "IN (SELECT "
+            "i.relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) i)) AND NOT g.tgisinternal AND "
+            "g.tgenabled <> 'D' "
+            "AND (g.tgtype & 3) = 3 ORDER BY 1",
+            {target.oid}));
 }
 
 std::vector<std::string> cascading_references(const Table &target) {
-  return first_column(
-      query("SELECT c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1::oid AND "
-            "c.confdeltype IN ('c', 'n', 'd') ORDER BY 1",
-            {target.oid}));
+  return first_column(query(
+      "SELECT c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1::oid AND "
+      "c.confdeltype IN ('c', 'n', 'd') ORDER BY 1",
+      {target.oid}));
 }
 
 }  // namespace tablesync::pg

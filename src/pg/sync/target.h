@@ -10,23 +10,23 @@
 
 namespace tablesync::pg {
 
-// Resolves a target's name as the user wrote it, with the current search_path: where no such table exists, the
-// schema in which CREATE TABLE would make it. Throws 42601/42602 for text that is not a name, 0A000 for a name of
-// another database.
+// Resolves a target's name as the user wrote it, with the current search_path: where no such table exists,
+// the schema in which CREATE TABLE would make it. Throws 42601/42602 for text that is not a name, 0A000 for a
+// name of another database.
 QualifiedName resolve_target(const std::string &text);
 
 // A name as a user wrote it, in SQL form with every part quoted. Throws as above.
 std::string sql_name(const std::string &text);
 
-// Throws where the current user may not sync into this existing table, or it is not a table that can be synced
-// into: 42809, 42501, 0A000. `deletes`: whether rows may have to be deleted.
+// Throws where the current user may not sync into this existing table, or it is not a table that can be
+// synced into: 42809, 42501, 0A000. `deletes`: whether rows may have to be deleted.
 void check_target(unsigned int oid, bool deletes);
 
 // Throws 25001 where this session holds a lock on the table that its worker would wait for.
 void check_not_locked_here(unsigned int oid);
 
-// The oid of the table by that name, 0 where there is none. `lock`: takes ROW EXCLUSIVE on it until the end of
-// the transaction.
+// The oid of the table by that name, 0 where there is none. `lock`: takes ROW EXCLUSIVE on it until the end
+// of the transaction.
 unsigned int find_target(const QualifiedName &name, bool lock);
 
 // Tries for SHARE ROW EXCLUSIVE, which keeps other writers out. Not taken where somebody (an autovacuum, say)

@@ -39,7 +39,8 @@ int holder_of(const LOCKTAG &tag) {
   const Rows rows = query(
       "SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'userlock' AND l.granted AND l.database = "
       "$1::pg_catalog.oid AND l.classid = $2::pg_catalog.oid AND l.objid = $3::pg_catalog.oid",
-      {std::to_string(tag.locktag_field1), std::to_string(tag.locktag_field2), std::to_string(tag.locktag_field3)});
+      {std::to_string(tag.locktag_field1), std::to_string(tag.locktag_field2),
+       std::to_string(tag.locktag_field3)});
   return rows.empty() ? 0 : std::atoi(text_of(rows[0][0]).c_str());
 }
 
