@@ -11,7 +11,7 @@ const char *name_of(Phase phase) {
     case Phase::starting:
       return "starting";
     case Phase::waiting:
-      return "waiting for another run";
+      return "waiting";
     case Phase::describe:
       return "describe";
     case Phase::copy:

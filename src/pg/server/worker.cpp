@@ -122,7 +122,7 @@ void Launched::wait_until(const std::function<bool()> &done) {
                forget();
              });
   forget();
-  if (error_) throw Error(*error_);
+  if (error_ && !done()) throw Error(*error_);
 }
 
 void Launched::wait_loop(const std::function<bool()> &done) {
