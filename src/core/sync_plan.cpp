@@ -121,7 +121,9 @@ std::vector<std::string> choose_key(const Table &source, const Table &target,
 
 void use_target_index(SyncPlan &plan, const Table &target) {
   const UniqueKey *index = target.find_key(plan.key);
-  const std::string columns = join(plan.key, ", ");
+  std::vector<std::string> names;
+  for (const std::string &column : plan.key) names.push_back(display_name(column));
+  const std::string columns = join(names, ", ");
   if (index == nullptr)
     throw Error(
         sqlstate::invalid_key,

@@ -1,6 +1,7 @@
 #include "core/sync_spec.h"
 
 #include <charconv>
+#include <cmath>
 #include <cstring>
 
 #include "core/error.h"
@@ -173,7 +174,8 @@ std::int64_t parse_duration_ms(const std::string &text) {
   if (error != std::errc() || factor == 0 || !(number >= 0) || number * factor > 2147483647.0)
     throw Error(sqlstate::invalid_parameter, "invalid duration: \"" + text + "\"", {},
                 "Give seconds, or a number with a unit: ms, s, min, h. At most 24 days.");
-  return static_cast<std::int64_t>(number * factor);
+  // 0 means no limit: less than a millisecond must not become that.
+  return static_cast<std::int64_t>(std::ceil(number * factor));
 }
 
 void set_option(SyncSpec &spec, const std::string &key, const std::optional<std::string> &value) {

@@ -71,6 +71,23 @@ size_t utf8_sequence(std::string_view text) {
 }
 }  // namespace
 
+namespace {
+std::string escaped(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) {
+    char code[8];
+    std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned char>(byte));
+    text += code;
+  }
+  return text;
+}
+
+// U+0080 to U+009F: to some terminals U+009B is what ESC [ is to others.
+bool is_control(std::string_view sequence) {
+  return sequence.size() == 2 && sequence[0] == '\xC2' && static_cast<unsigned char>(sequence[1]) < 0xA0;
+}
+}  // namespace
+
 std::string sanitize(std::string_view foreign, bool utf8) {
   constexpr size_t limit = 8192;
   std::string clean;
@@ -78,13 +95,14 @@ std::string sanitize(std::string_view foreign, bool utf8) {
     const auto byte = static_cast<unsigned char>(foreign[0]);
     size_t length = 1;
     if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
-      char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\x%02x", byte);
-      clean += escaped;
+      clean += escaped(foreign.substr(0, 1));
     } else if (byte >= 0x80 && utf8) {
       length = utf8_sequence(foreign);
-      if (length == 0) clean += '?';
-      clean += foreign.substr(0, length);
+      const std::string_view sequence = foreign.substr(0, length);
+      if (length == 0)
+        clean += '?';
+      else
+        clean += is_control(sequence) ? escaped(sequence) : std::string(sequence);
       length = std::max<size_t>(length, 1);
     } else {
       clean += foreign[0];

@@ -169,8 +169,10 @@ void Connection::connect(const ConnectionSettings &settings) {
       fail_connect(failure, settings, host_.utf8());
     }
     const auto what = poll == PGRES_POLLING_READING ? Host::For::reading : Host::For::writing;
-    // The socket changes when libpq goes on to the next address.
-    if (!host_.wait(PQsocket(raw), what, remaining_ms(deadline)) && remaining_ms(deadline) == 0) {
+    // The socket changes when libpq goes on to the next address. libpq must not go on with a socket that is
+    // not ready: it would block in it.
+    if (!host_.wait(PQsocket(raw), what, remaining_ms(deadline))) {
+      if (remaining_ms(deadline) > 0) continue;
       failure.timed_out = true;
       failure.reason = "No answer within " + std::to_string(timeout_s) + " s (connect_timeout).";
       fail_connect(failure, settings, host_.utf8());
@@ -190,20 +192,23 @@ void Connection::send(int sent) {
     const int flushed = PQflush(raw);
     if (flushed == 0) return;
     if (flushed < 0) fail_lost(PQerrorMessage(raw));
-    if (!host_.wait(PQsocket(raw), Host::For::writing, static_cast<int>(stall_timeout_.count())))
-      fail_lost("The server took no data for " +
-                human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) + ".");
+    wait_for(Host::For::writing);
   }
+}
+
+// Waits until the socket is ready, no longer than stall_timeout.
+void Connection::wait_for(Host::For what) {
+  const auto deadline = steady_clock::now() + stall_timeout_;
+  while (!host_.wait(PQsocket(connection_.get()), what, remaining_ms(deadline)))
+    if (remaining_ms(deadline) == 0)
+      fail_lost(std::string("The server ") + (what == Host::For::reading ? "sent" : "took") +
+                " no data for " + human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) +
+                " (tablesync.stall_timeout).");
 }
 
 // Waits for more bytes and takes them from the socket.
 void Connection::wait_readable() {
-  const auto deadline = steady_clock::now() + stall_timeout_;
-  while (!host_.wait(PQsocket(connection_.get()), Host::For::reading, remaining_ms(deadline)))
-    if (remaining_ms(deadline) == 0)
-      fail_lost("The server sent no data for " +
-                human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) +
-                " (tablesync.stall_timeout).");
+  wait_for(Host::For::reading);
   if (PQconsumeInput(connection_.get()) == 0) fail_lost(PQerrorMessage(connection_.get()));
 }
 
@@ -217,6 +222,8 @@ void Connection::drain() {
   Result failed;
   while (Result result = next_result()) {
     const ExecStatusType status = PQresultStatus(result.get());
+    // libpq returns these again and again: they would never be drained.
+    if (status == PGRES_COPY_OUT || status == PGRES_COPY_IN || status == PGRES_COPY_BOTH) fail(result.get());
     if (failed == nullptr && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
       failed = std::move(result);
   }
@@ -268,6 +275,11 @@ std::string Connection::server_version_text() const {
 }
 
 void Connection::fail(const PGresult *result) {
+  const ExecStatusType status = PQresultStatus(result);
+  if (status != PGRES_FATAL_ERROR && status != PGRES_NONFATAL_ERROR)
+    throw Error(sqlstate::protocol_violation,
+                "server \"" + server_name_ + "\" gave an answer that was not asked for",
+                std::string("It is ") + PQresStatus(status) + ".");
   const auto field = [&](int code) {
     const char *value = result != nullptr ? PQresultErrorField(result, code) : nullptr;
     return value != nullptr ? sanitize(value, host_.utf8()) : std::string();

@@ -76,6 +76,7 @@ class Connection {
   void send(int sent);
   Result next_result();
   void drain();
+  void wait_for(Host::For what);
   void wait_readable();
   [[noreturn]] void fail(const PGresult *result);
   [[noreturn]] void fail_lost(const std::string &detail);

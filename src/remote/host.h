@@ -11,8 +11,8 @@ class Host {
   enum class For { reading, writing };
 
   virtual ~Host() = default;
-  // Waits until `socket` is ready or `timeout_ms` have passed; returns false on timeout. May throw: that is
-  // how a cancel arrives. May return early; callers loop.
+  // Waits until `socket` is ready or `timeout_ms` have passed. True only where it is ready: false also where
+  // something else woke the process, so callers look at the clock. May throw: that is how a cancel arrives.
   virtual bool wait(int socket, For what, int timeout_ms) = 0;
   // Takes one file descriptor from the process's budget. Throws where there is none left.
   virtual void acquire_descriptor() = 0;

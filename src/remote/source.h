@@ -24,6 +24,8 @@ class Source {
   Connection &connection() { return connection_; }
 
  private:
+  Rows ask(const std::string &sql, const std::string &parameter, size_t width);
+
   Connection connection_;
   Table table_;
 };

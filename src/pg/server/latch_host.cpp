@@ -29,7 +29,7 @@ bool LatchHost::wait(int socket, For what, int timeout_ms) {
     CHECK_FOR_INTERRUPTS();
     return ready;
   });
-  return (events & WL_TIMEOUT) == 0;
+  return (events & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE)) != 0;
 }
 
 void LatchHost::acquire_descriptor() {

@@ -1,0 +1,371 @@
+#include "core/deparse.h"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "support/tables.h"
+
+namespace tablesync {
+namespace {
+
+const std::string hostile = "a\"b\\c\nd'; DROP TABLE x; -- ü";
+const QualifiedName target_name{"raw \"data\"", hostile};
+
+Table source_table() {
+  return table({"public", "users"}, {not_null(column("id", "int8")), column(hostile, "text")},
+               {primary_key({"id"})});
+}
+
+// A plan with a key, for a target by the same columns.
+SyncPlan keyed_plan() {
+  Table target = source_table();
+  target.name = target_name;
+  return plan_sync(source_table(), target, {}, false);
+}
+
+SyncPlan keyless_plan() {
+  const std::vector<Column> columns = {column("id", "int8"), column(hostile, "text")};
+  return plan_sync(table({"public", "users"}, columns), table(target_name, columns), {}, false);
+}
+
+// One column of which cannot travel in binary.
+SyncPlan casting_plan() {
+  SyncPlan plan = keyed_plan();
+  plan.columns[1].cast_in_merge = true;
+  plan.columns[1].stage_type = "pg_catalog.text";
+  plan.columns[1].target_type = "regclass";
+  return plan;
+}
+
+// The text without what stands in quotes.
+std::string unquoted(const std::string &sql) {
+  static const std::regex quoted(R"re(E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*")re");
+  return std::regex_replace(sql, quoted, "Q");
+}
+
+// Every statement that runs with the caller's search_path.
+std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
+  std::vector<std::string> statements = {create_difference(target_name, plan),
+                                         delete_surplus(target_name, plan),
+                                         insert_shortfall(target_name, plan)};
+  if (plan.keyed())
+    for (const std::string &statement :
+         {delete_missing(target_name, plan), merge(target_name, plan), update_changed(target_name, plan),
+          delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan)})
+      statements.push_back(statement);
+  return statements;
+}
+
+std::vector<std::string> all_statements_on_the_target() {
+  std::vector<std::string> all;
+  for (const SyncPlan &plan : {keyed_plan(), keyless_plan(), casting_plan()})
+    for (const std::string &statement : statements_on_the_target(plan)) all.push_back(statement);
+  return all;
+}
+
+// ---- hostile names
+// -----------------------------------------------------------------------------------------
+
+TEST(Deparse, KeepsHostileNamesInsideTheirQuotes) {
+  const Table source = source_table();
+  std::vector<std::string> statements = all_statements_on_the_target();
+  for (const std::string &statement :
+       {copy_out(source, keyed_plan()), begin_reading(target_name, 'r', 150000), create_stage(keyed_plan()),
+        create_table(target_name, {{&source.columns[1], "text"}}), add_primary_key(target_name, {hostile}),
+        advance_identity(target_name, hostile), is_empty(target_name), count_rows(target_name),
+        analyze(target_name)})
+    statements.push_back(statement);
+  for (const std::string &statement : statements) {
+    const std::string bare = unquoted(statement);
+    EXPECT_EQ(bare.find("DROP TABLE"), std::string::npos) << statement;
+    EXPECT_EQ(bare.find_first_of("\\\"'"), std::string::npos) << statement;
+  }
+}
+
+TEST(Deparse, WritesHostileNamesWhole) {
+  const std::string quoted = "\"a\"\"b\\c\nd'; DROP TABLE x; -- ü\"";
+  const std::string statement = merge(target_name, keyed_plan());
+  EXPECT_NE(statement.find("MERGE INTO \"raw \"\"data\"\"\"." + quoted + " AS t"), std::string::npos)
+      << statement;
+  EXPECT_NE(statement.find("SET \"id\" = s.\"id\", " + quoted + " = s." + quoted), std::string::npos)
+      << statement;
+}
+
+TEST(Deparse, QualifiesEveryOperatorOnTheTarget) {
+  static const std::regex harmless(R"re(OPERATOR\([^)]*\)|count\(\*\)|SELECT s\.\*|-1|Q = s\.Q)re");
+  for (const std::string &statement : all_statements_on_the_target()) {
+    const std::string rest = std::regex_replace(unquoted(statement), harmless, "");
+    EXPECT_EQ(rest.find_first_of("=<>+-*/~!@#%^&|"), std::string::npos) << rest;
+  }
+}
+
+TEST(Deparse, QualifiesEveryFunctionAndTypeOnTheTarget) {
+  static const std::regex called(R"re((\S*?)(?:sum|count|row_number|text|int8|record)\b)re");
+  for (const std::string &statement : all_statements_on_the_target()) {
+    const std::string bare = unquoted(statement);
+    for (auto at = std::sregex_iterator(bare.begin(), bare.end(), called); at != std::sregex_iterator(); ++at)
+      EXPECT_TRUE((*at)[1].str().ends_with("pg_catalog.")) << at->str() << " in " << bare;
+  }
+}
+
+// ---- on the source
+// -----------------------------------------------------------------------------------------
+
+TEST(BeginReading, ReadsOneSnapshotAndWritesNothing) {
+  EXPECT_TRUE(begin_reading(target_name, 'r', 150000)
+                  .starts_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"));
+}
+
+TEST(BeginReading, ChangesNoSettingBeyondTheTransaction) {
+  const std::string batch = begin_reading({"public", "t"}, 'r', 180000);
+  for (size_t at = batch.find("SET "); at != std::string::npos; at = batch.find("SET ", at + 1))
+    EXPECT_EQ(batch.substr(at, 10), "SET LOCAL ");
+}
+
+TEST(BeginReading, TakesTheLockBehindTheSettingsAndBeforeAnyQuery) {
+  const std::string batch = begin_reading({"public", "t"}, 'r', 150000);
+  EXPECT_TRUE(batch.ends_with(" LOCK TABLE \"public\".\"t\" IN ACCESS SHARE MODE;"));
+  EXPECT_EQ(batch.find("SELECT"), std::string::npos) << "the snapshot would be older than the lock";
+}
+
+TEST(BeginReading, PinsWhatTheTextOfAValueDependsOn) {
+  const std::string batch = begin_reading({"public", "t"}, 'r', 150000);
+  for (const char *setting : {"search_path = pg_catalog, pg_temp", "datestyle = ISO",
+                              "intervalstyle = postgres", "extra_float_digits = 3", "bytea_output = hex",
+                              "standard_conforming_strings = on", "timezone = 'UTC'"})
+    EXPECT_NE(batch.find(std::string("SET LOCAL ") + setting + ";"), std::string::npos) << setting;
+}
+
+TEST(BeginReading, FailsWhereAPolicyWouldHideRows) {
+  EXPECT_NE(begin_reading({"public", "t"}, 'r', 150000).find("SET LOCAL row_security = off;"),
+            std::string::npos);
+}
+
+TEST(BeginReading, LeavesAViewTheSearchPathOfItsFunctions) {
+  EXPECT_EQ(begin_reading({"public", "v"}, 'v', 150000).find("search_path"), std::string::npos);
+}
+
+TEST(BeginReading, LocksOnlyWhatCanBeLocked) {
+  for (const char kind : {'r', 'p', 'v'})
+    EXPECT_NE(begin_reading({"public", "t"}, kind, 150000).find("LOCK TABLE"), std::string::npos) << kind;
+  for (const char kind : {'m', 'f'})
+    EXPECT_EQ(begin_reading({"public", "t"}, kind, 150000).find("LOCK TABLE"), std::string::npos) << kind;
+}
+
+TEST(BeginReading, AsksOldServersForNothingTheyLack) {
+  EXPECT_EQ(begin_reading({"public", "t"}, 'r', 130000).find("client_connection_check_interval"),
+            std::string::npos);
+  EXPECT_NE(begin_reading({"public", "t"}, 'r', 140000).find("client_connection_check_interval"),
+            std::string::npos);
+}
+
+SyncPlan plan_for(const Table &source) {
+  Table target = source;
+  for (Column &column : target.columns) column.generated = false;
+  return plan_sync(source, target, {}, false);
+}
+
+TEST(CopyOut, CopiesAPlainTableDirectly) {
+  const Table source = table({"public", "users"}, {column("id", "int8"), column("a b", "text")});
+  EXPECT_EQ(copy_out(source, plan_for(source)),
+            R"(COPY "public"."users" ("id", "a b") TO STDOUT (FORMAT binary))");
+}
+
+TEST(CopyOut, SelectsWhatCopyWouldLeaveOut) {
+  const std::string query = R"(COPY (SELECT "id" FROM "public"."users") TO STDOUT (FORMAT binary))";
+  Table parent = table({"public", "users"}, {column("id", "int8")});
+  parent.has_children = true;
+  EXPECT_EQ(copy_out(parent, plan_for(parent)), query);
+  for (const char kind : {'p', 'v', 'm', 'f'}) {
+    Table source = table({"public", "users"}, {column("id", "int8")});
+    source.kind = kind;
+    EXPECT_EQ(copy_out(source, plan_for(source)), query) << kind;
+  }
+  const Table source = table({"public", "users"}, {generated(column("id", "int8"))});
+  EXPECT_EQ(copy_out(source, plan_for(source)), query);
+}
+
+TEST(CopyOut, CastsOnTheSource) {
+  const Table source = table({"public", "users"}, {column("id", "int4")});
+  const Table target = table({"raw", "users"}, {column("id", "int8")});
+  EXPECT_EQ(copy_out(source, plan_sync(source, target, {}, false)),
+            R"(COPY (SELECT "id"::pg_catalog.int8 FROM "public"."users") TO STDOUT (FORMAT binary))");
+}
+
+// ---- on the target
+// -----------------------------------------------------------------------------------------
+
+TEST(CreateTable, KeepsNotNullIdentityAndCollation) {
+  Column name = column("name", "text");
+  name.collation = QualifiedName{"pg_catalog", "C"};
+  const Column id = identity(not_null(column("id", "int8")), 'a');
+  const Column n = identity(not_null(column("n", "int4")), 'd');
+  EXPECT_EQ(
+      create_table({"raw", "t"}, {{&id, "bigint"}, {&n, "integer"}, {&name, "text", true}, {&name, "text"}}),
+      R"(CREATE TABLE "raw"."t" ("id" bigint NOT NULL GENERATED ALWAYS AS IDENTITY, )"
+      R"("n" integer NOT NULL GENERATED BY DEFAULT AS IDENTITY, )"
+      R"("name" text COLLATE "pg_catalog"."C", "name" text))");
+}
+
+TEST(CreateTable, WritesTheTypeThatExistsHereNotTheSourcesText) {
+  Column c = column("c", "int4");
+  c.sql_type = "integer); DROP TABLE x; --";
+  EXPECT_EQ(create_table({"raw", "t"}, {{&c, "integer"}}), R"(CREATE TABLE "raw"."t" ("c" integer))");
+}
+
+TEST(Comments, QuoteWhatPeopleWrote) {
+  Table source = source_table();
+  source.comment = "who's \\ who";
+  source.columns[0].comment = "it's";
+  EXPECT_EQ(comments({"raw", "t"}, source),
+            (std::vector<std::string>{R"(COMMENT ON TABLE "raw"."t" IS E'who''s \\ who')",
+                                      R"(COMMENT ON COLUMN "raw"."t"."id" IS 'it''s')"}));
+}
+
+TEST(Comments, AreNoneWhereTheSourceHasNone) { EXPECT_TRUE(comments({"raw", "t"}, source_table()).empty()); }
+
+TEST(AddPrimaryKey, KeepsTheOrderOfTheKey) {
+  EXPECT_EQ(add_primary_key({"raw", "t"}, {"b", "a"}), R"(ALTER TABLE "raw"."t" ADD PRIMARY KEY ("b", "a"))");
+}
+
+TEST(AdvanceIdentity, NamesTheTableOnceAsAValueAndElseAsAName) {
+  const std::string statement = advance_identity({"raw", "it's"}, "id");
+  EXPECT_NE(statement.find(R"(pg_get_serial_sequence('"raw"."it''s"', 'id'))"), std::string::npos);
+  EXPECT_NE(statement.find(R"(max(t."id") FROM "raw"."it's" t)"), std::string::npos);
+}
+
+TEST(CreateStage, HasTheTypesThatArriveAndGoesWithTheTransaction) {
+  SyncPlan plan = casting_plan();
+  plan.columns[0].stage_collation = " COLLATE \"x\"";
+  plan.columns[1].name = "c";
+  EXPECT_EQ(
+      create_stage(plan),
+      R"(CREATE TEMPORARY TABLE tablesync_stage ("id" int8 COLLATE "x", "c" pg_catalog.text) ON COMMIT DROP)");
+}
+
+SyncPlan simple_plan() {
+  const std::vector<Column> columns = {not_null(column("id", "int8")), column("v", "text")};
+  return plan_sync(table({"public", "s"}, columns, {primary_key({"id"})}),
+                   table({"raw", "t"}, columns, {primary_key({"id"})}), {}, false);
+}
+
+constexpr char id_matches[] = R"(t."id" OPERATOR("pg_catalog".=) s."id")";
+constexpr char rows_differ[] =
+    R"(ROW(t."id", t."v")::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(s."id", s."v")::pg_catalog.record)";
+
+TEST(Merge, WritesOnlyRowsThatAreNewOrNotIdentical) {
+  EXPECT_EQ(merge({"raw", "t"}, simple_plan()),
+            std::string(R"(MERGE INTO "raw"."t" AS t USING pg_temp.tablesync_stage AS s ON )") + id_matches +
+                " WHEN MATCHED AND " + rows_differ +
+                R"( THEN UPDATE SET "id" = s."id", "v" = s."v" WHEN NOT MATCHED THEN INSERT ("id", "v"))"
+                R"( VALUES (s."id", s."v"))");
+}
+
+TEST(Merge, MatchesByEveryKeyColumnWithItsOwnEquality) {
+  SyncPlan plan = simple_plan();
+  plan.key = {"id", "v"};
+  plan.key_equality = {"OPERATOR(\"x\".=)", "OPERATOR(\"y\".===)"};
+  EXPECT_NE(merge({"raw", "t"}, plan)
+                .find(R"( ON t."id" OPERATOR("x".=) s."id" AND t."v" OPERATOR("y".===) s."v" )"),
+            std::string::npos);
+}
+
+TEST(Merge, InsertsButNeverUpdatesAnAlwaysIdentity) {
+  SyncPlan plan = simple_plan();
+  plan.columns[0].always_identity = true;
+  const std::string statement = merge({"raw", "t"}, plan);
+  EXPECT_NE(statement.find(R"(THEN UPDATE SET "v" = s."v" WHEN)"), std::string::npos);
+  EXPECT_NE(statement.find(R"(INSERT ("id", "v") OVERRIDING SYSTEM VALUE VALUES)"), std::string::npos);
+}
+
+TEST(Merge, OnlyInsertsWhereNothingCanBeUpdated) {
+  SyncPlan plan = simple_plan();
+  plan.columns.pop_back();
+  plan.columns[0].always_identity = true;
+  EXPECT_EQ(merge({"raw", "t"}, plan).find("UPDATE"), std::string::npos);
+}
+
+TEST(Merge, CastsWhatWasStagedAsTextBeforeItIsCompared) {
+  SyncPlan plan = simple_plan();
+  plan.columns[1].cast_in_merge = true;
+  plan.columns[1].target_type = "regclass";
+  const std::string statement = merge({"raw", "t"}, plan);
+  EXPECT_NE(statement.find(
+                R"(USING (SELECT r."id" AS "id", CAST(CAST(r."v" AS pg_catalog.bpchar) AS regclass) AS "v" )"
+                R"(FROM pg_temp.tablesync_stage AS r) AS s ON )"),
+            std::string::npos);
+}
+
+TEST(DeleteMissing, DeletesByKeyWhatTheStageLacks) {
+  EXPECT_EQ(
+      delete_missing({"raw", "t"}, simple_plan()),
+      std::string(
+          R"(DELETE FROM "raw"."t" AS t WHERE NOT EXISTS (SELECT FROM pg_temp.tablesync_stage AS s WHERE )") +
+          id_matches + ")");
+}
+
+TEST(UpdateChanged, UpdatesOnlyRowsThatDiffer) {
+  EXPECT_EQ(
+      update_changed({"raw", "t"}, simple_plan()),
+      std::string(
+          R"(UPDATE "raw"."t" AS t SET "id" = s."id", "v" = s."v" FROM pg_temp.tablesync_stage AS s WHERE )") +
+          id_matches + " AND " + rows_differ);
+}
+
+TEST(UpdateChanged, LeavesAnAlwaysIdentityAlone) {
+  SyncPlan plan = simple_plan();
+  plan.columns[0].always_identity = true;
+  EXPECT_NE(update_changed({"raw", "t"}, plan).find(R"( SET "v" = s."v" FROM )"), std::string::npos);
+}
+
+TEST(DeleteChanged, DeletesOnlyRowsThatDiffer) {
+  EXPECT_EQ(delete_changed({"raw", "t"}, simple_plan()),
+            std::string(R"(DELETE FROM "raw"."t" AS t USING pg_temp.tablesync_stage AS s WHERE )") +
+                id_matches + " AND " + rows_differ);
+}
+
+TEST(InsertAbsent, InsertsByKeyWhatTheTargetLacks) {
+  EXPECT_EQ(insert_absent({"raw", "t"}, simple_plan()),
+            std::string(
+                R"(INSERT INTO "raw"."t" ("id", "v") SELECT s."id", s."v" FROM pg_temp.tablesync_stage AS s )"
+                R"(WHERE NOT EXISTS (SELECT FROM "raw"."t" AS t WHERE )") +
+                id_matches + ")");
+}
+
+TEST(FindBadKey, LooksForNullsAndForRepeats) {
+  SyncPlan plan = simple_plan();
+  plan.key = {"id", "v"};
+  const std::string statement = find_bad_key(plan);
+  EXPECT_NE(statement.find(R"(WHERE s."id" IS NULL OR s."v" IS NULL LIMIT 1)"), std::string::npos);
+  EXPECT_NE(
+      statement.find(R"(GROUP BY s."id", s."v" HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)"),
+      std::string::npos);
+}
+
+TEST(Multiset, ComparesTheTextOfWholeRows) {
+  const std::string statement = create_difference({"raw", "t"}, simple_plan());
+  EXPECT_NE(statement.find(R"((ROW(s."id", s."v")::pg_catalog.record)::pg_catalog.text AS image, 1 AS n)"),
+            std::string::npos);
+  EXPECT_NE(
+      statement.find(R"((ROW(t."id", t."v")::pg_catalog.record)::pg_catalog.text, -1 FROM "raw"."t" AS t)"),
+      std::string::npos);
+}
+
+TEST(Multiset, DeletesRowsOfPartitionsByTableAndPlace) {
+  const std::string statement = delete_surplus({"raw", "t"}, simple_plan());
+  EXPECT_TRUE(statement.ends_with(
+      "t.tableoid OPERATOR(pg_catalog.=) g.tableoid AND t.ctid OPERATOR(pg_catalog.=) g.ctid"));
+}
+
+TEST(Multiset, OverridesAnAlwaysIdentity) {
+  SyncPlan plan = simple_plan();
+  plan.columns[0].always_identity = true;
+  EXPECT_TRUE(
+      insert_shortfall({"raw", "t"}, plan)
+          .starts_with(
+              R"(INSERT INTO "raw"."t" ("id", "v") OVERRIDING SYSTEM VALUE SELECT s."id", s."v" FROM )"));
+}
+
+}  // namespace
+}  // namespace tablesync
