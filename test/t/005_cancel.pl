@@ -90,6 +90,21 @@ $said = end_there('merging', 'option timeout');
 like($said->{message}, qr/timeout/, 'the option timeout is named in the error');
 like($said->{context}, qr/run \d+ of sync_table src: items -> raw\.items\z/, '... and the run, at the end of the context');
 
+# A second signal comes while the run writes its record, which waits here for a session that holds the table. (A fast
+# shutdown sends two.)
+$proxy->fault('stop', 'copy', 50000);
+my $twice = $pair->start_sync('items', 'raw.items');
+$proxy->wait_done('stop');
+$gate->query_safe('BEGIN; LOCK TABLE tablesync.run IN SHARE MODE');
+$pair->sql("SELECT cancel_run($run)");
+$pair->wait_for_lock_wait;
+$pair->sql("SELECT pg_terminate_backend(pid) FROM ($worker) w");
+$gate->query_safe('ROLLBACK');
+$pair->assert_failed($twice->finish, '57014', qr/canceled/, 'a second signal: the caller hears of the first');
+$proxy->none;
+$pair->assert_clean;
+is($pair->last_run('raw.items'), 'canceled 57014', '... and so does the record');
+
 # ---- Waiting for another run, and for a run -----------------------------------------------------------------
 
 $proxy->fault('stop', 'copy', 50000);

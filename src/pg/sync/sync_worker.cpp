@@ -325,19 +325,24 @@ void SyncRun::finish_new_target() {
   execute(add_primary_key(spec_.target, plan_.key));
 }
 
-// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
-// target closes the record.
+// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this target
+// closes the record.
 void SyncRun::fail(const Diagnostics &said) {
   if (run_id_ == 0) return;
   const bool canceled = said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown;
-  try {
-    call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-    source_.reset();
-    steps_.leave();
-    in_transaction(
-        [&] { finish_run(run_id_, canceled ? "canceled" : "failed", RunCounts{}, steps_.done(), &said); });
-  } catch (const Error &) {
-    detail::abort_transaction();
+  source_.reset();
+  steps_.leave();
+  // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being recorded.
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    try {
+      call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
+      in_transaction([&] {
+        finish_run(run_id_, canceled ? "canceled" : "failed", RunCounts{}, steps_.done(), &said);
+      });
+      return;
+    } catch (const Error &) {
+      detail::abort_transaction();
+    }
   }
 }
 
