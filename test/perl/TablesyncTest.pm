@@ -6,8 +6,8 @@
 #   $pair->source_sql('CREATE TABLE items ...');            as superuser on the source
 #   $pair->sql('...'), $pair->admin('...')                  on the target: as the ordinary role, as superuser
 #   my $row = $pair->sync('items', 'raw.items');            {status, read, inserted, ...}; dies where it fails
-#   my $said = $pair->try_sync('items', 'raw.items');       {sqlstate, message, detail, hint, context, notices, out}
-#   my $call = $pair->start_sync('items', 'raw.items');     in the background; $call->finish gives the same as try
+#   my $said = $pair->try_sync('items', 'raw.items');       {sqlstate, message, detail, ...}: see TablesyncTest::Call
+#   my $call = $pair->start_sync('items', 'raw.items');     in the background; $call->finish returns the same
 #   $pair->assert_...
 
 package TablesyncTest;
@@ -18,9 +18,10 @@ use warnings;
 use Exporter qw(import);
 use File::Basename qw(dirname);
 use File::Spec;
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use TablesyncTest::Call;
+use TablesyncTest::Proxy;
 use Test::More;
 
 our @EXPORT_OK = qw(call_of);
@@ -203,12 +204,14 @@ sub session
 	return $self->target->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', $user ]);
 }
 
-# Waits for $query to be true on a cluster, for so many seconds at most.
+# Waits for $query to be true on a cluster. Dies where that takes too long; within so many seconds: returns false.
 sub wait_until
 {
 	my ($self, $node, $query, $seconds) = @_;
-	local $PostgreSQL::Test::Utils::timeout_default = $seconds if $seconds;
-	return $node->poll_query_until('postgres', $query);
+	local $PostgreSQL::Test::Utils::timeout_default = $seconds // $PostgreSQL::Test::Utils::timeout_default;
+	my $done = $node->poll_query_until('postgres', $query);
+	die 'waited in vain' unless $done || $seconds;
+	return $done;
 }
 
 # Waits until $done returns true.
@@ -286,11 +289,17 @@ sub assert_identical
 	my %times;
 	$times{$_}++ foreach $self->row_texts($self->source, $source_table);
 	$times{$_}-- foreach $self->row_texts($self->target, $target_table);
-	my @missing = grep { $times{$_} > 0 } sort keys %times;
-	my @surplus = grep { $times{$_} < 0 } sort keys %times;
-	diag(scalar(@missing) . ' rows are missing or differ: ' . join("\n", map { substr $_, 0, 500 } grep { defined } @missing[ 0 .. 4 ]));
-	diag(scalar(@surplus) . ' rows should not be there: ' . join("\n", map { substr $_, 0, 500 } grep { defined } @surplus[ 0 .. 4 ]));
+	diag_rows('missing', grep { $times{$_} > 0 } sort keys %times);
+	diag_rows('too many', grep { $times{$_} < 0 } sort keys %times);
 	return 0;
+}
+
+sub diag_rows
+{
+	my ($what, @rows) = @_;
+	diag(scalar(@rows) . " rows are $what, among them:");
+	diag(substr $_, 0, 500) foreach splice @rows, 0, 5;
+	return;
 }
 
 sub row_texts
@@ -372,143 +381,6 @@ sub leaks
 	push @found, "the password is in $recorded rows of tablesync.run" if $recorded;
 	$self->{heard} = '';
 	return @found;
-}
-
-# ---- A call in a session of its own -------------------------------------------------------------------------
-
-package TablesyncTest::Call;
-
-use strict;
-use warnings;
-
-use IPC::Run;
-use PostgreSQL::Test::Utils;
-
-sub new
-{
-	my ($class, $pair, $sql, $user) = @_;
-	my $self = bless { pair => $pair, out => '', err => '' }, $class;
-	my $input = "\\set VERBOSITY verbose\nSELECT pg_backend_pid();\n$sql;\n";
-	my $node = $pair->target;
-	$self->{run} = IPC::Run::start(
-		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') . " user=$user", '-f', '-' ],
-		'<', \$input, '>', \$self->{out}, '2>', \$self->{err},
-		$self->{timeout} = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	pump_until($self->{run}, $self->{timeout}, \$self->{out}, qr/^\d+\n/)
-	  or die "could not connect: $self->{err}";
-	$self->{out} =~ s/^(\d+)\n//;
-	$self->{pid} = $1;
-	return $self;
-}
-
-# The process of the server that works for the session.
-sub pid { return $_[0]{pid} }
-
-# Waits for something to be said to the session's user.
-sub wait_for
-{
-	my ($self, $pattern) = @_;
-	return pump_until($self->{run}, $self->{timeout}, \$self->{err}, $pattern);
-}
-
-# The client goes away without a word.
-sub kill_client
-{
-	my ($self) = @_;
-	$self->{run}->kill_kill;
-	return;
-}
-
-sub finish
-{
-	my ($self) = @_;
-	$self->{run}->finish;
-	my $text = $self->{err};
-	$self->{pair}{heard} .= "$text\n$self->{out}\n";
-	my %said = (text => $text, out => $self->{out}, sqlstate => '', message => '', detail => '', hint => '', context => '');
-	$said{notices} = [ $text =~ /^(?:psql:<stdin>:\d+: )?NOTICE:  \w{5}: (.*)$/mg ];
-	if ($text =~ /^(?:psql:<stdin>:\d+: )?(?:ERROR|FATAL):  (\w{5}): (.*)/ms)
-	{
-		$said{sqlstate} = $1;
-		my @parts = split /^(DETAIL|HINT|CONTEXT|QUERY|STATEMENT|SCHEMA NAME|TABLE NAME|COLUMN NAME|DATATYPE NAME|CONSTRAINT NAME|LOCATION|server closed)\b:? */m, $2;
-		chomp($said{message} = shift @parts);
-		while (my ($part, $value) = splice @parts, 0, 2)
-		{
-			chomp($said{ lc $part } //= $value // '') if $part !~ /^(?:DETAIL|HINT|CONTEXT)$/;
-			chomp($said{ lc $part } = $value // '') if $part =~ /^(?:DETAIL|HINT|CONTEXT)$/;
-		}
-	}
-	elsif ($text =~ /server closed the connection|connection to server was lost/)
-	{
-		$said{sqlstate} = 'lost';
-		$said{message} = $text;
-	}
-	return \%said;
-}
-
-# ---- The fault proxy ----------------------------------------------------------------------------------------
-
-package TablesyncTest::Proxy;
-
-use strict;
-use warnings;
-
-use File::Basename qw(dirname);
-use IPC::Run;
-use PostgreSQL::Test::Utils;
-
-sub new
-{
-	my ($class, $server_port) = @_;
-	my $self = bless { in => '', out => '' }, $class;
-	# No timeout of its own: it lives as long as the test.
-	$self->{run} = IPC::Run::start([ $^X, dirname(__FILE__) . '/fault_proxy.pl', $server_port ],
-		'<', \$self->{in}, '>', \$self->{out});
-	($self->{port}) = $self->wait_for(qr/^listening (\d+)\n/m);
-	return $self;
-}
-
-sub port { return $_[0]{port} }
-
-# Waits for the proxy to say something, and takes it out of what it has said.
-sub wait_for
-{
-	my ($self, $pattern) = @_;
-	my $timeout = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default);
-	pump_until($self->{run}, $timeout, \$self->{out}, $pattern) or die "the proxy did not say $pattern";
-	$self->{out} =~ s/$pattern//;
-	return $1;
-}
-
-sub command
-{
-	my ($self, $line) = @_;
-	$self->{in} .= "$line\n";
-	return $self->wait_for(qr/^ok ?(.*)\n/m);
-}
-
-# See fault_proxy.pl. What happened before is forgotten.
-sub fault
-{
-	my ($self, $action, $place, $bytes) = @_;
-	$self->command("fault $action $place $bytes");
-	$self->{out} = '';
-	return;
-}
-
-sub none { return $_[0]->command('none') }
-
-sub wait_done
-{
-	my ($self, $action) = @_;
-	return $self->wait_for(qr/^did ($action)\n/m);
-}
-
-# Where the messages of the last COPY began: [offset, type] of each, the last of type "end".
-sub messages
-{
-	my ($self) = @_;
-	return map { [ split /:/ ] } split ' ', $self->command('messages');
 }
 
 1;

@@ -88,6 +88,23 @@ my $said = break_and_check('raw.items', 'stop', 'copy', $at{d16}, '08006');
 like($said->{detail}, qr/sent no data for 1\.0 s \(tablesync\.stall_timeout\)/, 'the error names the setting');
 $pair->assert_clean;
 
+# An error of the source itself, in the middle of the COPY.
+$proxy->none;
+$pair->source_sql(q(CREATE VIEW failing AS SELECT id, name, 1 / (25 - id) AS part FROM items));
+$pair->remember('raw.failing');
+foreach my $state ('absent', 'filled')
+{
+	my $failed = $pair->try_sync('failing', 'raw.failing');
+	$pair->assert_failed($failed, '22012', qr/^division by zero$/, "$state: an error of the source arrives as it is");
+	like($failed->{context}, qr/^remote server "src"\n/m, '... which the context places there');
+	is($pair->last_run('raw.failing'), 'failed 22012', '... so the run says');
+	$pair->assert_unchanged('raw.failing', '... nothing was changed');
+	$pair->sql(q(CREATE TABLE raw.failing (id int, name text, part int); INSERT INTO raw.failing VALUES (1, 'kept', 1)))
+	  if $state eq 'absent';
+	$pair->remember('raw.failing');
+}
+$pair->assert_clean;
+
 sync_cleanly($_) foreach 'raw.items', 'raw.absent';
 $pair->assert_clean;
 

@@ -148,13 +148,26 @@ is($end->{sqlstate}, '', '... without lock_timeout the call waits, and works') o
 $pair->sync('items', 'raw.items');
 $pair->assert_identical('items', 'raw.items');
 
-# On the source.
+# On the source: its settings for the reader end the wait, and the error is the source's.
 my $there = $pair->source->background_psql('postgres');
 $there->query_safe('BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE');
-$pair->source_sql(q(ALTER ROLE reader SET lock_timeout = '300ms'));
-$said = $pair->try($sync);
-$pair->assert_failed($said, '55P03', qr/lock timeout/, "the source's table is locked: 55P03 at the reader's lock_timeout");
-like($said->{context}, qr/remote server "src"/, '... which the context places there');
+foreach my $setting ([ 'lock_timeout', '55P03' ], [ 'statement_timeout', '57014' ])
+{
+	my ($name, $sqlstate) = @$setting;
+	$pair->source_sql("ALTER ROLE reader SET $name = '300ms'");
+	my $said = $pair->try($sync);
+	$pair->assert_failed($said, $sqlstate, qr/canceling statement due to \w+ timeout/, "$name of the source: $sqlstate");
+	like($said->{context}, qr/remote server "src"/, '... which the context places there');
+	is($pair->last_run('raw.items'), "failed $sqlstate", '... so the run says');
+	$pair->source_sql("ALTER ROLE reader RESET $name");
+}
+my $waiting = $pair->start($sync);
+my $reading = q(SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_tablesync' AND wait_event_type = 'Lock');
+$pair->wait_until($pair->source, "SELECT EXISTS ($reading)");
+$pair->source_sql("SELECT pg_cancel_backend(pid) FROM ($reading) r");
+my $canceled = $waiting->finish;
+$pair->assert_failed($canceled, '57014', qr/canceling statement due to user request/, 'somebody cancels the session on the source');
+like($canceled->{context}, qr/remote server "src"/, '... which the context places there');
 $there->query_safe('COMMIT');
 $there->quit;
 is($pair->try($sync)->{sqlstate}, '', 'the next call works');

@@ -123,9 +123,15 @@ Row SyncRun::run() {
   }
 }
 
+// Whether the source raised it: its cancels and timeouts are not ours. Told by the line that the connection adds,
+// since the way through COPY FROM loses all else.
+bool raised_by_source(const Diagnostics &said) {
+  return said.context.find("remote server \"") != std::string::npos;
+}
+
 // What the user is told of a failure: which of the ways to be stopped it was, and in which run.
 Diagnostics SyncRun::explain(Diagnostics said) const {
-  if (said.sqlstate == sqlstate::canceled) {
+  if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
     const bool timed_out =
         spec_.timeout_ms > 0 && (now_seconds() - started_) * 1000 >= static_cast<double>(spec_.timeout_ms);
     if (termination_requested()) {
@@ -140,7 +146,7 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
     }
     said.context.clear();  // where it was at that moment says nothing
   }
-  if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty())
+  if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty() && !raised_by_source(said))
     said.hint = "Another session holds a lock on \"" + display_name(spec_.target) +
                 "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
   said.context = shorten_own_statements(said.context);
@@ -329,7 +335,8 @@ void SyncRun::finish_new_target() {
 // closes the record.
 void SyncRun::fail(const Diagnostics &said) {
   if (run_id_ == 0) return;
-  const bool canceled = said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown;
+  const bool canceled = !raised_by_source(said) && (said.sqlstate == sqlstate::canceled ||
+                                                    said.sqlstate == sqlstate::admin_shutdown);
   source_.reset();
   steps_.leave();
   // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being recorded.
