@@ -46,6 +46,15 @@ size_t CopyOut::read(char *buffer, size_t wanted, size_t capacity) {
   return filled;
 }
 
+char *CopyOut::next_row(size_t &size) {
+  while (!next_message()) {
+    if (finished_) return nullptr;
+    connection_.wait_readable();
+  }
+  taken_ = size = size_;
+  return message_;
+}
+
 // Makes the next message the current one. False where libpq has no complete one yet, or at the end.
 bool CopyOut::next_message() {
   PGconn *const raw = connection_.connection_.get();

@@ -22,6 +22,11 @@ class CopyOut {
   // Throws 08P01 where the number of rows received is not the one of the command tag.
   size_t read(char *buffer, size_t wanted, size_t capacity);
 
+  // The next message, whole: one row, perhaps behind the format's header, or its trailer. It stays until the
+  // next call and may be written to, up to one byte behind its end. nullptr at the end, under the conditions
+  // of read(). Use either this or read().
+  char *next_row(size_t &size);
+
   bool finished() const { return finished_; }
   std::int64_t rows() const { return rows_; }
   std::int64_t bytes() const { return bytes_; }

@@ -20,6 +20,7 @@ extern "C" {
 
 #include "pg/server/airlock.h"
 #include "pg/server/latch_host.h"
+#include "pg/sync/store_rows.h"
 
 namespace tablesync::pg {
 namespace {
@@ -32,26 +33,38 @@ struct Stream {
 };
 Stream *stream = nullptr;
 
+// Publishes how far the stream is.
+void tell_progress() {
+  stream->progress->rows = static_cast<std::uint64_t>(stream->source->rows());
+  stream->progress->bytes = static_cast<std::uint64_t>(stream->source->bytes());
+  const TimestampTz now = GetCurrentTimestamp();
+  if (now < stream->next_memory_check) return;
+  stream->next_memory_check = now + USECS_PER_SEC;
+  stream->progress->memory_bytes = private_memory();
+}
+
 int next_bytes(void *buffer, int wanted, int capacity) {
   return enter([&] {
     check_for_interrupts();
     const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
                                             static_cast<size_t>(capacity));
-    stream->progress->rows = static_cast<std::uint64_t>(stream->source->rows());
-    stream->progress->bytes = static_cast<std::uint64_t>(stream->source->bytes());
-    const TimestampTz now = GetCurrentTimestamp();
-    if (now >= stream->next_memory_check) {
-      stream->next_memory_check = now + USECS_PER_SEC;
-      stream->progress->memory_bytes = private_memory();
-    }
+    tell_progress();
     return static_cast<int>(got);
   });
 }
 
+char *next_row(size_t *size) {
+  return enter([&] {
+    check_for_interrupts();
+    char *const row = stream->source->next_row(*size);
+    // A look at the clock is dear next to a row.
+    if (stream->source->rows() % 256 == 0) tell_progress();
+    return row;
+  });
+}
+
 // Server calls only: runs inside the airlock.
-uint64 copy_from_stream(const char *schema, const char *name, const char *const *columns, int column_count,
-                        bool freeze) {
-  Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
+uint64 copy_from_stream(Relation relation, const char *const *columns, int column_count, bool freeze) {
   ParseState *parse = make_parsestate(nullptr);
   addRangeTableEntryForRelation(parse, relation, RowExclusiveLock, nullptr, false, false);
   List *names = NIL;
@@ -65,6 +78,17 @@ uint64 copy_from_stream(const char *schema, const char *name, const char *const 
   uint64 const stored = CopyFrom(copy);
   EndCopyFrom(copy);
   free_parsestate(parse);
+  return stored;
+}
+
+uint64 load_stream(const char *schema, const char *name, const char *const *columns, int column_count,
+                   bool is_new) {
+  Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
+  // Also the stage is of this transaction, but it needs no freezing.
+  const bool ours = is_new || relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP;
+  uint64 const stored = ours && stores_plain_rows(relation, column_count)
+                            ? store_rows(relation, columns, column_count, is_new, next_row)
+                            : copy_from_stream(relation, columns, column_count, is_new);
   table_close(relation, NoLock);
   CommandCounterIncrement();
   return stored;
@@ -72,7 +96,7 @@ uint64 copy_from_stream(const char *schema, const char *name, const char *const 
 
 }  // namespace
 
-std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool freeze,
+std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                   Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
@@ -82,8 +106,8 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
   const uint64 stored = on_failure(
       [&] {
         return call([&] {
-          return copy_from_stream(table.schema.c_str(), table.name.c_str(), columns.data(),
-                                  static_cast<int>(columns.size()), freeze);
+          return load_stream(table.schema.c_str(), table.name.c_str(), columns.data(),
+                             static_cast<int>(columns.size()), is_new);
         });
       },
       forget);

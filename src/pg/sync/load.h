@@ -12,8 +12,9 @@
 namespace tablesync::pg {
 
 // Reads `source` to its end into the planned columns of `table` and returns the number of rows stored, which
-// a BEFORE trigger can make fewer than were received. `freeze`: the table was made in this transaction.
-std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool freeze,
+// a BEFORE trigger can make fewer than were received. `is_new`: the table was made in this transaction, so
+// its rows can be stored frozen.
+std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                   Progress &progress);
 
 // Private memory of this process in bytes; 0 where the system does not tell.

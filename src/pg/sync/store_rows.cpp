@@ -1,0 +1,286 @@
+#include "pg/sync/store_rows.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+}
+
+// All of this is plain data in memory contexts: an ereport may leave it from anywhere.
+namespace tablesync::pg {
+namespace {
+
+static_assert(sizeof(Datum) == 8, "eight-byte values are passed by value");
+
+// As many rows are inserted at a time as COPY FROM does (copyfrom.c).
+constexpr int batch_rows = 1000;
+constexpr Size batch_bytes = 65535 * 8;
+
+// The longest text whose header is one byte; longer ones are left to the receive function.
+constexpr int short_text = VARATT_SHORT_MAX - VARHDRSZ_SHORT;
+
+struct Column {
+  const char *name;
+  int attribute;  // in the table, from 0
+  Oid type;
+  Oid parameter;
+  int32 typmod;
+  bool not_null;
+  FmgrInfo receive;
+};
+
+// A message being read.
+struct Message {
+  char *at;
+  char *end;
+};
+
+struct Loader {
+  Relation relation;
+  Column *columns;
+  int column_count;
+  Datum *values;
+  bool *nulls;
+  char *short_texts;    // room for one short text per column
+  MemoryContext row;    // values of the current row
+  MemoryContext batch;  // tuples not yet inserted
+  TupleTableSlot **slots;
+  int pending;
+  Size pending_bytes;
+  uint64 stored;
+  const Column *reading;  // for the error context
+};
+
+[[noreturn]] void bad_format(const char *what) {
+  ereport(ERROR, (errcode(ERRCODE_BAD_COPY_FILE_FORMAT), errmsg("the source sent %s", what)));
+  pg_unreachable();
+}
+
+template <typename T>
+T take(Message &message) {
+  if (message.end - message.at < static_cast<std::ptrdiff_t>(sizeof(T))) bad_format("a row that is cut off");
+  T value;
+  memcpy(&value, message.at, sizeof value);
+  message.at += sizeof value;
+  if constexpr (sizeof(T) == 2) return pg_ntoh16(value);
+  if constexpr (sizeof(T) == 4) return pg_ntoh32(value);
+  return value;
+}
+
+// "COPY", Binary Format: signature, flags, length of an extension, which is to be skipped.
+void take_header(Message &message) {
+  constexpr char signature[] = "PGCOPY\n\377\r\n";  // with its terminating zero
+  if (message.end - message.at < 11 || memcmp(message.at, signature, 11) != 0)
+    bad_format("something else than COPY in binary format");
+  message.at += 11;
+  if (take<uint32>(message) != 0) bad_format("an unknown kind of COPY in binary format");
+  const auto extension = static_cast<int32>(take<uint32>(message));
+  if (extension < 0 || extension > message.end - message.at) bad_format("a header that is cut off");
+  message.at += extension;
+}
+
+Datum receive_value(Column &column, char *bytes, int length) {
+  // Receive functions may read a zero behind the value (stringinfo.h); what stands there comes back.
+  const char behind = bytes[length];
+  bytes[length] = 0;
+  StringInfoData buffer{bytes, length, length + 1, 0};
+  Datum const value = ReceiveFunctionCall(&column.receive, &buffer, column.parameter, column.typmod);
+  bytes[length] = behind;
+  if (buffer.cursor != length)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("incorrect binary data format")));
+  return value;
+}
+
+uint64 big_endian_64(const char *bytes) {
+  uint64 value;
+  memcpy(&value, bytes, sizeof value);
+  return pg_ntoh64(value);
+}
+
+// The value of a common type, as its receive function would make it. False where that function must decide.
+bool decode_common(const Column &column, char *bytes, int length, char *short_text_room, Datum *value) {
+  switch (column.type) {
+    case INT8OID:
+    case FLOAT8OID:
+      if (length != 8) return false;
+      *value = static_cast<Datum>(big_endian_64(bytes));
+      return true;
+    case INT4OID: {
+      if (length != 4) return false;
+      uint32 number;
+      memcpy(&number, bytes, sizeof number);
+      *value = Int32GetDatum(static_cast<int32>(pg_ntoh32(number)));
+      return true;
+    }
+    case BOOLOID:
+      if (length != 1) return false;
+      *value = BoolGetDatum(*bytes != 0);
+      return true;
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID: {
+      if (length != 8 || column.typmod != -1) return false;
+      const auto time = static_cast<Timestamp>(big_endian_64(bytes));
+      if (!IS_VALID_TIMESTAMP(time)) return false;
+      *value = TimestampGetDatum(time);
+      return true;
+    }
+    case TEXTOID:
+      if (length > short_text) return false;
+      // The worker's client encoding is the database's: there is nothing to convert.
+      pg_verifymbstr(bytes, length, false);
+      SET_VARSIZE_SHORT(short_text_room, length + VARHDRSZ_SHORT);
+      memcpy(short_text_room + VARHDRSZ_SHORT, bytes, static_cast<size_t>(length));
+      *value = PointerGetDatum(short_text_room);
+      return true;
+    default:
+      return false;
+  }
+}
+
+void take_value(Loader &loader, int at, Message &message) {
+  Column &column = loader.columns[at];
+  loader.reading = &column;
+  const auto length = static_cast<int32>(take<uint32>(message));
+  loader.nulls[column.attribute] = length == -1;
+  if (length == -1) {
+    if (column.not_null)
+      ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+                      errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                             column.name, RelationGetRelationName(loader.relation))));
+    // A domain may not allow nulls; strict functions are not asked.
+    if (!column.receive.fn_strict)
+      ReceiveFunctionCall(&column.receive, nullptr, column.parameter, column.typmod);
+    return;
+  }
+  if (length < 0 || length > message.end - message.at) bad_format("a value that is cut off");
+  Datum &value = loader.values[column.attribute];
+  if (!decode_common(column, message.at, length, loader.short_texts + at * (VARATT_SHORT_MAX + 1), &value))
+    value = receive_value(column, message.at, length);
+  message.at += length;
+}
+
+void insert_pending(Loader &loader, CommandId command, int options, BulkInsertState bulk) {
+  if (loader.pending == 0) return;
+  MemoryContext const outer = MemoryContextSwitchTo(loader.row);
+  table_multi_insert(loader.relation, loader.slots, loader.pending, command, options, bulk);
+  MemoryContextSwitchTo(outer);
+  for (int i = 0; i < loader.pending; ++i) ExecClearTuple(loader.slots[i]);
+  MemoryContextReset(loader.batch);
+  loader.stored += static_cast<uint64>(loader.pending);
+  loader.pending = 0;
+  loader.pending_bytes = 0;
+}
+
+void add_row(Loader &loader, Message &message, Size size) {
+  MemoryContextReset(loader.row);
+  MemoryContext const outer = MemoryContextSwitchTo(loader.row);
+  for (int i = 0; i < loader.column_count; ++i) take_value(loader, i, message);
+  loader.reading = nullptr;
+  if (message.at != message.end) bad_format("a row that is too long");
+  MemoryContextSwitchTo(loader.batch);
+  HeapTuple const tuple = heap_form_tuple(RelationGetDescr(loader.relation), loader.values, loader.nulls);
+  ExecStoreHeapTuple(tuple, loader.slots[loader.pending++], true);
+  MemoryContextSwitchTo(outer);
+  loader.pending_bytes += size;
+}
+
+void add_error_context(void *argument) {
+  const auto *loader = static_cast<Loader *>(argument);
+  const char *const table = RelationGetRelationName(loader->relation);
+  const auto line =
+      static_cast<unsigned long long>(loader->stored + static_cast<uint64>(loader->pending) + 1);
+  if (loader->reading != nullptr)
+    errcontext("COPY %s, line %llu, column %s", table, line, loader->reading->name);
+  else
+    errcontext("COPY %s, line %llu", table, line);
+}
+
+void prepare(Loader &loader, const char *const *names) {
+  TupleDesc const shape = RelationGetDescr(loader.relation);
+  loader.columns = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(loader.column_count)));
+  for (int i = 0; i < loader.column_count; ++i) {
+    Column &column = loader.columns[i];
+    column.name = names[i];
+    column.attribute = get_attnum(RelationGetRelid(loader.relation), names[i]) - 1;
+    auto *attribute = TupleDescAttr(shape, column.attribute);
+    column.type = attribute->atttypid;
+    column.typmod = attribute->atttypmod;
+    column.not_null = attribute->attnotnull;
+    Oid function = InvalidOid;
+    getTypeBinaryInputInfo(column.type, &function, &column.parameter);
+    fmgr_info(function, &column.receive);
+  }
+  loader.values = static_cast<Datum *>(palloc0(sizeof(Datum) * static_cast<Size>(shape->natts)));
+  loader.nulls = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
+  loader.short_texts =
+      static_cast<char *>(palloc((VARATT_SHORT_MAX + 1) * static_cast<Size>(loader.column_count)));
+  loader.row = AllocSetContextCreate(CurrentMemoryContext, "row being loaded", ALLOCSET_DEFAULT_SIZES);
+  loader.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", ALLOCSET_DEFAULT_SIZES);
+  loader.slots = static_cast<TupleTableSlot **>(palloc(sizeof(TupleTableSlot *) * batch_rows));
+  for (int i = 0; i < batch_rows; ++i) loader.slots[i] = MakeSingleTupleTableSlot(shape, &TTSOpsHeapTuple);
+}
+
+}  // namespace
+
+bool stores_plain_rows(Relation relation, int column_count) {
+  TupleDesc const shape = RelationGetDescr(relation);
+  const TupleConstr *const constraints = shape->constr;
+  const bool checks =
+      constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored);
+  return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relhasindex &&
+         !relation->rd_rel->relispartition && relation->trigdesc == nullptr && !checks &&
+         shape->natts == column_count;
+}
+
+uint64 store_rows(Relation relation, const char *const *names, int column_count, bool freeze,
+                  NextMessage next) {
+  Loader loader{};
+  loader.relation = relation;
+  loader.column_count = column_count;
+  prepare(loader, names);
+  ErrorContextCallback callback{error_context_stack, add_error_context, &loader};
+  error_context_stack = &callback;
+  CommandId const command = GetCurrentCommandId(true);
+  int const options = TABLE_INSERT_SKIP_FSM | (freeze ? TABLE_INSERT_FROZEN : 0);
+  BulkInsertState bulk = GetBulkInsertState();
+
+  bool header_taken = false, trailer_taken = false;
+  size_t size = 0;
+  while (char *bytes = next(&size)) {
+    Message message{bytes, bytes + size};
+    if (!header_taken) take_header(message);
+    header_taken = true;
+    if (message.at == message.end) continue;
+    if (trailer_taken) bad_format("data after the end of the COPY");
+    const auto fields = static_cast<int16>(take<uint16>(message));
+    trailer_taken = fields == -1;
+    if (trailer_taken) continue;
+    if (fields != column_count) bad_format("a row with another number of columns");
+    add_row(loader, message, size);
+    if (loader.pending == batch_rows || loader.pending_bytes > batch_bytes)
+      insert_pending(loader, command, options, bulk);
+  }
+  if (!trailer_taken) bad_format("a COPY without an end");
+  insert_pending(loader, command, options, bulk);
+
+  error_context_stack = callback.previous;
+  FreeBulkInsertState(bulk);
+  table_finish_bulk_insert(relation, options);
+  for (int i = 0; i < batch_rows; ++i) ExecDropSingleTupleTableSlot(loader.slots[i]);
+  MemoryContextDelete(loader.batch);
+  MemoryContextDelete(loader.row);
+  return loader.stored;
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,27 @@
+// store_rows: the fast way into a heap that asks for nothing but its rows: a table made in this transaction,
+// or the stage. It does for each row what COPY FROM (FORMAT binary) does, on the message as it came from the
+// source: no second buffer, and the commonest types without a function call.
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "utils/rel.h"
+}
+
+namespace tablesync::pg {
+
+// Gives the next message of the stream, whole and writable up to one byte behind its end, or nullptr at the
+// end.
+using NextMessage = char *(*)(size_t *size);
+
+// Whether the table needs none of COPY FROM's services: plain, without indexes, triggers, checks, generated
+// columns, and with every column in the stream.
+bool stores_plain_rows(Relation relation, int column_count);
+
+// Reads the stream to its end and stores its rows; returns their number. `columns`: names, in the stream's
+// order. Server code: raises with ereport, so call it inside the airlock. 22P04 for what is not the format.
+uint64 store_rows(Relation relation, const char *const *columns, int column_count, bool freeze,
+                  NextMessage next);
+
+}  // namespace tablesync::pg
