@@ -327,8 +327,14 @@ sub assert_unchanged
 sub state_of
 {
 	my ($self, $table) = @_;
-	return 'absent' if $self->admin("SELECT to_regclass('$table') IS NULL") eq 't';
-	return $self->digest_of($self->target, "(SELECT x.tableoid, x.ctid, x.xmin, x.* FROM $table x)");
+	my $rows = sprintf($digest, "(SELECT x.tableoid, x.ctid, x.xmin, x.* FROM $table x)");
+	return $self->admin(qq(
+		SELECT to_regclass('$table') IS NULL AS absent \\gset
+		\\if :absent
+			\\echo absent
+		\\else
+			$rows;
+		\\endif));
 }
 
 # $said: what try() returned. $like: a regular expression for the message.

@@ -22,18 +22,21 @@ sub ask
 	return \%answer;
 }
 
-# A server that cannot be used: what a sync says, and what test_connection() says.
+# A server that cannot be used: what a sync says, and what test_connection() says. $worker: whether a worker had to
+# find that out.
 sub assert_unusable
 {
-	my ($server, $sqlstate, $step, $detail) = @_;
+	my ($server, $sqlstate, $step, $detail, $worker) = (@_, 1);
 	my $said = $pair->try("SELECT * FROM sync_table('$server', 'items', 'raw.$server')");
 	$pair->assert_failed($said, $sqlstate, undef, "$server: sync_table fails with $sqlstate");
 	like("$said->{message}\n$said->{detail}", $detail, "$server: ... and says why");
 	isnt($said->{hint}, '', "$server: ... and what to do");
 	my $answer = ask($server);
-	is("$answer->{ok} $answer->{failed_step} $answer->{sqlstate}", "f $step $sqlstate", "$server: test_connection says where");
+	is("$answer->{ok} $answer->{failed_step} $answer->{sqlstate}", "f $step $sqlstate",
+		"$server: test_connection says where");
 	like("$answer->{message}\n$answer->{detail}", $detail, "$server: ... and why");
 	is($pair->state_of("raw.$server"), 'absent', "$server: no target was made");
+	is($pair->last_run("raw.$server"), $worker ? "failed $sqlstate" : '', "$server: the run, if any, is recorded");
 	return;
 }
 
@@ -86,24 +89,28 @@ $pair->make_server('trusting', $address, "user 'open_door', password '$Tablesync
 assert_unusable('trusting', '2F003', 'login', qr/password is required.*without asking for the password/s);
 
 $pair->make_server('without_password', $address, "user 'open_door'");
-assert_unusable('without_password', '2F003', 'login', qr/password is required/);
+assert_unusable('without_password', '2F003', 'login', qr/password is required/, 0);
 
 $pair->make_server('excused', $address, "user 'open_door', password_required 'false'");
 is($pair->sql("SELECT ok FROM test_connection('excused')"), 't', 'a superuser can make an exception');
-$pair->assert_failed($pair->try(q(ALTER USER MAPPING FOR CURRENT_USER SERVER trusting OPTIONS (ADD password_required 'false'))),
-	'42501', qr/must be owner|permission denied/, 'an ordinary role cannot');
+my $said = $pair->try(q(
+	ALTER USER MAPPING FOR CURRENT_USER SERVER trusting OPTIONS (ADD password_required 'false')));
+$pair->assert_failed($said, '42501', qr/must be owner|permission denied/, 'an ordinary role cannot');
 
-$pair->admin(q(CREATE ROLE stranger LOGIN; SELECT tablesync.grant_to('stranger'); GRANT CREATE ON DATABASE postgres TO stranger;
-	GRANT USAGE ON FOREIGN SERVER wrong_password TO stranger));
-my $said = $pair->try(call_of('items', 'elsewhere.none'), user => 'stranger');
+$pair->admin(q(
+	CREATE ROLE stranger LOGIN;
+	SELECT tablesync.grant_to('stranger');
+	GRANT CREATE ON DATABASE postgres TO stranger;
+	GRANT USAGE ON FOREIGN SERVER wrong_password TO stranger;));
+$said = $pair->try(call_of('items', 'elsewhere.none'), user => 'stranger');
 $pair->assert_failed($said, '42501', qr/permission denied for foreign server src/, 'without USAGE on the server');
 like($said->{hint}, qr/GRANT USAGE ON FOREIGN SERVER src TO stranger/, '... the hint has the statement');
 $said = $pair->try(q(SELECT * FROM sync_table('wrong_password', 'items', 'elsewhere.none')), user => 'stranger');
-$pair->assert_failed($said, '42704', qr/user mapping not found for user "stranger", server "wrong_password"/, 'without a mapping');
+$pair->assert_failed($said, '42704', qr/user mapping not found for user "stranger", server "wrong_password"/,
+	'without a mapping');
 like($said->{hint}, qr/CREATE USER MAPPING FOR stranger SERVER wrong_password/, '... the hint has the statement');
-is( $pair->target->safe_psql('postgres', q(SELECT ok, failed_step, sqlstate FROM test_connection('wrong_password')),
-		extra_params => [ '-U', 'stranger' ]),
-	'f|user mapping|42704', '... and test_connection says so');
+$said = $pair->try(q(SELECT ok, failed_step, sqlstate FROM test_connection('wrong_password')), user => 'stranger');
+is($said->{out}, "f|user mapping|42704\n", '... and test_connection says so');
 
 # ---- What may be seen ---------------------------------------------------------------------------------------
 

@@ -44,9 +44,9 @@ sub assert_survives
 my $source = $pair->source;
 foreach my $target ('raw.items', 'raw.absent')
 {
-	assert_survives('backend terminated', $target, sub { $pair->source_sql("SELECT pg_terminate_backend(pid) FROM ($backend) b") });
-	assert_survives('fast restart',       $target, sub { $source->stop('fast');      $source->start });
-	assert_survives('immediate restart',  $target, sub { $source->stop('immediate'); $source->start });
+	assert_survives('backend terminated', $target,
+		sub { $pair->source_sql("SELECT pg_terminate_backend(pid) FROM ($backend) b") });
+	assert_survives("$_ restart", $target, sub { $source->stop($_); $source->start }) foreach 'fast', 'immediate';
 }
 assert_survives('backend killed', 'raw.items', sub {
 	kill 'KILL', $pair->source_sql($backend);

@@ -30,12 +30,18 @@ my $gate = $pair->session($super);
 
 # Where a run can stand: how to bring it there, how to see that it is there, and how to let it go on.
 my %places = (
-	connecting => [ sub { $proxy->fault('stop', 'start', 0) },    sub { $proxy->wait_done('stop') }, sub { $proxy->none } ],
-	describing => [ sub { $proxy->fault('stop', 'start', 1500) }, sub { $proxy->wait_done('stop') }, sub { $proxy->none } ],
-	copying    => [ sub { $proxy->fault('stop', 'copy', 50000) }, sub { $proxy->wait_done('stop') }, sub { $proxy->none } ],
+	connecting => held_back('start', 0),
+	describing => held_back('start', 1500),
+	copying    => held_back('copy',  50000),
 	locking    => behind('BEGIN; LOCK TABLE raw.items IN SHARE MODE', 'ROLLBACK'),
 	merging    => behind('SELECT pg_advisory_lock(1)', 'SELECT pg_advisory_unlock(1)'),
 	committing => behind('SELECT pg_advisory_lock(2)', 'SELECT pg_advisory_unlock(2)'));
+
+sub held_back
+{
+	my ($place, $bytes) = @_;
+	return [ sub { $proxy->fault('stop', $place, $bytes) }, sub { $proxy->wait_done('stop') }, sub { $proxy->none } ];
+}
 
 sub behind
 {
@@ -43,18 +49,19 @@ sub behind
 	return [ sub { $gate->query_safe($close) }, sub { $pair->wait_for_lock_wait }, sub { $gate->query_safe($open) } ];
 }
 
-# The ways to end it. $before: what the session does first.
+# The ways to end it: the SQLSTATE that the caller hears, the action, what the session does first, and arguments of
+# the call.
 my $worker = q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_tablesync');
 my $run    = q((SELECT max(run_id) FROM tablesync.run WHERE status = 'running'));
 my %ends   = (
-	'the caller is canceled'     => [ '57014', sub { $pair->sql('SELECT pg_cancel_backend(' . $_[0]->pid . ')') } ],
-	'the caller is terminated'   => [ '57P01', sub { $pair->sql('SELECT pg_terminate_backend(' . $_[0]->pid . ')') } ],
-	'its client is gone'         => [ '',      sub { $_[0]->kill_client }, "SET client_connection_check_interval = '50ms'" ],
-	'its statement_timeout'      => [ '57014', sub { },                    "SET statement_timeout = '1s'" ],
-	'option timeout'             => [ '57014', sub { },                    '', q(options => '{"timeout": "1s"}') ],
-	'cancel_run'                 => [ '57014', sub { is($pair->sql("SELECT cancel_run($run)"), 't', 'cancel_run says that it did') } ],
-	'the worker is canceled'     => [ '57014', sub { $pair->sql("SELECT pg_cancel_backend(pid) FROM ($worker) w") } ],
-	'the worker is terminated'   => [ '57P01', sub { $pair->sql("SELECT pg_terminate_backend(pid) FROM ($worker) w") } ]);
+	'the caller is canceled'   => [ '57014', sub { $pair->sql('SELECT pg_cancel_backend(' . $_[0]->pid . ')') } ],
+	'the caller is terminated' => [ '57P01', sub { $pair->sql('SELECT pg_terminate_backend(' . $_[0]->pid . ')') } ],
+	'its client is gone'       => [ '', sub { $_[0]->kill_client }, "SET client_connection_check_interval = '50ms'" ],
+	'its statement_timeout'    => [ '57014', sub { }, "SET statement_timeout = '1s'" ],
+	'option timeout'           => [ '57014', sub { }, '', q(options => '{"timeout": "1s"}') ],
+	'cancel_run'               => [ '57014', sub { is($pair->sql("SELECT cancel_run($run)"), 't', 'cancel_run: true') } ],
+	'the worker is canceled'   => [ '57014', sub { $pair->sql("SELECT pg_cancel_backend(pid) FROM ($worker) w") } ],
+	'the worker is terminated' => [ '57P01', sub { $pair->sql("SELECT pg_terminate_backend(pid) FROM ($worker) w") } ]);
 
 sub end_there
 {
@@ -84,11 +91,11 @@ end_there($_, 'the worker is terminated') foreach sort keys %places;
 end_there('copying', $_) foreach grep { !/caller is canceled|worker is terminated/ } sort keys %ends;
 end_there('merging', $_) foreach grep { !/caller is canceled|worker is terminated/ } sort keys %ends;
 
-my $said = end_there('copying', 'the caller is canceled', call_of('items', 'raw.items') =~ s/SELECT \* FROM sync_table/CALL run_sync/r);
+my $said = end_there('copying', 'the caller is canceled', q(CALL run_sync('src', 'items', 'raw.items')));
 like($said->{message}, qr/canceling statement due to user request/, 'CALL run_sync can be canceled as well');
 $said = end_there('merging', 'option timeout');
 like($said->{message}, qr/timeout/, 'the option timeout is named in the error');
-like($said->{context}, qr/run \d+ of sync_table src: items -> raw\.items\z/, '... and the run, at the end of the context');
+like($said->{context}, qr/run \d+ of sync_table src: items -> raw\.items\z/, '... and the run, in its context');
 
 # A second signal comes while the run writes its record, which waits here for a session that holds the table. (A fast
 # shutdown sends two.)
@@ -122,8 +129,9 @@ is($pair->sql("SELECT status FROM tablesync.run WHERE run_id = $running"), 'runn
 $proxy->none;
 is($first->finish->{sqlstate}, '', '... and succeeds');
 is($pair->sql("SELECT cancel_run($running)"), 'f', 'cancel_run says that there is nothing to cancel any more');
-$pair->assert_failed($pair->try('SELECT cancel_run(-1)'), '42704', qr/run -1 does not exist/, '... or that there is no such run');
-$pair->assert_failed($pair->try("SELECT cancel_run($running)", user => $super), '', undef, 'a superuser may cancel any run');
+$pair->assert_failed($pair->try('SELECT cancel_run(-1)'), '42704', qr/run -1 does not exist/,
+	'... or that there is no such run');
+is($pair->admin("SELECT cancel_run($running)"), 'f', 'a superuser sees any run');
 $pair->admin(q(CREATE ROLE stranger LOGIN; SELECT tablesync.grant_to('stranger')));
 $pair->assert_failed($pair->try("SELECT cancel_run($running)", user => 'stranger'), '42704', qr/does not exist/,
 	'a stranger does not even see it');
@@ -136,7 +144,8 @@ sub change_source { return $pair->source_sql("UPDATE items SET name = name || '.
 
 $pair->admin(q(UPDATE tablesync.run SET finished_at = now() - interval '1 year'
 	WHERE run_id = (SELECT min(run_id) FROM tablesync.run)));
-$gate->query_safe('BEGIN; SELECT * FROM tablesync.run WHERE run_id = (SELECT min(run_id) FROM tablesync.run) FOR UPDATE');
+$gate->query_safe(q(
+	BEGIN; SELECT * FROM tablesync.run WHERE run_id = (SELECT min(run_id) FROM tablesync.run) FOR UPDATE));
 change_source();
 $said = $pair->try("SET statement_timeout = '5s'; " . call_of('items', 'raw.items'));
 is($said->{sqlstate}, '', 'the purge of old records does not wait for others') or diag($said->{text});
@@ -151,7 +160,8 @@ foreach my $end ('the caller is canceled', 'the worker is canceled', 'the worker
 	my $session = $pair->start_sync('items', 'raw.items');
 	$pair->wait_for_lock_wait;
 	my $holder = $pair->session($super);
-	$holder->query_until(qr/begun/, "BEGIN;\n\\echo begun\nLOCK TABLE tablesync.run_step IN SHARE MODE;\n\\echo locked\n");
+	$holder->query_until(qr/begun/,
+		"BEGIN;\n\\echo begun\nLOCK TABLE tablesync.run_step IN SHARE MODE;\n\\echo locked\n");
 	$pair->wait_until($pair->target, q(SELECT EXISTS (SELECT FROM pg_locks
 		WHERE relation = 'tablesync.run_step'::regclass AND mode = 'ShareLock' AND NOT granted)));
 	$gate->query_safe('SELECT pg_advisory_unlock(2)');

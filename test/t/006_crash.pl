@@ -25,15 +25,19 @@ $pair->sql(q(
 		FOR EACH ROW EXECUTE FUNCTION raw.gate(2);));
 $pair->remember('raw.items');
 
+# Where a run can stand: how to bring it there, and how to see that it is there. The session that keeps a gate closed
+# is gone after the crash.
 my $in_copy = [ sub { $proxy->fault('stop', 'copy', 200000) }, sub { $proxy->wait_done('stop') } ];
 
-# The session that keeps the gate closed is gone after the crash.
 sub behind
 {
 	my ($gate) = @_;
-	return [
-		sub { my $session = $pair->session($pair->admin('SELECT current_user')); $session->query_safe("SELECT pg_advisory_lock($gate)"); return $session },
-		sub { $pair->wait_for_lock_wait } ];
+	my $close = sub {
+		my $session = $pair->session($pair->admin('SELECT current_user'));
+		$session->query_safe("SELECT pg_advisory_lock($gate)");
+		return $session;
+	};
+	return [ $close, sub { $pair->wait_for_lock_wait } ];
 }
 
 sub kill_worker

@@ -31,18 +31,20 @@ sub assert_told
 
 # ---- The caller's own locks ---------------------------------------------------------------------------------
 
-foreach my $mode ('ROW EXCLUSIVE', 'SHARE UPDATE EXCLUSIVE', 'SHARE', 'SHARE ROW EXCLUSIVE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE')
+foreach my $mode ('ROW EXCLUSIVE', 'SHARE UPDATE EXCLUSIVE', 'SHARE', 'SHARE ROW EXCLUSIVE', 'EXCLUSIVE',
+	'ACCESS EXCLUSIVE')
 {
 	my $start = time;
 	my $said  = $pair->try("BEGIN; LOCK TABLE raw.items IN $mode MODE; $sync");
 	assert_told("the caller holds $mode", $said, '25001', $start);
 	like($said->{hint}, qr/COMMIT/, '... to COMMIT');
 }
-my $start = time;
-assert_told('the caller has changed a row',
-	$pair->try("BEGIN; UPDATE raw.items SET name = 'mine' WHERE id = 1; $sync"), '25001', $start);
-assert_told('the caller has locked a row', $pair->try("BEGIN; SELECT * FROM raw.items FOR UPDATE; $sync"), '25001', $start);
-assert_told('the caller has an uncommitted table', $pair->try("BEGIN; CREATE TABLE raw.mine (); $sync"), '25001', $start);
+foreach my $before (q(UPDATE raw.items SET name = 'mine' WHERE id = 1), 'SELECT * FROM raw.items FOR UPDATE',
+	'CREATE TABLE raw.mine ()')
+{
+	my $start = time;
+	assert_told("the caller has done $before", $pair->try("BEGIN; $before; $sync"), '25001', $start);
+}
 $pair->assert_clean;
 
 # What only shares does no harm.
@@ -80,31 +82,34 @@ sub with_third_session
 	$pair->assert_clean;
 	return;
 }
-with_third_session('LOCK TABLE raw.items IN ACCESS EXCLUSIVE MODE', 'SELECT count(*) FROM raw.items', 'a third session in between');
+with_third_session('LOCK TABLE raw.items IN ACCESS EXCLUSIVE MODE', 'SELECT count(*) FROM raw.items',
+	'a third session in between');
 $pair->assert_unchanged('raw.items');
 is($pair->try($sync)->{sqlstate}, '', 'the next call works');
 
 # Not the target itself, but what its trigger, or a partition, needs.
 $pair->sql(q(
 	CREATE TABLE raw.journal (at timestamptz);
-	CREATE FUNCTION raw.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO raw.journal VALUES (now()); RETURN NULL; END';
+	CREATE FUNCTION raw.note() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN INSERT INTO raw.journal VALUES (now()); RETURN NULL; END $$;
 	CREATE TRIGGER note AFTER UPDATE ON raw.items EXECUTE FUNCTION raw.note();));
 $pair->source_sql(q(UPDATE items SET name = name || '.'));
 $pair->remember('raw.items');
-$start = time;
-assert_told('the caller holds what a trigger needs', $pair->try("BEGIN; LOCK TABLE raw.journal IN ACCESS EXCLUSIVE MODE; $sync"),
-	'25001|40P01', $start);
-$start = time;
-# A lock that gives the caller no transaction id.
-assert_told('the caller holds a lock that gives him no transaction', $pair->try("BEGIN; LOCK TABLE raw.journal IN SHARE MODE; $sync"),
-	'40P01', $start);
+# The second gives the caller no transaction id.
+foreach my $lock ([ 'ACCESS EXCLUSIVE', '25001' ], [ 'SHARE', '40P01' ])
+{
+	my ($mode, $sqlstate) = @$lock;
+	my $start = time;
+	assert_told("the caller holds $mode on what a trigger needs",
+		$pair->try("BEGIN; LOCK TABLE raw.journal IN $mode MODE; $sync"), $sqlstate, $start);
+}
 $pair->sql('DROP TRIGGER note ON raw.items');
 
 $pair->sql(q(
 	CREATE TABLE raw.parted (id int PRIMARY KEY, name text) PARTITION BY RANGE (id);
 	CREATE TABLE raw.parted_1 PARTITION OF raw.parted FOR VALUES FROM (0) TO (50);
 	CREATE TABLE raw.parted_2 PARTITION OF raw.parted FOR VALUES FROM (50) TO (1000);));
-$start = time;
+my $start = time;
 my $said = $pair->try('BEGIN; LOCK TABLE raw.parted_2 IN SHARE MODE; ' . call_of('items', 'raw.parted'));
 $pair->assert_failed($said, '25001|40P01', undef, 'the caller holds a partition of the target');
 cmp_ok(time - $start, '<', 5, '... and is told within five seconds');
@@ -113,7 +118,8 @@ $pair->assert_clean;
 
 # An advisory lock is one as well.
 $pair->sql(q(
-	CREATE FUNCTION raw.gate() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+	CREATE FUNCTION raw.gate() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END $$;
 	CREATE TRIGGER gate BEFORE UPDATE ON raw.items FOR EACH ROW EXECUTE FUNCTION raw.gate();));
 $start = time;
 assert_told('the caller holds an advisory lock', $pair->try("SELECT pg_advisory_lock(1); $sync"), '40P01', $start);
@@ -126,7 +132,7 @@ foreach my $mode ('SHARE', 'ACCESS EXCLUSIVE')
 {
 	$other->query_safe("BEGIN; LOCK TABLE raw.items IN $mode MODE");
 	my $refused = $pair->try("SET lock_timeout = '300ms'; $sync");
-	$pair->assert_failed($refused, '55P03', qr/lock timeout/, "another session holds $mode: 55P03 at the caller's lock_timeout");
+	$pair->assert_failed($refused, '55P03', qr/lock timeout/, "another session holds $mode: 55P03 at lock_timeout");
 	is($pair->last_run('raw.items'), 'failed 55P03', '... so the run says');
 	my $call = $pair->start($sync);
 	$pair->wait_for_lock_wait;
@@ -139,7 +145,8 @@ foreach my $mode ('SHARE', 'ACCESS EXCLUSIVE')
 
 # A row that another session is about to change.
 $other->query_safe('BEGIN; UPDATE raw.items SET name = $$theirs$$ WHERE id = 7');
-$pair->assert_failed($pair->try("SET lock_timeout = '300ms'; $sync"), '55P03', qr/lock timeout/, 'another session has changed a row: 55P03');
+$said = $pair->try("SET lock_timeout = '300ms'; $sync");
+$pair->assert_failed($said, '55P03', qr/lock timeout/, 'another session has changed a row: 55P03 at lock_timeout');
 my $call = $pair->start($sync);
 $pair->wait_for_lock_wait;
 $other->query_safe('COMMIT');
@@ -166,7 +173,8 @@ my $reading = q(SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_ta
 $pair->wait_until($pair->source, "SELECT EXISTS ($reading)");
 $pair->source_sql("SELECT pg_cancel_backend(pid) FROM ($reading) r");
 my $canceled = $waiting->finish;
-$pair->assert_failed($canceled, '57014', qr/canceling statement due to user request/, 'somebody cancels the session on the source');
+$pair->assert_failed($canceled, '57014', qr/canceling statement due to user request/,
+	'somebody cancels the session on the source');
 like($canceled->{context}, qr/remote server "src"/, '... which the context places there');
 $there->query_safe('COMMIT');
 $there->quit;

@@ -33,10 +33,11 @@ struct Stream {
 };
 Stream *stream = nullptr;
 
-// Publishes how far the stream is.
-void tell_progress() {
-  stream->progress->rows = static_cast<std::uint64_t>(stream->source->rows());
-  stream->progress->bytes = static_cast<std::uint64_t>(stream->source->bytes());
+// Publishes how far the stream is. The clock and the system's account of memory are dear next to a row.
+void tell_progress(bool look_at_clock) {
+  stream->progress->rows.store(static_cast<std::uint64_t>(stream->source->rows()), std::memory_order_relaxed);
+  stream->progress->bytes.store(static_cast<std::uint64_t>(stream->source->bytes()), std::memory_order_relaxed);
+  if (!look_at_clock) return;
   const TimestampTz now = GetCurrentTimestamp();
   if (now < stream->next_memory_check) return;
   stream->next_memory_check = now + USECS_PER_SEC;
@@ -48,7 +49,7 @@ int next_bytes(void *buffer, int wanted, int capacity) {
     check_for_interrupts();
     const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
                                             static_cast<size_t>(capacity));
-    tell_progress();
+    tell_progress(true);
     return static_cast<int>(got);
   });
 }
@@ -57,8 +58,7 @@ char *next_row(size_t *size) {
   return enter([&] {
     check_for_interrupts();
     char *const row = stream->source->next_row(*size);
-    // A look at the clock is dear next to a row.
-    if (stream->source->rows() % 256 == 0) tell_progress();
+    tell_progress(stream->source->rows() % 256 == 0);
     return row;
   });
 }

@@ -1,0 +1,4 @@
+-- What a sync costs that finds nothing to do.
+CREATE TABLE one_row (id integer PRIMARY KEY, note text NOT NULL);
+INSERT INTO one_row VALUES (1, 'unchanged');
+GRANT SELECT ON one_row TO reader;
