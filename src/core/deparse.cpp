@@ -243,6 +243,13 @@ std::string create_difference(const QualifiedName &target, const SyncPlan &plan)
          " AS t) AS u GROUP BY u.image HAVING pg_catalog.sum(u.n) OPERATOR(pg_catalog.<>) 0";
 }
 
+std::string sum_difference() {
+  return std::string(
+             "SELECT coalesce(pg_catalog.sum(d.surplus) FILTER (WHERE d.surplus > 0), 0), "
+             "coalesce(-pg_catalog.sum(d.surplus) FILTER (WHERE d.surplus < 0), 0) FROM ") +
+         difference_table + " AS d";
+}
+
 std::string delete_surplus(const QualifiedName &target, const SyncPlan &plan) {
   return "DELETE FROM " + quote_qualified(target) +
          " AS t USING (SELECT x.tableoid, x.ctid, d.surplus, pg_catalog.row_number() OVER (PARTITION BY "

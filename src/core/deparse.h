@@ -65,6 +65,8 @@ std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);
 
 // Without a key: both sides as multisets of rows (of their text, which tells apart what identity does).
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan);
+// One row: rows that the target lacks, rows that it has too many.
+std::string sum_difference();
 std::string delete_surplus(const QualifiedName &target, const SyncPlan &plan);
 std::string insert_shortfall(const QualifiedName &target, const SyncPlan &plan);
 

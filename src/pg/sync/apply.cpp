@@ -145,11 +145,22 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
 
 void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   job.steps.enter(Phase::remove, -1);
-  query(create_difference(job.target.name, job.plan));
-  if (job.spec.delete_missing)
+  // Under the same search_path as the statements that use it: the text of a regclass depends on it.
+  execute(create_difference(job.target.name, job.plan));
+  const Row difference = query(sum_difference()).at(0);
+  const std::int64_t lacking = std::atoll(text_of(difference.at(0)).c_str());
+  const std::int64_t too_many = std::atoll(text_of(difference.at(1)).c_str());
+  if (job.spec.delete_missing) {
     counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
+    if (counts.deleted != too_many)
+      fail_swallowed(
+          job, with_commas(too_many) + " rows were to be deleted, " + with_commas(counts.deleted) + " were");
+  }
   job.steps.enter(Phase::merge, -1);
   counts.inserted = modify(job, insert_shortfall(job.target.name, job.plan), "inserted");
+  if (counts.inserted != lacking)
+    fail_swallowed(
+        job, with_commas(lacking) + " rows were to be inserted, " + with_commas(counts.inserted) + " were");
 }
 
 }  // namespace
