@@ -120,6 +120,30 @@ $pair->source_sql('UPDATE places SET id = id + 1000');
 my $any_deletes = q(options => '{"max_delete_fraction": 1}');
 is(sync_and_compare('places', 'seats.places', $any_deletes), '99 0 99 0', 'all keys change');
 
+# The same with a trigger in the way: its rows are counted, so they take another way.
+$pair->sql(q(
+	CREATE FUNCTION seats.let_pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN coalesce(NEW, OLD); END';
+	CREATE TRIGGER let_pass BEFORE INSERT OR UPDATE OR DELETE ON seats.places
+		FOR EACH ROW EXECUTE FUNCTION seats.let_pass();));
+$pair->source_sql('UPDATE places SET seat = -seat; UPDATE places SET seat = 101 + seat');
+is(sync_and_compare('places', 'seats.places'), '0 99 0 0', 'values are exchanged beside a trigger');
+$pair->source_sql(q(
+	UPDATE places SET name = 'changed' WHERE id <= 1010;
+	DELETE FROM places WHERE id = 1020;
+	INSERT INTO places VALUES (2000, 2000, 'new');));
+is(sync_and_compare('places', 'seats.places'), '1 10 1 88', '... and simple changes, too');
+assert_writes_nothing('places', 'seats.places');
+
+# Keys that are equal and not the same.
+foreach my $key ([ 'numeric', '1.0', '1.00' ], [ 'float8', '0', '-0' ], [ 'interval', '1 day', '24:00:00' ])
+{
+	my ($type, $before, $after) = @$key;
+	$pair->source_sql("CREATE TABLE key_$type (k $type PRIMARY KEY, name text); INSERT INTO key_$type VALUES ('$before')");
+	$pair->sync("key_$type", "raw.key_$type");
+	$pair->source_sql("UPDATE key_$type SET k = '$after'");
+	is(sync_and_compare("key_$type", "raw.key_$type"), '0 1 0 0', "a key changes from $before to $after");
+}
+
 # A key of several columns, one that is not the first, of text, and under another collation.
 $pair->source_sql(q(
 	CREATE TABLE sales (amount numeric, shop text COLLATE "C", day date, no int, PRIMARY KEY (day, no, shop));
@@ -170,6 +194,45 @@ $pair->source_sql('UPDATE doubled SET f = -f');
 $pair->sync('doubled', 'raw.doubled');
 is($pair->sql(q(SELECT count(*) FROM raw.doubled WHERE f < 0 AND twice = f * 2 AND note = 'my own')), 10,
 	'... and keep them');
+
+# ---- Names --------------------------------------------------------------------------------------------------
+
+# Columns called like what our own statements use, columns that need quotes, and dropped ones on both sides.
+my $odd = join ', ', map { qq("$_" text) } qw(s t d u x g n r image surplus nth), 'Ord""er', 'a b', 'select', '%s', '$1', 'é';
+foreach my $key ('', ' PRIMARY KEY')
+{
+	my $table = $key ? 'odd_keyed' : 'odd_keyless';
+	$pair->source_sql(qq(
+		CREATE TABLE $table (gone int, id int$key, also_gone text, $odd);
+		ALTER TABLE $table DROP gone, DROP also_gone;
+		INSERT INTO $table SELECT g, 's ' || g, NULL, 'd' FROM generate_series(1, 20) g;));
+	is(sync_and_compare($table, "raw.$table"), '20 0 0 0', "$table: the first load");
+	assert_writes_nothing($table, "raw.$table");
+	$pair->sql(qq(ALTER TABLE raw.$table ADD gone int; ALTER TABLE raw.$table DROP gone));
+	$pair->source_sql(qq(UPDATE $table SET "Ord""er" = 'x', image = 'y' WHERE id <= 5; DELETE FROM $table WHERE id = 20));
+	is(sync_and_compare($table, "raw.$table"), $key ? '0 5 1 14' : '5 0 6 14', "$table: its changes");
+}
+
+# ---- What the reader may see --------------------------------------------------------------------------------
+
+$pair->source_sql(q(
+	CREATE TABLE guarded AS SELECT g AS id FROM generate_series(1, 10) g;
+	ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY upper_half ON guarded USING (id > 5);
+	CREATE TABLE hidden (id int);
+	REVOKE ALL ON hidden FROM reader;
+	CREATE TABLE half_hidden (id int, secret text);
+	REVOKE ALL ON half_hidden FROM reader;
+	GRANT SELECT (id) ON half_hidden TO reader;));
+foreach my $table ([ 'guarded', qr/row-level security/ ], [ 'hidden', qr/permission denied/ ],
+	[ 'half_hidden', qr/permission denied/ ])
+{
+	my ($source, $message) = @$table;
+	my $said = $pair->try_sync($source, "raw.$source");
+	$pair->assert_failed($said, '42501', $message, "$source: refused, not read in part");
+	like($said->{context}, qr/remote server "src"/, '... by the source');
+	is($pair->state_of("raw.$source"), 'absent', '... no target was made');
+}
 
 # ---- Kinds of relations -------------------------------------------------------------------------------------
 
