@@ -56,6 +56,13 @@ catch_up();
 is(counts_of(sync_standby('items', 'raw.items')), '1 100 10 19890', 'a sync from a standby');
 $pair->assert_identical('items', 'raw.items');
 
+# A standby is no target.
+$pair->source_sql('CREATE EXTENSION pg_tablesync');
+catch_up();
+my ($status, $out, $err) = $standby->psql('postgres', q(SELECT * FROM sync_table('src', 'items', 'items')),
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($err, qr/ERROR:  25006: cannot execute sync_table\(\) during recovery/, 'a standby is no target');
+
 # Vacuum on the primary wants rows gone that the run still reads: the standby cancels the COPY, or, where it has sent
 # all of it, ends the session.
 foreach my $table ([ 'items', '40001', qr/conflict with recovery/ ], [ 'few', '08006', qr/lost the connection/ ])
