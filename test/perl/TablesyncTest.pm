@@ -209,7 +209,13 @@ sub wait_until
 {
 	my ($self, $node, $query, $seconds) = @_;
 	local $PostgreSQL::Test::Utils::timeout_default = $seconds // $PostgreSQL::Test::Utils::timeout_default;
-	my $done = $node->poll_query_until('postgres', $query);
+	my $done;
+	# A psql that a server in recovery sends away may be gone before it has taken the query.
+	foreach my $attempt (1 .. 100)
+	{
+		$done = eval { $node->poll_query_until('postgres', $query) };
+		last unless $@ =~ /Broken pipe/;
+	}
 	die 'waited in vain' unless $done || $seconds;
 	return $done;
 }

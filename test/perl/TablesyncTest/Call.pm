@@ -51,11 +51,11 @@ sub finish
 	$self->{pair}{heard} .= "$text\n$self->{out}\n";
 	my %said = (text => $text, out => $self->{out}, map { $_ => '' } qw(sqlstate message detail hint context));
 	$said{notices} = [ $text =~ /^NOTICE:  \w{5}: (.*)$/mg ];
-	if ($text =~ /^(?:ERROR|FATAL):  (\w{5}): (.*)/ms)
+	if ($text =~ /^(?:ERROR|FATAL):  (\w{5}): (.*?)(?:^server closed .*)?\z/ms)
 	{
 		$said{sqlstate} = $1;
 		# A field ends where the next begins.
-		(my $message, my %fields) = split /\n([A-Z]+(?: NAME)?):  ?|\n(?=server closed)/, $2;
+		(my $message, my %fields) = split /\n([A-Z]+(?: NAME)?):  ?/, $2;
 		$said{message} = $message;
 		$said{ lc $_ } = $fields{$_} foreach grep { defined $fields{$_} } qw(DETAIL HINT CONTEXT);
 		s/\n\z// foreach @said{qw(message detail hint context)};
