@@ -26,7 +26,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(shlib): src/exports.map
+# A compiler that was killed can leave half a file: "make clean" must still be able to remove it.
+ifeq ($(filter clean distclean,$(MAKECMDGOALS)),)
 -include $(OBJS:.o=.d)
+endif
 
 # The module exports its entries, all of them, and nothing else. (PostgreSQL 15 marks its entries for no
 # visibility at all, so the linker's export list is the only filter.)

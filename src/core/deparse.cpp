@@ -159,6 +159,12 @@ std::string add_primary_key(const QualifiedName &name, const std::vector<std::st
          list(key, ", ", [](const std::string &c) { return quote_identifier(c); }) + ")";
 }
 
+std::string add_primary_key_in_parallel(const QualifiedName &name, const std::vector<std::string> &key) {
+  const std::string table = "ALTER TABLE " + quote_qualified(name);
+  return table + " SET (parallel_workers = 1); " + add_primary_key(name, key) + "; " + table +
+         " RESET (parallel_workers)";
+}
+
 std::string advance_identity(const QualifiedName &name, const std::string &column) {
   const std::string table = quote_literal(quote_qualified(name));
   return "SELECT pg_catalog.setval(q.id, CASE WHEN q.seqincrement > 0 THEN greatest(q.edge, l.last_value) "

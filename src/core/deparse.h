@@ -38,6 +38,9 @@ std::string create_table(const QualifiedName &name, const std::vector<NewColumn>
 // COMMENT statements for the table and its columns; empty where the source has none.
 std::vector<std::string> comments(const QualifiedName &name, const Table &source);
 std::string add_primary_key(const QualifiedName &name, const std::vector<std::string> &key);
+// The same with the help of one parallel worker, for large tables. PostgreSQL would take one by itself only
+// where maintenance_work_mem is 64 MB or more; asked by the table's own setting, it takes one at any size.
+std::string add_primary_key_in_parallel(const QualifiedName &name, const std::vector<std::string> &key);
 // Sets the sequence of an identity column to the column's highest value, never back.
 std::string advance_identity(const QualifiedName &name, const std::string &column);
 std::string is_empty(const QualifiedName &name);    // one boolean

@@ -227,6 +227,9 @@ TEST(Comments, AreNoneWhereTheSourceHasNone) { EXPECT_TRUE(comments({"raw", "t"}
 
 TEST(AddPrimaryKey, KeepsTheOrderOfTheKey) {
   EXPECT_EQ(add_primary_key({"raw", "t"}, {"b", "a"}), R"(ALTER TABLE "raw"."t" ADD PRIMARY KEY ("b", "a"))");
+  EXPECT_EQ(add_primary_key_in_parallel({"raw", "t"}, {"a"}),
+            R"(ALTER TABLE "raw"."t" SET (parallel_workers = 1); ALTER TABLE "raw"."t" ADD PRIMARY KEY ("a"); )"
+            R"(ALTER TABLE "raw"."t" RESET (parallel_workers))");
 }
 
 TEST(AdvanceIdentity, NamesTheTableOnceAsAValueAndElseAsAName) {

@@ -328,7 +328,9 @@ void SyncRun::copy_into_stage(remote::CopyOut &stream) {
 void SyncRun::finish_new_target() {
   if (!plan_.target_key_pending) return;
   steps_.enter(Phase::key);
-  execute(add_primary_key(spec_.target, plan_.key));
+  constexpr std::int64_t worth_a_worker = 64 << 20;  // bytes: a worker's start costs what sorting a few MB does
+  execute(counts_.bytes >= worth_a_worker ? add_primary_key_in_parallel(spec_.target, plan_.key)
+                                          : add_primary_key(spec_.target, plan_.key));
 }
 
 // Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this target
