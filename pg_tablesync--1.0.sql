@@ -72,25 +72,83 @@ CREATE TABLE tablesync.watermark (
   owner pg_catalog.regrole NOT NULL,
   server pg_catalog.name,
   source pg_catalog.text NOT NULL,
-  system_identifier pg_catalog.text,
   sync_mode pg_catalog.text NOT NULL,
+  field pg_catalog.text,
   value pg_catalog.text,
+  pending pg_catalog.text,
+  custom_select pg_catalog.text,
+  custom_where pg_catalog.text,
+  soft_delete_column pg_catalog.text,
+  shape pg_catalog.text,
+  system_identifier pg_catalog.text,
+  database_oid pg_catalog.oid,
+  relation_oid pg_catalog.oid,
+  snapshot_xmin pg_catalog.int8,
+  lsn pg_catalog.pg_lsn,
+  timeline pg_catalog.int4,
   run_id pg_catalog.int8 NOT NULL,
   updated_at pg_catalog.timestamptz NOT NULL
 );
 COMMENT ON TABLE tablesync.watermark IS 'What each target was filled from, and how far; written by the run that filled it, in its transaction';
+COMMENT ON COLUMN tablesync.watermark.value IS 'Of the field: the target has every row of the source below it';
+COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field that are not proven yet, each with the time when it was the highest';
+COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
+
+CREATE TABLE tablesync.reject (
+  reject_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  owner pg_catalog.regrole NOT NULL,
+  target pg_catalog.text NOT NULL,
+  row_key pg_catalog.text,
+  column_name pg_catalog.text,
+  "row" pg_catalog.jsonb NOT NULL,
+  sqlstate pg_catalog.text NOT NULL,
+  message pg_catalog.text NOT NULL,
+  rejected_at pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE tablesync.reject IS 'Rows of the source that could not be converted, whole, with the error; kept as long as the run';
+CREATE INDEX reject_run_id ON tablesync.reject (run_id);
+CREATE INDEX reject_target ON tablesync.reject (target, row_key);
+
+CREATE TABLE tablesync.difference (
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  difference_no pg_catalog.int4 NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
+  target pg_catalog.text NOT NULL,
+  kind pg_catalog.text NOT NULL,
+  row_key pg_catalog.text,
+  columns pg_catalog.text[],
+  PRIMARY KEY (run_id, difference_no)
+);
+COMMENT ON TABLE tablesync.difference IS 'What verifications found: the first differences of each run; kept as long as the run';
 
 -- A restored record would speak of rows that another database holds: none of these tables is dumped.
 
 ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.run_step ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.watermark ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.reject ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.difference ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON tablesync.run FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) run_step.run_id));
+CREATE POLICY own_rows ON tablesync.difference FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+CREATE POLICY own_rows ON tablesync.reject FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.watermark FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+
+-- Rows that a sync brought carry times of another server, and late ones come late here too. A sync that reads a
+-- table which this database fills must not take more for proven than this database does: so everybody who may read
+-- a table may know how far it is filled. The view reads as its owner.
+CREATE VIEW tablesync.cascade AS
+  SELECT w.target_oid, w.sync_mode, w.field, w.value FROM tablesync.watermark w
+  WHERE pg_catalog.has_table_privilege(w.target_oid, 'SELECT');
+COMMENT ON VIEW tablesync.cascade IS 'How far the targets here are filled, for syncs that read them in turn';
+GRANT USAGE ON SCHEMA tablesync TO PUBLIC;
+GRANT SELECT ON tablesync.cascade TO PUBLIC;
 
 -- ---- What users call ------------------------------------------------------------------------------------
 
@@ -151,6 +209,20 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'tablesync_run_sync';
 COMMENT ON PROCEDURE @extschema@.run_sync IS
   'sync_table() for long work: holds no snapshot while it waits, so that vacuum can go on';
 
+CREATE FUNCTION @extschema@.verify_table(
+  server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
+  primary_key pg_catalog.text[] DEFAULT NULL,
+  custom_select pg_catalog.text DEFAULT NULL,
+  custom_where pg_catalog.text DEFAULT NULL,
+  repair pg_catalog.bool DEFAULT false,
+  memory_limit_mb pg_catalog.int4 DEFAULT NULL,
+  options pg_catalog.jsonb DEFAULT NULL,
+  OUT kind pg_catalog.text, OUT row_key pg_catalog.text, OUT columns pg_catalog.text[])
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_verify_table';
+COMMENT ON FUNCTION @extschema@.verify_table IS
+  'Compares a table with what it was synced from: one row per difference; repair => true mends them';
+
 CREATE FUNCTION @extschema@.wait_run(
   run pg_catalog.int8, timeout pg_catalog.interval DEFAULT NULL,
   OUT run_id pg_catalog.int8, OUT status pg_catalog.text,
@@ -201,6 +273,17 @@ CREATE VIEW tablesync.progress WITH (security_invoker = true) AS
   WHERE r.status OPERATOR(pg_catalog.=) 'running';
 COMMENT ON VIEW tablesync.progress IS 'Runs that are going on, live';
 
+-- ---- What our statements call ---------------------------------------------------------------------------
+
+CREATE FUNCTION tablesync.refuse_value(value pg_catalog.text, type pg_catalog.text, code pg_catalog.text)
+RETURNS pg_catalog.text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = code,
+    MESSAGE = format('type %s cannot hold %L without loss', type, left(value, 200));
+END $$;
+COMMENT ON FUNCTION tablesync.refuse_value IS 'Raises the error of a value that would be changed by a conversion';
+
 -- ---- Privileges -----------------------------------------------------------------------------------------
 
 CREATE FUNCTION tablesync.grant_to(role pg_catalog.regrole) RETURNS pg_catalog.void
@@ -213,10 +296,10 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
   END IF;
   EXECUTE format(
-    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.progress TO %s', role);
+    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
   EXECUTE format(
-    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress TO %2$s', api, role);
+    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.verify_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
@@ -228,15 +311,15 @@ DECLARE
 BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
-    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress FROM %2$s', api, role);
+    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.verify_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
-    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.progress FROM %s', role);
+    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.fdw_validator,
+REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.verify_table, @extschema@.wait_run, @extschema@.cancel_run,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.refuse_value, tablesync.fdw_validator,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

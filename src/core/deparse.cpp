@@ -3,11 +3,15 @@
 namespace tablesync {
 
 const QualifiedName stage_name{"pg_temp", "tablesync_stage"};
+const QualifiedName keys_name{"pg_temp", "tablesync_keys"};
+const QualifiedName received_name{"pg_temp", "tablesync_received"};
 
 namespace {
 
 constexpr char equals[] = " OPERATOR(pg_catalog.=) ";
-constexpr char stage_table[] = "pg_temp.tablesync_stage";
+constexpr char stage[] = "pg_temp.tablesync_stage AS s";
+constexpr char keys[] = "pg_temp.tablesync_keys AS s";
+constexpr char received[] = "pg_temp.tablesync_received AS r";
 constexpr char difference_table[] = "pg_temp.tablesync_difference";
 
 template <typename Range, typename F>
@@ -19,23 +23,6 @@ std::string list(const Range &range, std::string_view separator, F text) {
 
 std::string column_names(const SyncPlan &plan) {
   return list(plan.columns, ", ", [](const ColumnPlan &c) { return quote_identifier(c.name); });
-}
-
-// A staged value in the target's type.
-std::string staged(const ColumnPlan &column, std::string_view alias) {
-  const std::string value = std::string(alias) + "." + quote_identifier(column.name);
-  // From text to regclass there is a function that does not know '-'; from bpchar it is the type's own input.
-  return column.cast_in_merge ? "CAST(CAST(" + value + " AS pg_catalog.bpchar) AS " + column.target_type + ")"
-                              : value;
-}
-
-// The stage as a FROM item `s` whose columns have the target's types.
-std::string stage_source(const SyncPlan &plan) {
-  if (!plan.needs_stage()) return std::string(stage_table) + " AS s";
-  return "(SELECT " +
-         list(plan.columns, ", ",
-              [](const ColumnPlan &c) { return staged(c, "r") + " AS " + quote_identifier(c.name); }) +
-         " FROM " + stage_table + " AS r) AS s";
 }
 
 std::string row_of(const SyncPlan &plan, const std::string &alias) {
@@ -83,49 +70,6 @@ std::string insert_into(const QualifiedName &target, const SyncPlan &plan) {
 }
 
 }  // namespace
-
-std::string resolve_query() {
-  return R"(
-SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.current_setting('server_version_num')
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
-}
-
-std::string begin_reading(const QualifiedName &table, char kind, int server_version_num) {
-  std::string batch = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
-  const auto set = [&](const char *name, const char *value) {
-    batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
-  };
-  // A view may call functions that rely on the role's own search_path.
-  if (kind != 'v') set("search_path", "pg_catalog, pg_temp");
-  set("datestyle", "ISO");
-  set("intervalstyle", "postgres");
-  set("extra_float_digits", "3");
-  set("bytea_output", "hex");
-  set("standard_conforming_strings", "on");
-  set("timezone", "'UTC'");
-  set("row_security", "off");  // an error instead of rows silently left out
-  // The source notices within seconds that we are gone, also while it computes.
-  if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
-  // LOCK TABLE takes tables and views only.
-  if (kind == 'r' || kind == 'p' || kind == 'v')
-    batch += " LOCK TABLE " + quote_qualified(table) + " IN ACCESS SHARE MODE;";
-  return batch;
-}
-
-std::string copy_out(const Table &source, const SyncPlan &plan) {
-  bool plain = source.kind == 'r' && !source.has_children;
-  for (const ColumnPlan &column : plan.columns) {
-    plain = plain && column.read == quote_identifier(column.name);
-    plain = plain && !source.find_column(column.name)->generated;
-  }
-  // COPY of a table leaves out children and generated columns, so it serves plain tables only.
-  const std::string what = plain ? quote_qualified(source.name) + " (" + column_names(plan) + ")"
-                                 : "(SELECT " +
-                                       list(plan.columns, ", ", [](const ColumnPlan &c) { return c.read; }) +
-                                       " FROM " + quote_qualified(source.name) + ")";
-  return "COPY " + what + " TO STDOUT (FORMAT binary)";
-}
 
 std::string create_table(const QualifiedName &name, const std::vector<NewColumn> &columns) {
   return "CREATE TABLE " + quote_qualified(name) + " (" +
@@ -190,14 +134,44 @@ std::string count_rows(const QualifiedName &name) {
 
 std::string analyze(const QualifiedName &name) { return "ANALYZE " + quote_qualified(name); }
 
-std::string create_stage(const SyncPlan &plan) {
-  return "CREATE TEMPORARY TABLE tablesync_stage (" +
+namespace {
+
+template <typename F>
+std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, F type) {
+  return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + " (" +
          list(plan.columns, ", ",
-              [](const ColumnPlan &c) {
-                return quote_identifier(c.name) + " " + c.stage_type + c.stage_collation;
-              }) +
+              [&](const ColumnPlan &c) { return quote_identifier(c.name) + " " + type(c); }) +
          ") ON COMMIT DROP";
 }
+
+}  // namespace
+
+std::string create_stage(const QualifiedName &name, const SyncPlan &plan) {
+  return create_temporary(name, plan, [](const ColumnPlan &c) { return c.target_type + c.collation; });
+}
+
+std::string create_received(const SyncPlan &plan) {
+  return create_temporary(received_name, plan, [](const ColumnPlan &c) {
+    return c.converted() ? c.wire_type : c.target_type + c.collation;
+  });
+}
+
+std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan) {
+  return "INSERT INTO " + quote_qualified(stage_table) + " SELECT " +
+         list(plan.columns, ", ",
+              [](const ColumnPlan &c) {
+                return c.converted() ? c.convert : "r." + quote_identifier(c.name);
+              }) +
+         " FROM " + received;
+}
+
+std::string drop_received() { return "DROP TABLE " + quote_qualified(received_name); }
+
+std::string stage_exists() {
+  return "SELECT pg_catalog.to_regclass(" + quote_literal(quote_qualified(stage_name)) + ") IS NOT NULL";
+}
+
+std::string drop_stage() { return "DROP TABLE " + quote_qualified(stage_name); }
 
 std::string find_bad_key(const SyncPlan &plan) {
   const auto staged_key = [&](const std::string &c) { return "s." + quote_identifier(c); };
@@ -205,21 +179,40 @@ std::string find_bad_key(const SyncPlan &plan) {
   const std::string row = "(ROW(" + key + ")::pg_catalog.record)::pg_catalog.text";
   const std::string any_null =
       list(plan.key, " OR ", [&](const std::string &c) { return staged_key(c) + " IS NULL"; });
-  return "(SELECT " + row + ", true FROM " + stage_source(plan) + " WHERE " + any_null +
+  return "(SELECT " + row + ", true FROM " + stage + " WHERE " + any_null +
          " LIMIT 1) UNION ALL (SELECT (ROW(" + key + ")::pg_catalog.record)::pg_catalog.text, false FROM " +
-         stage_source(plan) + " GROUP BY " + key +
-         " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
+         stage + " GROUP BY " + key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
 }
 
-std::string delete_missing(const QualifiedName &target, const SyncPlan &plan) {
+std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept) {
   return "DELETE FROM " + quote_qualified(target) + " AS t WHERE NOT EXISTS (SELECT FROM " +
-         stage_source(plan) + " WHERE " + keys_match(plan) + ")";
+         (kept == KeysOf::keys ? keys : stage) + " WHERE " + keys_match(plan) + ")";
+}
+
+std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan) {
+  const auto none_in = [&](const std::string &table) {
+    return "NOT EXISTS (SELECT FROM " + table + " AS t WHERE " + keys_match(plan) + ")";
+  };
+  return "SELECT " +
+         list(plan.key, ", ",
+              [](const std::string &c) { return "s." + quote_identifier(c) + "::pg_catalog.text"; }) +
+         " FROM " + keys + " WHERE " + none_in(quote_qualified(target)) + " AND " +
+         none_in(quote_qualified(stage_name));
+}
+
+std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked) {
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage + " WHERE " + keys_match(plan) +
+         " AND (" + marked + ")";
+}
+
+std::string unstage_marked(const std::string &marked) {
+  return std::string("DELETE FROM ") + stage + " WHERE " + marked;
 }
 
 std::string merge(const QualifiedName &target, const SyncPlan &plan) {
   const std::string sets = assignments(plan);
-  std::string statement = "MERGE INTO " + quote_qualified(target) + " AS t USING " + stage_source(plan) +
-                          " ON " + keys_match(plan);
+  std::string statement =
+      "MERGE INTO " + quote_qualified(target) + " AS t USING " + stage + " ON " + keys_match(plan);
   if (!sets.empty()) statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + sets;
   return statement + " WHEN NOT MATCHED THEN INSERT (" + column_names(plan) + ")" + overriding(plan) +
          " VALUES (" +
@@ -227,24 +220,46 @@ std::string merge(const QualifiedName &target, const SyncPlan &plan) {
 }
 
 std::string update_changed(const QualifiedName &target, const SyncPlan &plan) {
-  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " +
-         stage_source(plan) + " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
+  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " + stage +
+         " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
 }
 
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage_source(plan) + " WHERE " +
-         keys_match(plan) + " AND " + rows_differ(plan);
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage + " WHERE " + keys_match(plan) +
+         " AND " + rows_differ(plan);
 }
 
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan) {
-  return insert_into(target, plan) + " FROM " + stage_source(plan) + " WHERE NOT EXISTS (SELECT FROM " +
+  return insert_into(target, plan) + " FROM " + stage + " WHERE NOT EXISTS (SELECT FROM " +
          quote_qualified(target) + " AS t WHERE " + keys_match(plan) + ")";
+}
+
+std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan, const UniqueKey &index) {
+  std::vector<std::string> equal;
+  for (size_t i = 0; i < index.columns.size(); ++i) {
+    const std::string column = quote_identifier(index.columns[i]);
+    equal.push_back("t." + column + " " + index.equality[i] + " s." + column);
+  }
+  const auto texts = [](const std::vector<std::string> &columns) {
+    return "(ROW(" + list(columns, ", ", [](const std::string &c) { return "t." + quote_identifier(c); }) +
+           ")::pg_catalog.record)::pg_catalog.text";
+  };
+  return "SELECT " + texts(plan.key) + ", " + texts(index.columns) + " FROM " + quote_qualified(target) +
+         " AS t JOIN " + stage + " ON " + join(equal, " AND ") + " WHERE NOT (" + keys_match(plan) +
+         ") AND NOT EXISTS (SELECT FROM " + quote_qualified(stage_name) + " AS o WHERE " +
+         list(plan.key, " AND ",
+              [&](const std::string &c) {
+                return "o." + quote_identifier(c) + " " +
+                       plan.key_equality[static_cast<size_t>(&c - plan.key.data())] + " t." +
+                       quote_identifier(c);
+              }) +
+         ") LIMIT 1";
 }
 
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan) {
   return "CREATE TEMPORARY TABLE tablesync_difference ON COMMIT DROP AS SELECT u.image, "
          "pg_catalog.sum(u.n)::pg_catalog.int8 AS surplus FROM (SELECT " +
-         row_text(plan, "s") + " AS image, 1 AS n FROM " + stage_source(plan) + " UNION ALL SELECT " +
+         row_text(plan, "s") + " AS image, 1 AS n FROM " + stage + " UNION ALL SELECT " +
          row_text(plan, "t") + ", -1 FROM " + quote_qualified(target) +
          " AS t) AS u GROUP BY u.image HAVING pg_catalog.sum(u.n) OPERATOR(pg_catalog.<>) 0";
 }
@@ -273,8 +288,7 @@ std::string insert_shortfall(const QualifiedName &target, const SyncPlan &plan) 
          " FROM (SELECT s.*, d.surplus AS tablesync_surplus, pg_catalog.row_number() OVER (PARTITION BY "
          "d.image) AS "
          "tablesync_nth FROM " +
-         stage_source(plan) + " JOIN " + difference_table + " AS d ON d.image" + equals +
-         row_text(plan, "s") +
+         stage + " JOIN " + difference_table + " AS d ON d.image" + equals + row_text(plan, "s") +
          " AND d.surplus OPERATOR(pg_catalog.>) 0) AS s WHERE s.tablesync_nth OPERATOR(pg_catalog.<=) "
          "s.tablesync_surplus";
 }

@@ -1,6 +1,6 @@
-// All SQL text that touches the user's tables, on the source and on the target. Names and operators are
-// qualified throughout, since the statements on the target run with the caller's search_path (so that the
-// target's triggers see the path that they would see in the caller's own session).
+// The SQL that touches the user's tables on the target. Names and operators are qualified throughout, since
+// it runs with the caller's search_path (so that the target's triggers see the path that they would see in
+// the caller's own session).
 #pragma once
 
 #include <string>
@@ -11,20 +11,6 @@
 #include "core/table.h"
 
 namespace tablesync {
-
-// ---- on the source -------------------------------------------------------------------------------------
-
-// Resolves $1 (SQL form of a name): oid, schema, name, relkind, server_version_num. Runs outside a
-// transaction.
-std::string resolve_query();
-
-// Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
-// the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
-// pooler.
-std::string begin_reading(const QualifiedName &table, char kind, int server_version_num);
-
-// COPY ... TO STDOUT in binary format of the planned columns.
-std::string copy_out(const Table &source, const SyncPlan &plan);
 
 // ---- on the target -------------------------------------------------------------------------------------
 
@@ -50,14 +36,32 @@ std::string analyze(const QualifiedName &name);
 // ---- staging -------------------------------------------------------------------------------------------
 
 extern const QualifiedName stage_name;
+extern const QualifiedName keys_name;  // the keys of all rows that the source has
 
-std::string create_stage(const SyncPlan &plan);
+// What came over the wire in another form than the target's, before it is converted into the stage.
+extern const QualifiedName received_name;
+
+std::string create_stage(const QualifiedName &name, const SyncPlan &plan);
+std::string create_received(const SyncPlan &plan);
+std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan);
+std::string drop_received();
+std::string stage_exists();  // one boolean
+std::string drop_stage();
 // A key that the stage holds more than once, or with a null in it: one row, text and true if null; or none.
 std::string find_bad_key(const SyncPlan &plan);
 
-// With a key: rows the stage lacks; then changed and new rows. Unchanged rows are not touched; "changed" is
-// record identity (*<>), which sees -0 and 0, 1.0 and 1.00, and the spaces in json.
-std::string delete_missing(const QualifiedName &target, const SyncPlan &plan);
+// Rows of the target whose key is not in the stage, or not among the keys.
+enum class KeysOf { stage, keys };
+std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept);
+// Keys, as text, that are neither in the target nor in the stage.
+std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan);
+// Rows of the target that the stage marks as deleted; then the marked rows of the stage. `marked`: a
+// condition over the stage as s.
+std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked);
+std::string unstage_marked(const std::string &marked);
+
+// With a key: changed and new rows. Unchanged rows are not touched; "changed" is record identity (*<>), which
+// sees -0 and 0, 1.0 and 1.00, and the spaces in json.
 std::string merge(const QualifiedName &target, const SyncPlan &plan);
 // The same as two statements, each of which says exactly how many rows it meant: then insert_absent().
 std::string update_changed(const QualifiedName &target, const SyncPlan &plan);
@@ -65,6 +69,10 @@ std::string update_changed(const QualifiedName &target, const SyncPlan &plan);
 // updated: delete the changed rows, then insert what is absent.
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan);
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);
+
+// A row of the target, not the one with the same key, that holds the values of the unique index which a row
+// of the stage has: the texts of its key and of the values. Or none.
+std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan, const UniqueKey &index);
 
 // Without a key: both sides as multisets of rows (of their text, which tells apart what identity does).
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan);

@@ -38,8 +38,11 @@ Table decode_relation(const Row &row) {
   return table;
 }
 
-std::string columns_query(int server_version_num) {
-  const std::string generated = server_version_num >= 120000 ? "a.attgenerated <> ''" : "false";
+namespace {
+
+// The columns are those of the relation `attribute`, a query with the columns of pg_attribute that are used
+// here.
+std::string describe_columns(int server_version_num, const std::string &attribute) {
   const std::string multirange = server_version_num >= 140000
                                      ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM "
                                        "pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
@@ -47,10 +50,10 @@ std::string columns_query(int server_version_num) {
   // `part` takes each type apart: domains, array elements, ranges, fields of composite types. Types of one
   // name may be different things on two servers, and in binary that would be silent garbage.
   return R"(
-WITH RECURSIVE part (root, path, type, typmod) AS (
-    SELECT DISTINCT a.atttypid, '/'::pg_catalog.text, a.atttypid, -1
-    FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped
+WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, generated, collation_oid, comment) AS ()" +
+         attribute + R"(
+), part (root, path, type, typmod) AS (
+    SELECT DISTINCT a.type, '/'::pg_catalog.text, a.type, -1 FROM attribute a
   UNION ALL
     SELECT p.root, p.path || i.step || '/', i.type, i.typmod
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type
@@ -76,20 +79,41 @@ WITH RECURSIVE part (root, path, type, typmod) AS (
     FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
     GROUP BY p.root
 )
-SELECT a.attname, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.atttypmod,
-       pg_catalog.format_type(a.atttypid, a.atttypmod), m.signature, m.binary_safe,
-       a.attnotnull, a.attidentity, )" +
-         generated + R"(, cn.nspname, co.collname,
-       pg_catalog.col_description(a.attrelid, a.attnum)
-FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+SELECT a.name, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.typmod,
+       pg_catalog.format_type(a.type, a.typmod), m.signature, m.binary_safe,
+       a.not_null, a.identity, a.generated, cn.nspname, co.collname, a.comment
+FROM attribute a
+JOIN pg_catalog.pg_type t ON t.oid = a.type
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' AND t.typlen = -1 AND e.typarray = t.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(e.typnamespace, t.typnamespace)
-JOIN made_of m ON m.root = a.atttypid
-LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation AND a.attcollation <> t.typcollation
+JOIN made_of m ON m.root = a.type
+LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.collation_oid AND a.collation_oid <> t.typcollation
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum)";
+ORDER BY a.number)";
+}
+
+}  // namespace
+
+std::string columns_query(int server_version_num) {
+  const std::string generated = server_version_num >= 120000 ? "a.attgenerated <> ''" : "false";
+  return describe_columns(server_version_num, R"(
+    SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, )" +
+                                                  generated +
+                                                  R"(,
+           a.attcollation, pg_catalog.col_description(a.attrelid, a.attnum)
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped)");
+}
+
+std::string result_columns_query(int server_version_num, const std::vector<ResultColumn> &columns) {
+  std::vector<std::string> rows;
+  for (const ResultColumn &column : columns)
+    rows.push_back("(" + std::to_string(rows.size() + 1) + ", " + quote_literal(column.name) + ", " +
+                   std::to_string(column.type_oid) + "::pg_catalog.oid, " + std::to_string(column.typmod) +
+                   ")");
+  return describe_columns(server_version_num, R"(
+    SELECT r.number, r.name, r.type, r.typmod, false, ''::pg_catalog.text, false, 0::pg_catalog.oid, NULL::pg_catalog.text
+    FROM (VALUES )" + join(rows, ", ") + ") AS r (number, name, type, typmod)");
 }
 
 void decode_columns(Table &table, const Rows &rows) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/rows.h"
 #include "core/table.h"
@@ -15,6 +16,13 @@ std::string relation_query();
 // Take $1: the oid as text.
 std::string columns_query(int server_version_num);
 std::string keys_query();
+// The same columns for the result of a query, from what the server says of it. Takes no parameter.
+struct ResultColumn {
+  std::string name;
+  unsigned int type_oid = 0;
+  int typmod = -1;
+};
+std::string result_columns_query(int server_version_num, const std::vector<ResultColumn> &columns);
 
 Table decode_relation(const Row &row);
 void decode_columns(Table &table, const Rows &rows);

@@ -22,6 +22,8 @@ const char *name_of(Phase phase) {
       return "delete";
     case Phase::merge:
       return "merge";
+    case Phase::verify:
+      return "verify";
     case Phase::commit:
       return "commit";
   }

@@ -12,13 +12,15 @@ namespace tablesync {
 
 struct ColumnPlan {
   std::string name;
-  std::string read;             // expression over the source's row
-  std::string stage_type;       // SQL type of the staging column
-  std::string stage_collation;  // " COLLATE ..." or empty
-  bool cast_in_merge = false;   // staged as text; the MERGE casts it to target_type
-  std::string target_type;
+  std::string read;         // expression over the source's row
+  std::string target_type;  // SQL type of the column here, and in the stage
+  std::string collation;    // " COLLATE ..." or empty
+  std::string wire_type;    // where it arrives as another type: that one
+  std::string convert;      // and the expression that makes the target's value of it, over the received row r
   bool always_identity = false;  // may be inserted (OVERRIDING SYSTEM VALUE), never updated
   bool key = false;
+
+  bool converted() const { return !convert.empty(); }
 };
 
 struct SyncPlan {
@@ -29,7 +31,8 @@ struct SyncPlan {
   bool target_key_pending = false;        // the target is new: its primary key is built after the load
 
   bool keyed() const { return !key.empty(); }
-  bool needs_stage() const;  // some column must be cast after it arrived
+  bool converts() const;       // some column must be converted after it arrived
+  SyncPlan key_alone() const;  // the same with the key's columns only
   bool has_updatable_columns() const;
   bool updates_need_replace() const;  // a changed GENERATED ALWAYS identity cannot be updated
 };
@@ -38,6 +41,6 @@ struct SyncPlan {
 // made by this run and has no key yet. Throws 42703 (column without counterpart, key column missing), 42701
 // (key column twice), 42804 (types that do not fit), 42P10 (no usable unique index, nullable key column).
 SyncPlan plan_sync(const Table &source, const Table &target, const std::vector<std::string> &wanted_key,
-                   bool target_is_new);
+                   bool target_is_new, bool empty_string_as_null = false);
 
 }  // namespace tablesync

@@ -1,8 +1,11 @@
 #include "core/sync_spec.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
+#include <type_traits>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -13,11 +16,22 @@ namespace {
 // The bytes are read by the same build that wrote them: native byte order, no versioning.
 class Writer {
  public:
-  void number(std::int64_t value) { bytes_.append(reinterpret_cast<const char *>(&value), sizeof value); }
-  void real(double value) { bytes_.append(reinterpret_cast<const char *>(&value), sizeof value); }
-  void text(std::string_view value) {
-    number(static_cast<std::int64_t>(value.size()));
+  void operator()(const std::string &value) {
+    (*this)(static_cast<std::int64_t>(value.size()));
     bytes_.append(value);
+  }
+  template <typename T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  void operator()(const T &value) { bytes_.append(reinterpret_cast<const char *>(&value), sizeof value); }
+  template <typename A, typename B>
+  void operator()(const std::pair<A, B> &value) {
+    (*this)(value.first);
+    (*this)(value.second);
+  }
+  template <typename T>
+  void operator()(const std::vector<T> &values) {
+    (*this)(static_cast<std::int64_t>(values.size()));
+    for (const T &value : values) (*this)(value);
   }
   std::string take() { return std::move(bytes_); }
 
@@ -28,19 +42,25 @@ class Writer {
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-  std::int64_t number() { return value<std::int64_t>(); }
-  double real() { return value<double>(); }
-  std::string text() {
-    const auto size = static_cast<size_t>(number());
-    return std::string(next(size));
+  void operator()(std::string &value) { value = next(size()); }
+  template <typename T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  void operator()(T &value) { std::memcpy(&value, next(sizeof value).data(), sizeof value); }
+  template <typename A, typename B>
+  void operator()(std::pair<A, B> &value) {
+    (*this)(value.first);
+    (*this)(value.second);
+  }
+  template <typename T>
+  void operator()(std::vector<T> &values) {
+    for (size_t n = size(); n > 0; --n) (*this)(values.emplace_back());
   }
 
  private:
-  template <typename T>
-  T value() {
-    T result;
-    std::memcpy(&result, next(sizeof result).data(), sizeof result);
-    return result;
+  size_t size() {
+    std::int64_t size = 0;
+    (*this)(size);
+    return static_cast<size_t>(size);
   }
   std::string_view next(size_t size) {
     if (size > bytes_.size()) throw Error(sqlstate::internal, "truncated sync specification");
@@ -50,6 +70,23 @@ class Reader {
   }
   std::string_view bytes_;
 };
+
+// Visits every field, in the order of the bytes. The binding names them all: a new one does not compile until
+// it is here.
+template <typename Spec, typename Visitor>
+void each_field(Spec &spec, Visitor &visit) {
+  auto &[command, server, source, target, mode, primary_key, field, field_type, custom_select, custom_where,
+         custom_count, delete_missing, verify, memory_limit_mb, max_delete_fraction, allow_empty, adopt,
+         if_running, timeout_ms, lookback, time_zone, soft_delete_column, soft_delete_action,
+         empty_string_as_null, on_schema_change, on_bad_row, max_differences, settings] = spec;
+  visit(command), visit(server), visit(source), visit(target.schema), visit(target.name), visit(mode),
+      visit(primary_key);
+  visit(field), visit(field_type), visit(custom_select), visit(custom_where), visit(custom_count);
+  visit(delete_missing), visit(verify), visit(memory_limit_mb), visit(max_delete_fraction);
+  visit(allow_empty), visit(adopt), visit(if_running), visit(timeout_ms), visit(lookback), visit(time_zone);
+  visit(soft_delete_column), visit(soft_delete_action), visit(empty_string_as_null);
+  visit(on_schema_change), visit(on_bad_row), visit(max_differences), visit(settings);
+}
 
 [[noreturn]] void bad_value(const std::string &key, const std::optional<std::string> &value,
                             const std::string &hint) {
@@ -74,138 +111,186 @@ double to_fraction(const std::string &key, const std::optional<std::string> &val
   return number;
 }
 
+int to_count(const std::string &key, const std::optional<std::string> &value) {
+  int number = -1;
+  if (value) {
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+    if (error != std::errc() || end != value->data() + value->size()) number = -1;
+  }
+  if (number < 0) bad_value(key, value, "Give a number of 0 or more.");
+  return number;
+}
+
 // Keys that the documentation of other versions names, so that they are not called misspelt.
-const std::vector<std::string> later_keys = {
-    "lookback",
-    "soft_delete_column",
-    "soft_delete_action",
-    "empty_string_as_null",
-    "on_schema_change",
-    "on_bad_row",
-    "retry_delay",
-    "max_rate",
-    "every",
-};
-const std::vector<std::string> known_keys = {"adopt", "allow_empty", "if_running", "max_delete_fraction",
+const std::vector<std::string> later_keys = {"retry_delay", "max_rate", "every"};
+const std::vector<std::string> known_keys = {"adopt",
+                                             "allow_empty",
+                                             "empty_string_as_null",
+                                             "if_running",
+                                             "lookback",
+                                             "max_delete_fraction",
+                                             "max_differences",
+                                             "on_bad_row",
+                                             "on_schema_change",
+                                             "soft_delete_action",
+                                             "soft_delete_column",
+                                             "time_zone",
                                              "timeout"};
+
+// One of the words that an option takes.
+template <typename Word>
+Word to_word(const std::string &key, const std::optional<std::string> &value,
+             std::initializer_list<std::pair<const char *, Word>> words) {
+  std::vector<std::string> valid;
+  for (const auto &[name, word] : words) {
+    if (value == name) return word;
+    valid.emplace_back(name);
+  }
+  bad_value(key, value, "Valid: " + join(valid, ", ") + ".");
+}
+
+const std::string &to_text(const std::string &key, const std::optional<std::string> &value,
+                           const char *hint) {
+  if (!value || value->empty()) bad_value(key, value, hint);
+  return *value;
+}
 
 }  // namespace
 
 std::string serialize(const SyncSpec &spec) {
-  Writer out;
-  out.text(spec.server);
-  out.text(spec.source);
-  out.text(spec.target.schema);
-  out.text(spec.target.name);
-  out.number(static_cast<std::int64_t>(spec.primary_key.size()));
-  for (const std::string &column : spec.primary_key) out.text(column);
-  out.number(spec.delete_missing);
-  out.number(static_cast<int>(spec.verify));
-  out.number(spec.memory_limit_mb);
-  out.real(spec.max_delete_fraction);
-  out.number(spec.allow_empty);
-  out.number(spec.adopt);
-  out.number(static_cast<int>(spec.if_running));
-  out.number(spec.timeout_ms);
-  out.number(static_cast<std::int64_t>(spec.settings.size()));
-  for (const auto &[name, value] : spec.settings) {
-    out.text(name);
-    out.text(value);
-  }
-  return out.take();
+  Writer writer;
+  each_field(spec, writer);
+  return writer.take();
 }
 
 SyncSpec deserialize_sync_spec(std::string_view bytes) {
-  Reader in(bytes);
   SyncSpec spec;
-  spec.server = in.text();
-  spec.source = in.text();
-  spec.target.schema = in.text();
-  spec.target.name = in.text();
-  for (auto n = in.number(); n > 0; --n) spec.primary_key.push_back(in.text());
-  spec.delete_missing = in.number() != 0;
-  spec.verify = static_cast<VerifyMode>(in.number());
-  spec.memory_limit_mb = static_cast<int>(in.number());
-  spec.max_delete_fraction = in.real();
-  spec.allow_empty = in.number() != 0;
-  spec.adopt = in.number() != 0;
-  spec.if_running = static_cast<IfRunning>(in.number());
-  spec.timeout_ms = in.number();
-  for (auto n = in.number(); n > 0; --n) {
-    std::string name = in.text();
-    std::string value = in.text();
-    spec.settings.emplace_back(std::move(name), std::move(value));
-  }
+  Reader reader(bytes);
+  each_field(spec, reader);
   return spec;
 }
 
 std::string describe_spec(const SyncSpec &spec) {
-  return display_name(spec.server) + ": " + spec.source + " -> " + display_name(spec.target);
+  return (spec.server.empty() ? "" : display_name(spec.server) + ": ") + spec.source + " -> " +
+         display_name(spec.target);
 }
 
-std::string parse_sync_mode(std::string_view text) {
-  if (text == "full" || text == "full_sync") return "full";
-  if (text == "incremental" || text == "incremental_sync") return "incremental";
-  if (text == "xmin" || text == "xmin_incremental") return "xmin";
+SyncMode parse_sync_mode(std::string_view text) {
+  if (text == "full" || text == "full_sync") return SyncMode::full;
+  if (text == "incremental" || text == "incremental_sync") return SyncMode::incremental;
+  if (text == "xmin" || text == "xmin_incremental") return SyncMode::xmin;
   throw Error(sqlstate::invalid_parameter, "unrecognized sync_mode \"" + std::string(text) + "\"", {},
               "Valid: full, incremental, xmin (full_sync, incremental_sync and xmin_incremental too).");
 }
 
+const char *name_of(SyncMode mode) {
+  switch (mode) {
+    case SyncMode::full:
+      return "full";
+    case SyncMode::incremental:
+      return "incremental";
+    case SyncMode::xmin:
+      return "xmin";
+  }
+  return "?";
+}
+
+const char *name_of(Command command) { return command == Command::sync ? "sync_table" : "verify_table"; }
+
 VerifyMode parse_verify(std::string_view text) {
   if (text == "none") return VerifyMode::none;
   if (text == "count") return VerifyMode::count;
-  if (text == "full")
-    throw Error(sqlstate::not_supported, "verify => 'full' is not in this version", {},
-                "Use verify => 'count' or 'none'.");
+  if (text == "full") return VerifyMode::full;
   throw Error(sqlstate::invalid_parameter, "unrecognized value for verify: \"" + std::string(text) + "\"", {},
               "Valid: none, count, full.");
 }
 
 std::int64_t parse_duration_ms(const std::string &text) {
+  struct Unit {
+    std::string_view name;
+    double milliseconds;
+  };
+  static constexpr Unit units[] = {{"", 1000},        {"s", 1000},         {"sec", 1000},
+                                   {"second", 1000},  {"seconds", 1000},   {"ms", 1},
+                                   {"min", 60'000},   {"minute", 60'000},  {"minutes", 60'000},
+                                   {"h", 3'600'000},  {"hour", 3'600'000}, {"hours", 3'600'000},
+                                   {"d", 86'400'000}, {"day", 86'400'000}, {"days", 86'400'000}};
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  double factor = 0;
-  if (unit.empty() || unit == "s") factor = 1000;
-  if (unit == "ms") factor = 1;
-  if (unit == "min") factor = 60.0 * 1000;
-  if (unit == "h") factor = 3600.0 * 1000;
-  // A timer of the server takes an int of milliseconds.
-  if (error != std::errc() || factor == 0 || !(number >= 0) || number * factor > 2147483647.0)
+  std::string_view name(end, static_cast<size_t>(text.data() + text.size() - end));
+  while (name.starts_with(' ')) name.remove_prefix(1);
+  const auto *const unit =
+      std::find_if(std::begin(units), std::end(units), [&](const Unit &u) { return u.name == name; });
+  constexpr double longest = 100.0 * 366 * 86'400'000;
+  if (error != std::errc() || unit == std::end(units) || !(number >= 0) ||
+      number * unit->milliseconds > longest)
     throw Error(sqlstate::invalid_parameter, "invalid duration: \"" + text + "\"", {},
-                "Give seconds, or a number with a unit: ms, s, min, h. At most 24 days.");
+                "Give seconds, or a number with a unit: ms, s, min, h, d.");
   // 0 means no limit: less than a millisecond must not become that.
-  return static_cast<std::int64_t>(std::ceil(number * factor));
+  return static_cast<std::int64_t>(std::ceil(number * unit->milliseconds));
 }
+
+namespace {
+
+std::int64_t to_timeout(const std::string &key, const std::optional<std::string> &value) {
+  const std::int64_t timeout =
+      parse_duration_ms(to_text(key, value, "Give seconds, or a number with a unit: ms, s, min, h, d."));
+  // A timer of the server takes an int of milliseconds.
+  if (timeout > 2147483647) bad_value(key, value, "It can be 24 days at most.");
+  return timeout;
+}
+
+[[noreturn]] void unknown_option(const std::string &key) {
+  for (const std::string &later : later_keys)
+    if (key == later)
+      throw Error(sqlstate::not_supported, "option \"" + key + "\" is not in this version", {},
+                  "This version knows the options " + join(known_keys, ", ") + ".");
+  const std::string near = nearest(key, known_keys);
+  throw Error(sqlstate::invalid_parameter, "unrecognized option \"" + key + "\"", {},
+              near.empty() ? "Valid options: " + join(known_keys, ", ") + "."
+                           : "Perhaps you meant the option \"" + near + "\".");
+}
+
+}  // namespace
 
 void set_option(SyncSpec &spec, const std::string &key, const std::optional<std::string> &value) {
   if (key == "adopt") {
     spec.adopt = to_bool(key, value);
   } else if (key == "allow_empty") {
     spec.allow_empty = to_bool(key, value);
+  } else if (key == "empty_string_as_null") {
+    spec.empty_string_as_null = to_bool(key, value);
   } else if (key == "max_delete_fraction") {
     spec.max_delete_fraction = to_fraction(key, value);
+  } else if (key == "max_differences") {
+    spec.max_differences = to_count(key, value);
   } else if (key == "timeout") {
-    if (!value) bad_value(key, value, "Give seconds, or a number with a unit: ms, s, min, h.");
-    spec.timeout_ms = parse_duration_ms(*value);
+    spec.timeout_ms = to_timeout(key, value);
+  } else if (key == "lookback") {
+    spec.lookback =
+        to_text(key, value, "Give a duration like \"10 min\", or a number of values for an integer field.");
+    parse_duration_ms(spec.lookback);
+  } else if (key == "time_zone") {
+    spec.time_zone = to_text(key, value, "Give the name of a time zone, like \"Europe/Berlin\".");
+  } else if (key == "soft_delete_column") {
+    spec.soft_delete_column = to_text(key, value, "Give the name of a column of the source.");
+  } else if (key == "soft_delete_action") {
+    spec.soft_delete_action =
+        to_word(key, value, {std::pair{"delete", SoftDelete::remove}, {"mark", SoftDelete::mark}});
   } else if (key == "if_running") {
-    if (value == "error")
-      spec.if_running = IfRunning::raise;
-    else if (value == "skip")
-      spec.if_running = IfRunning::skip;
-    else if (value == "wait")
-      spec.if_running = IfRunning::wait;
-    else
-      bad_value(key, value, "Valid: error, skip, wait.");
+    spec.if_running =
+        to_word(key, value,
+                {std::pair{"error", IfRunning::raise}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}});
+  } else if (key == "on_schema_change") {
+    spec.on_schema_change = to_word(key, value,
+                                    {std::pair{"error", OnSchemaChange::raise},
+                                     {"add", OnSchemaChange::add},
+                                     {"ignore", OnSchemaChange::ignore}});
+  } else if (key == "on_bad_row") {
+    spec.on_bad_row =
+        to_word(key, value, {std::pair{"error", OnBadRow::raise}, {"reject", OnBadRow::reject}});
   } else {
-    for (const std::string &later : later_keys)
-      if (key == later)
-        throw Error(sqlstate::not_supported, "option \"" + key + "\" is not in this version", {},
-                    "This version knows the options " + join(known_keys, ", ") + ".");
-    const std::string near = nearest(key, known_keys);
-    throw Error(sqlstate::invalid_parameter, "unrecognized option \"" + key + "\"", {},
-                near.empty() ? "Valid options: " + join(known_keys, ", ") + "."
-                             : "Perhaps you meant the option \"" + near + "\".");
+    unknown_option(key);
   }
 }
 

@@ -13,14 +13,27 @@
 
 namespace tablesync {
 
+enum class SyncMode { full, incremental, xmin };
 enum class IfRunning { raise, skip, wait };
-enum class VerifyMode { none, count };
+enum class VerifyMode { none, count, full };
+enum class SoftDelete { remove, mark };
+enum class OnSchemaChange { raise, add, ignore };
+enum class OnBadRow { raise, reject };
+
+enum class Command { sync, verify, repair };
 
 struct SyncSpec {
-  std::string server;
-  std::string source;                    // as the user wrote it; resolved on the source
-  QualifiedName target;                  // resolved by the caller, with the caller's search_path
+  Command command = Command::sync;
+  std::string server;    // empty: this database
+  std::string source;    // as the user wrote it; resolved on the source
+  QualifiedName target;  // resolved by the caller, with the caller's search_path
+  SyncMode mode = SyncMode::full;
   std::vector<std::string> primary_key;  // empty: the source's
+  std::string incremental_field;
+  std::string incremental_field_type;  // empty: from the column
+  std::string custom_select;           // empty: the table itself
+  std::string custom_where;
+  std::string custom_count;
   bool delete_missing = true;
   VerifyMode verify = VerifyMode::count;
   int memory_limit_mb = 64;
@@ -30,8 +43,19 @@ struct SyncSpec {
   bool adopt = false;
   IfRunning if_running = IfRunning::raise;
   std::int64_t timeout_ms = 0;  // 0: none
+  std::string lookback;         // empty: the default. A duration, or a number of values for integer fields
+  std::string time_zone;        // of a field without one; empty: the source's, and UTC
+  std::string soft_delete_column;
+  SoftDelete soft_delete_action = SoftDelete::remove;
+  bool empty_string_as_null = false;
+  OnSchemaChange on_schema_change = OnSchemaChange::raise;
+  OnBadRow on_bad_row = OnBadRow::raise;
+  int max_differences = 1000;  // that are listed by a verification
   // Settings of the caller's session that the worker takes over: name and value.
   std::vector<std::pair<std::string, std::string>> settings;
+
+  // Whether the target is written at all.
+  bool writes() const { return command != Command::verify; }
 
   bool operator==(const SyncSpec &) const = default;
 };
@@ -42,17 +66,20 @@ SyncSpec deserialize_sync_spec(std::string_view bytes);
 // "shop: public.orders -> raw.orders", for messages and records.
 std::string describe_spec(const SyncSpec &spec);
 
-// Parses sync_mode with its old names. Returns full, incremental or xmin; throws 22023 for anything else.
-std::string parse_sync_mode(std::string_view text);
+// Parses sync_mode with its old names; throws 22023 for anything else.
+SyncMode parse_sync_mode(std::string_view text);
+const char *name_of(SyncMode mode);
+const char *name_of(Command command);  // of the SQL function
 
-// Parses `verify`. Throws 22023 for an unknown word, 0A000 for what this version cannot do.
+// Parses `verify`. Throws 22023 for an unknown word.
 VerifyMode parse_verify(std::string_view text);
 
 // Takes one key of `options jsonb`, its value as text, into the spec. Throws 22023 for an unknown key (hint:
 // the nearest) or a bad value, 0A000 for a key whose feature is not in this version.
 void set_option(SyncSpec &spec, const std::string &key, const std::optional<std::string> &value);
 
-// Parses an interval like '90', '90s', '5min', '2h' into milliseconds: what `timeout` takes. Throws 22023.
+// Parses a duration like '90', '90s', '5 min', '2 hours', '3d' into milliseconds; a bare number is seconds.
+// Throws 22023.
 std::int64_t parse_duration_ms(const std::string &text);
 
 }  // namespace tablesync

@@ -1,6 +1,7 @@
 #include "remote/connection.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/quote.h"
 #include "core/text.h"
@@ -230,13 +231,16 @@ void Connection::drain() {
   if (failed != nullptr) fail(failed.get());
 }
 
-Rows Connection::query(const std::string &sql, const std::vector<std::string> &parameters) {
+void Connection::send_query(const std::string &sql, const std::vector<std::string> &parameters) {
   constexpr Oid text_oid = 25;  // pg_type.dat: text
   const std::vector<Oid> types(parameters.size(), text_oid);
   std::vector<const char *> values;
   for (const std::string &parameter : parameters) values.push_back(parameter.c_str());
   send(PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), types.data(),
                          values.data(), nullptr, nullptr, 0));
+}
+
+Rows Connection::take_rows() {
   const Result result = next_result();
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
     if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());
@@ -257,9 +261,41 @@ Rows Connection::query(const std::string &sql, const std::vector<std::string> &p
   return rows;
 }
 
+Rows Connection::query(const std::string &sql, const std::vector<std::string> &parameters) {
+  send_query(sql, parameters);
+  return take_rows();
+}
+
+void Connection::start_query(const std::string &sql) { send_query(sql, {}); }
+
+Rows Connection::finish_query() {
+  const auto patience = std::exchange(stall_timeout_, std::chrono::hours(24 * 20));
+  Rows rows = take_rows();
+  stall_timeout_ = patience;
+  return rows;
+}
+
 void Connection::execute(const std::string &batch) {
   send(PQsendQuery(connection_.get(), batch.c_str()));
   drain();
+}
+
+std::vector<ResultColumn> Connection::describe(const std::string &sql, int &parameters) {
+  const auto checked = [&] {
+    Result result = next_result();
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get());
+    drain();
+    return result;
+  };
+  send(PQsendPrepare(connection_.get(), "", sql.c_str(), 0, nullptr));
+  checked();
+  send(PQsendDescribePrepared(connection_.get(), ""));
+  const Result result = checked();
+  parameters = PQnparams(result.get());
+  std::vector<ResultColumn> columns;
+  for (int c = 0; c < PQnfields(result.get()); ++c)
+    columns.push_back({PQfname(result.get(), c), PQftype(result.get(), c), PQfmod(result.get(), c)});
+  return columns;
 }
 
 void Connection::start_copy_out(const std::string &sql) {

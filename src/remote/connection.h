@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/connection_option.h"
+#include "core/describe.h"
 #include "core/error.h"
 #include "core/rows.h"
 #include "remote/host.h"
@@ -48,12 +49,22 @@ class Connection {
   // Runs one statement with text parameters; returns its rows.
   // Throws the server's error (SQLSTATE, detail, hint, context) or 08006 where the connection broke.
   Rows query(const std::string &sql, const std::vector<std::string> &parameters = {});
+  // The same in two steps, so that both servers can work at the same time. The source may compute for as long
+  // as it takes without a byte: keepalives tell whether it is still there.
+  void start_query(const std::string &sql);
+  Rows finish_query();
   // Runs a batch of our own statements in one round trip; rows are dropped.
   void execute(const std::string &batch);
+  // Has the server parse one statement alone, without running it, and returns the columns of its result; none
+  // where it is not a query. `parameters`: how many $n it holds.
+  std::vector<ResultColumn> describe(const std::string &sql, int &parameters);
   // Starts COPY ... TO STDOUT. Then read with CopyOut.
   void start_copy_out(const std::string &sql);
 
+  // Whether a transaction is open there.
+  bool in_transaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
   int server_version() const { return PQserverVersion(connection_.get()); }
+  std::string user() const { return PQuser(connection_.get()); }
   bool encrypted() const { return PQsslInUse(connection_.get()) != 0; }
   // "15.20", as the server names itself.
   std::string server_version_text() const;
@@ -74,6 +85,8 @@ class Connection {
 
   void connect(const ConnectionSettings &settings);
   void send(int sent);
+  void send_query(const std::string &sql, const std::vector<std::string> &parameters);
+  Rows take_rows();
   Result next_result();
   void drain();
   void wait_for(Host::For what);

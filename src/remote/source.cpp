@@ -1,8 +1,12 @@
 #include "remote/source.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
 #include <string_view>
 
-#include "core/deparse.h"
+#include "core/deparse_source.h"
 #include "core/describe.h"
 
 namespace tablesync::remote {
@@ -12,11 +16,43 @@ namespace {
 // foreign tables (pg_class.relkind).
 constexpr std::string_view readable_kinds = "rpvmf";
 
+// The first word of a statement, in lower case: what stands before it are blanks, comments and parentheses.
+std::string first_word(std::string_view sql) {
+  for (;;) {
+    if (sql.starts_with("--")) {
+      sql.remove_prefix(std::min(sql.find('\n'), sql.size()));
+    } else if (sql.starts_with("/*")) {
+      int depth = 0;
+      do {
+        const bool opens = sql.starts_with("/*"), closes = sql.starts_with("*/");
+        depth += opens ? 1 : closes ? -1 : 0;
+        sql.remove_prefix(opens || closes ? 2 : 1);
+      } while (depth > 0 && !sql.empty());
+    } else if (!sql.empty() && std::string_view(" \t\r\n\f(").find(sql[0]) != std::string_view::npos) {
+      sql.remove_prefix(1);
+    } else {
+      break;
+    }
+  }
+  std::string word;
+  for (const char c : sql) {
+    const char lower = static_cast<char>(c | 0x20);  // of an ASCII letter
+    if (lower < 'a' || lower > 'z') break;
+    word += lower;
+  }
+  return word;
+}
+
+bool is_query(std::string_view sql) {
+  const std::string word = first_word(sql);
+  return word == "select" || word == "values" || word == "table" || word == "with";
+}
+
 }  // namespace
 
 // Asks a catalog. Another server may answer anything; what is decoded has the shape that was asked for.
-Rows Source::ask(const std::string &sql, const std::string &parameter, size_t width) {
-  Rows rows = connection_.query(sql, {parameter});
+Rows Source::ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width) {
+  Rows rows = connection_.query(sql, parameters);
   if (!rows.empty() && rows[0].size() != width)
     throw Error(sqlstate::protocol_violation, "the source answered a catalog query with " +
                                                   std::to_string(rows[0].size()) + " columns instead of " +
@@ -24,32 +60,131 @@ Rows Source::ask(const std::string &sql, const std::string &parameter, size_t wi
   return rows;
 }
 
-const Table &Source::open(const std::string &sql_name) {
-  const Rows found = ask(resolve_query(), sql_name, 5);
+void Source::find(const std::string &sql_name) {
+  const Rows found = ask(resolve_query(), {sql_name}, 5);
   if (found.empty())
     throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist on the source", {},
                 "Check the name, and that the role of the user mapping has USAGE on its schema.");
-  const QualifiedName name{text_of(found[0][1]), text_of(found[0][2])};
-  const std::string &kind = text_of(found[0][3]);
-  if (kind.size() != 1 || readable_kinds.find(kind[0]) == std::string_view::npos)
+  sql_name_ = sql_name;
+  name_ = {text_of(found[0][1]), text_of(found[0][2])};
+  kind_ = text_of(found[0][3]);
+  path_of_role_ = text_of(found[0][4]);
+  if (kind_.size() != 1 || readable_kinds.find(kind_[0]) == std::string_view::npos)
     throw Error(sqlstate::wrong_object_type,
-                "\"" + display_name(name) + "\" on the source is not a table or view");
+                "\"" + display_name(name_) + "\" on the source is not a table or view");
+}
 
+const Table &Source::open() {
   const int version = connection_.server_version();
-  connection_.execute(begin_reading(name, kind[0], version));
+  connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
+                      begin_reading(name_, kind_[0], version));
   // From here on all is read in one snapshot, and the table cannot change its shape.
-  const Rows relation = ask(relation_query(), quote_qualified(name), 9);
-  if (relation.size() != 1 || text_of(relation[0][3]) != kind)
+  read_position();
+  const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 9);
+  if (relation.size() != 1 || text_of(relation[0][3]) != kind_)
     throw Error(sqlstate::undefined_table,
-                "relation " + sql_name + " was replaced on the source during the call", {}, "Run it again.");
+                "relation " + sql_name_ + " was replaced on the source during the call", {}, "Run it again.");
   table_ = decode_relation(relation[0]);
-  decode_columns(table_, ask(columns_query(version), table_.oid, 14));
-  decode_keys(table_, ask(keys_query(), table_.oid, 5));
+  decode_columns(table_, ask(columns_query(version), {table_.oid}, 14));
+  decode_keys(table_, ask(keys_query(), {table_.oid}, 5));
   if (table_.columns.empty())
-    throw Error(sqlstate::not_supported, "\"" + display_name(name) + "\" on the source has no columns");
+    throw Error(sqlstate::not_supported, "\"" + display_name(name_) + "\" on the source has no columns");
   return table_;
 }
 
+void Source::read_position() {
+  const Rows rows = ask(position_query(), {}, 4);
+  if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not tell its snapshot");
+  position_.xmin = std::strtoull(text_of(rows[0][0]).c_str(), nullptr, 10);
+  position_.lsn = text_of(rows[0][1]);
+  position_.timeline = std::atoi(text_of(rows[0][2]).c_str());
+  clock_ = text_of(rows[0][3]);
+}
+
+Feed Source::feed() {
+  const Rows known = ask(feed_query(), {table_.oid}, 2);
+  Feed feed;
+  if (known.empty()) return feed;
+  feed.subscription = bool_of(known[0][0]);
+  if (!bool_of(known[0][1])) return feed;
+  const Rows filled = ask(feed_watermark_query(), {table_.oid}, 3);
+  if (filled.empty()) return feed;
+  feed.tablesync = true;
+  feed.mode = text_of(filled[0][0]);
+  feed.field = text_of(filled[0][1]);
+  feed.value = text_of(filled[0][2]);
+  return feed;
+}
+
+std::string Source::switch_point(int timeline) {
+  char name[64];
+  std::snprintf(name, sizeof name, "pg_wal/%08X.history", static_cast<unsigned>(position_.timeline));
+  // One after the other: a function that may not be called is an error, also where it would not be reached.
+  const auto yes = [](const Rows &rows) { return rows.size() == 1 && bool_of(rows[0][0]); };
+  if (!yes(ask(may_read_history_query(), {}, 1)) || !yes(ask(history_exists_query(), {name}, 1))) return {};
+  const Rows history = ask(history_query(), {name}, 1);
+  if (history.empty()) return {};
+  // A line per timeline: its number, where it ended, why.
+  std::istringstream lines(text_of(history[0][0]));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    int ended = 0;
+    std::string at;
+    if (fields >> ended >> at && ended == timeline) return at;
+  }
+  return {};
+}
+
+void Source::use_path_of_role() {
+  const std::string path =
+      quote_identifier(name_.schema) + (path_of_role_.empty() ? "" : ", " + path_of_role_);
+  connection_.query("SELECT pg_catalog.set_config('search_path', $1, true)", {path});
+}
+
+void Source::describe_query(const std::string &sql) {
+  const auto refuse = [](const char *state, const std::string &message, const std::string &hint = {}) {
+    throw Error(state, message, {}, hint);
+  };
+  int parameters = 0;
+  // EXPLAIN and SHOW have results too.
+  const std::vector<ResultColumn> result =
+      is_query(sql) ? connection_.describe(sql, parameters) : std::vector<ResultColumn>();
+  if (result.empty()) refuse("42601", "custom_select must be one SELECT, VALUES or TABLE statement");
+  if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It holds $1.");
+  for (auto column = result.begin(); column != result.end(); ++column) {
+    if (column->name == "?column?")
+      refuse("42701",
+             "column " + std::to_string(column - result.begin() + 1) + " of custom_select has no name",
+             "Give each column an alias.");
+    if (std::any_of(result.begin(), column, [&](const auto &other) { return other.name == column->name; }))
+      refuse("42701", "custom_select has the column \"" + column->name + "\" more than once",
+             "Give each column an alias of its own.");
+  }
+  connection_.execute("SET LOCAL search_path = pg_catalog, pg_temp");
+  Table described;
+  decode_columns(described, ask(result_columns_query(connection_.server_version(), result), {}, 14));
+  use_path_of_role();
+  if (described.columns.size() != result.size())
+    throw Error(sqlstate::protocol_violation, "the source did not describe every column of custom_select");
+  table_.columns = std::move(described.columns);
+  // A query may return a row of the table twice, or a null in its key: nothing is proven.
+  table_.keys.erase(std::remove_if(table_.keys.begin(), table_.keys.end(),
+                                   [&](const UniqueKey &key) {
+                                     return !std::all_of(
+                                         key.columns.begin(), key.columns.end(),
+                                         [&](const auto &c) { return table_.find_column(c) != nullptr; });
+                                   }),
+                    table_.keys.end());
+}
+
 void Source::close() { connection_.execute("COMMIT"); }
+
+std::string trimmed_query(const std::string &sql) {
+  constexpr std::string_view space = " \t\r\n\f";
+  size_t end = sql.find_last_not_of(space);
+  if (end != std::string::npos && sql[end] == ';')
+    end = end == 0 ? std::string::npos : sql.find_last_not_of(space, end - 1);
+  return end == std::string::npos ? "" : sql.substr(0, end + 1);
+}
 
 }  // namespace tablesync::remote

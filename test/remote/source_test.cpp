@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "core/deparse.h"
+#include "core/deparse_source.h"
 #include "fake_server.h"
 #include "live_server.h"
 #include "poll_host.h"
@@ -16,32 +16,39 @@ namespace {
 
 using Answer = std::vector<std::string>;
 
-const Answer resolved = {"16384", "public", "users", "r", "150004"};
+const Answer resolved = {"16384", "public", "users", "r", "\"$user\", public"};
+const Answer position = {"1000", "0/1500000", "1", "2026-01-02 03:04:05.678901+00"};
 const Answer relation = {"16384", "public", "users", "r", "100", "f", "", "16000", "7301234567890123456"};
 const Answer id_column = {"id", "pg_catalog", "int8", "f", "-1", "bigint", "/ pg_catalog.int8 -1",
                           "t",  "t",          "",     "f", "",   "",       ""};
 const Answer id_key = {"users_pkey", "t", "id", "pg_catalog", "="};
 
-// Opens a table on a server that gives these answers to the four catalog queries.
-Table open_on_fake(const Answer &resolve, const Answer &describe, const Answer &columns, const Answer &keys) {
+// Opens a table on a server that gives these answers to the five queries.
+struct Answers {
+  Answer resolve = resolved, where = position, describe = relation, columns = id_column, keys = id_key;
+};
+
+Table open_on_fake(const Answers &answers) {
   FakeServer server([&](Session &session) {
     session.log_in();
-    session.answer(resolve);
+    session.answer(answers.resolve);
     session.receive_batch();
     session.complete("BEGIN");
     session.ready();
-    session.answer(describe);
-    session.answer(columns);
-    session.answer(keys);
+    session.answer(answers.where);
+    session.answer(answers.describe);
+    session.answer(answers.columns);
+    session.answer(answers.keys);
     session.wait_for_end();
   });
   PollHost host;
   Source source(host, server.settings());
-  return source.open("public.users");
+  source.find("public.users");
+  return source.open();
 }
 
 TEST(Source, DescribesWhatTheServerSays) {
-  const Table table = open_on_fake(resolved, relation, id_column, id_key);
+  const Table table = open_on_fake({});
   EXPECT_EQ(table.name, (QualifiedName{"public", "users"}));
   ASSERT_EQ(table.columns.size(), 1U);
   EXPECT_EQ(table.columns[0].name, "id");
@@ -51,21 +58,28 @@ TEST(Source, DescribesWhatTheServerSays) {
 
 TEST(Source, RefusesAnswersThatAreTooNarrow) {
   // A server that is not what it seems must not make us read beyond the end of a row.
-  const Answer narrow = {"1"};
-  EXPECT_EQ(error_of([&] { open_on_fake(narrow, relation, id_column, id_key); }).sqlstate, "08P01");
-  EXPECT_EQ(error_of([&] { open_on_fake(resolved, narrow, id_column, id_key); }).sqlstate, "08P01");
-  EXPECT_EQ(error_of([&] { open_on_fake(resolved, relation, narrow, id_key); }).sqlstate, "08P01");
-  EXPECT_EQ(error_of([&] { open_on_fake(resolved, relation, id_column, narrow); }).sqlstate, "08P01");
+  for (Answer Answers::*const answer :
+       {&Answers::resolve, &Answers::where, &Answers::describe, &Answers::columns, &Answers::keys}) {
+    Answers answers;
+    answers.*answer = {"1"};
+    EXPECT_EQ(error_of([&] { open_on_fake(answers); }).sqlstate, "08P01");
+  }
 }
 
 TEST(Source, RefusesATableThatWasReplacedWhileItWasOpened) {
-  Answer view = relation;
-  view[3] = "v";
-  EXPECT_EQ(error_of([&] { open_on_fake(resolved, view, id_column, id_key); }).sqlstate, "42P01");
+  Answers view;
+  view.describe[3] = "v";
+  EXPECT_EQ(error_of([&] { open_on_fake(view); }).sqlstate, "42P01");
 }
 
 // ---- a real server
 // -----------------------------------------------------------------------------------------
+
+SourceRows all_of(const Table &table) {
+  SourceRows rows;
+  rows.table = &table;
+  return rows;
+}
 
 // Each test has a schema of its own: they may run at the same time.
 class LiveSource : public LiveServer {
@@ -83,9 +97,13 @@ class LiveSource : public LiveServer {
     Connection(host_, settings())
         .execute("SET client_min_messages = error; SET search_path = " + schema_ + "; " + batch);
   }
+  Table open_in(Source &source, const std::string &name) {
+    source.find(schema_ + "." + name);
+    return source.open();
+  }
   Table open(const std::string &name) {
     Source source(host_, settings());
-    return source.open(schema_ + "." + name);
+    return open_in(source, name);
   }
 
   PollHost host_;
@@ -196,13 +214,13 @@ TEST_F(LiveSource, NamesARelationThatDoesNotExist) {
   const Diagnostics said = error_of([&] { open("nope"); });
   EXPECT_EQ(said.sqlstate, "42P01");
   EXPECT_EQ(said.message, "relation " + schema_ + ".nope does not exist on the source");
-  EXPECT_EQ(error_of([&] { Source(host_, settings()).open("nope.nope"); }).sqlstate, "42P01");
+  EXPECT_EQ(error_of([&] { Source(host_, settings()).find("nope.nope"); }).sqlstate, "42P01");
 }
 
 TEST_F(LiveSource, ReadsOneSnapshotInWhichNothingCanBeWritten) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
   Source source(host_, settings());
-  source.open(schema_ + ".t");
+  open_in(source, "t");
   run("INSERT INTO t VALUES (1)");
   Connection &connection = source.connection();
   EXPECT_EQ(connection.query("SELECT count(*) FROM " + schema_ + ".t"), (Rows{{"0"}}))
@@ -214,7 +232,7 @@ TEST_F(LiveSource, ReadsOneSnapshotInWhichNothingCanBeWritten) {
 TEST_F(LiveSource, HoldsTheTableAgainstChangesOfItsShape) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
   Source source(host_, settings());
-  source.open(schema_ + ".t");
+  open_in(source, "t");
   const auto add_column = [&] { run("SET lock_timeout = '10ms'; ALTER TABLE t ADD x int"); };
   EXPECT_EQ(error_of(add_column).sqlstate, "55P03");
   source.close();
@@ -229,7 +247,7 @@ TEST_F(LiveSource, LeavesNoSettingBehind) {
       "SELECT name, setting FROM pg_settings WHERE source = 'session' OR name IN ('TimeZone', 'search_path', "
       "'row_security')";
   const Rows before = connection.query(settings_now);
-  source.open(schema_ + ".t");
+  open_in(source, "t");
   EXPECT_NE(connection.query(settings_now), before);
   source.close();
   EXPECT_EQ(connection.query(settings_now), before);
@@ -239,10 +257,10 @@ TEST_F(LiveSource, IsCopiedByTheStatementOfItsPlan) {
   run("CREATE TABLE t (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED, \"a\"\"b\" text); "
       "INSERT INTO t (id, \"a\"\"b\") SELECT g, 'x' FROM generate_series(1, 10) g");
   Source source(host_, settings());
-  const Table table = source.open(schema_ + ".t");
+  const Table table = open_in(source, "t");
   Table target = table;
   for (Column &column : target.columns) column.generated = false;
-  CopyOut copy(source.connection(), copy_out(table, plan_sync(table, target, {}, false)));
+  CopyOut copy(source.connection(), copy_out(all_of(table), plan_sync(table, target, {}, false)));
   std::string buffer(100000, '\0');
   const size_t size = copy.read(buffer.data(), buffer.size(), buffer.size());
   EXPECT_TRUE(copy.finished());

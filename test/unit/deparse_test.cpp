@@ -4,6 +4,7 @@
 
 #include <regex>
 
+#include "core/deparse_source.h"
 #include "support/tables.h"
 
 namespace tablesync {
@@ -29,13 +30,14 @@ SyncPlan keyless_plan() {
   return plan_sync(table({"public", "users"}, columns), table(target_name, columns), {}, false);
 }
 
-// One column of which cannot travel in binary.
-SyncPlan casting_plan() {
-  SyncPlan plan = keyed_plan();
-  plan.columns[1].cast_in_merge = true;
-  plan.columns[1].stage_type = "pg_catalog.text";
-  plan.columns[1].target_type = "regclass";
-  return plan;
+// One column of which arrives as text.
+SyncPlan converting_plan() {
+  Table source = source_table();
+  source.columns[1] = user_type(hostile, "box3", "/ public.box3 -1");
+  source.columns[1].binary_safe = false;
+  Table target = source;
+  target.name = target_name;
+  return plan_sync(source, target, {}, false);
 }
 
 // The text without what stands in quotes.
@@ -44,14 +46,20 @@ std::string unquoted(const std::string &sql) {
   return std::regex_replace(sql, quoted, "Q");
 }
 
+// A condition over the stage.
+std::string marked() { return is_soft_deleted(column(hostile, "text"), "s"); }
+
 // Every statement that runs with the caller's search_path.
 std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
   std::vector<std::string> statements = {create_difference(target_name, plan),
                                          delete_surplus(target_name, plan),
                                          insert_shortfall(target_name, plan)};
+  if (plan.converts()) statements.push_back(convert_received(stage_name, plan));
   if (plan.keyed())
     for (const std::string &statement :
-         {delete_missing(target_name, plan), merge(target_name, plan), update_changed(target_name, plan),
+         {delete_missing(target_name, plan, KeysOf::stage), delete_missing(target_name, plan, KeysOf::keys),
+          find_absent_keys(target_name, plan), delete_marked(target_name, plan, marked()),
+          unstage_marked(marked()), merge(target_name, plan), update_changed(target_name, plan),
           delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan)})
       statements.push_back(statement);
   return statements;
@@ -59,7 +67,7 @@ std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
 
 std::vector<std::string> all_statements_on_the_target() {
   std::vector<std::string> all;
-  for (const SyncPlan &plan : {keyed_plan(), keyless_plan(), casting_plan()})
+  for (const SyncPlan &plan : {keyed_plan(), keyless_plan(), converting_plan()})
     for (const std::string &statement : statements_on_the_target(plan)) all.push_back(statement);
   return all;
 }
@@ -71,7 +79,7 @@ TEST(Deparse, KeepsHostileNamesInsideTheirQuotes) {
   const Table source = source_table();
   std::vector<std::string> statements = all_statements_on_the_target();
   for (const std::string &statement :
-       {copy_out(source, keyed_plan()), begin_reading(target_name, 'r', 150000), create_stage(keyed_plan()),
+       {create_stage({"pg_temp", hostile}, keyed_plan()), create_received(converting_plan()),
         create_table(target_name, {{&source.columns[1], "text"}}), add_primary_key(target_name, {hostile}),
         advance_identity(target_name, hostile), is_empty(target_name), count_rows(target_name),
         analyze(target_name)})
@@ -109,90 +117,6 @@ TEST(Deparse, QualifiesEveryFunctionAndTypeOnTheTarget) {
   }
 }
 
-// ---- on the source
-// -----------------------------------------------------------------------------------------
-
-TEST(BeginReading, ReadsOneSnapshotAndWritesNothing) {
-  EXPECT_TRUE(begin_reading(target_name, 'r', 150000)
-                  .starts_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"));
-}
-
-TEST(BeginReading, ChangesNoSettingBeyondTheTransaction) {
-  const std::string batch = begin_reading({"public", "t"}, 'r', 180000);
-  for (size_t at = batch.find("SET "); at != std::string::npos; at = batch.find("SET ", at + 1))
-    EXPECT_EQ(batch.substr(at, 10), "SET LOCAL ");
-}
-
-TEST(BeginReading, TakesTheLockBehindTheSettingsAndBeforeAnyQuery) {
-  const std::string batch = begin_reading({"public", "t"}, 'r', 150000);
-  EXPECT_TRUE(batch.ends_with(" LOCK TABLE \"public\".\"t\" IN ACCESS SHARE MODE;"));
-  EXPECT_EQ(batch.find("SELECT"), std::string::npos) << "the snapshot would be older than the lock";
-}
-
-TEST(BeginReading, PinsWhatTheTextOfAValueDependsOn) {
-  const std::string batch = begin_reading({"public", "t"}, 'r', 150000);
-  for (const char *setting : {"search_path = pg_catalog, pg_temp", "datestyle = ISO",
-                              "intervalstyle = postgres", "extra_float_digits = 3", "bytea_output = hex",
-                              "standard_conforming_strings = on", "timezone = 'UTC'"})
-    EXPECT_NE(batch.find(std::string("SET LOCAL ") + setting + ";"), std::string::npos) << setting;
-}
-
-TEST(BeginReading, FailsWhereAPolicyWouldHideRows) {
-  EXPECT_NE(begin_reading({"public", "t"}, 'r', 150000).find("SET LOCAL row_security = off;"),
-            std::string::npos);
-}
-
-TEST(BeginReading, LeavesAViewTheSearchPathOfItsFunctions) {
-  EXPECT_EQ(begin_reading({"public", "v"}, 'v', 150000).find("search_path"), std::string::npos);
-}
-
-TEST(BeginReading, LocksOnlyWhatCanBeLocked) {
-  for (const char kind : {'r', 'p', 'v'})
-    EXPECT_NE(begin_reading({"public", "t"}, kind, 150000).find("LOCK TABLE"), std::string::npos) << kind;
-  for (const char kind : {'m', 'f'})
-    EXPECT_EQ(begin_reading({"public", "t"}, kind, 150000).find("LOCK TABLE"), std::string::npos) << kind;
-}
-
-TEST(BeginReading, AsksOldServersForNothingTheyLack) {
-  EXPECT_EQ(begin_reading({"public", "t"}, 'r', 130000).find("client_connection_check_interval"),
-            std::string::npos);
-  EXPECT_NE(begin_reading({"public", "t"}, 'r', 140000).find("client_connection_check_interval"),
-            std::string::npos);
-}
-
-SyncPlan plan_for(const Table &source) {
-  Table target = source;
-  for (Column &column : target.columns) column.generated = false;
-  return plan_sync(source, target, {}, false);
-}
-
-TEST(CopyOut, CopiesAPlainTableDirectly) {
-  const Table source = table({"public", "users"}, {column("id", "int8"), column("a b", "text")});
-  EXPECT_EQ(copy_out(source, plan_for(source)),
-            R"(COPY "public"."users" ("id", "a b") TO STDOUT (FORMAT binary))");
-}
-
-TEST(CopyOut, SelectsWhatCopyWouldLeaveOut) {
-  const std::string query = R"(COPY (SELECT "id" FROM "public"."users") TO STDOUT (FORMAT binary))";
-  Table parent = table({"public", "users"}, {column("id", "int8")});
-  parent.has_children = true;
-  EXPECT_EQ(copy_out(parent, plan_for(parent)), query);
-  for (const char kind : {'p', 'v', 'm', 'f'}) {
-    Table source = table({"public", "users"}, {column("id", "int8")});
-    source.kind = kind;
-    EXPECT_EQ(copy_out(source, plan_for(source)), query) << kind;
-  }
-  const Table source = table({"public", "users"}, {generated(column("id", "int8"))});
-  EXPECT_EQ(copy_out(source, plan_for(source)), query);
-}
-
-TEST(CopyOut, CastsOnTheSource) {
-  const Table source = table({"public", "users"}, {column("id", "int4")});
-  const Table target = table({"raw", "users"}, {column("id", "int8")});
-  EXPECT_EQ(copy_out(source, plan_sync(source, target, {}, false)),
-            R"(COPY (SELECT "id"::pg_catalog.int8 FROM "public"."users") TO STDOUT (FORMAT binary))");
-}
-
 // ---- on the target
 // -----------------------------------------------------------------------------------------
 
@@ -227,9 +151,10 @@ TEST(Comments, AreNoneWhereTheSourceHasNone) { EXPECT_TRUE(comments({"raw", "t"}
 
 TEST(AddPrimaryKey, KeepsTheOrderOfTheKey) {
   EXPECT_EQ(add_primary_key({"raw", "t"}, {"b", "a"}), R"(ALTER TABLE "raw"."t" ADD PRIMARY KEY ("b", "a"))");
-  EXPECT_EQ(add_primary_key_in_parallel({"raw", "t"}, {"a"}),
-            R"(ALTER TABLE "raw"."t" SET (parallel_workers = 1); ALTER TABLE "raw"."t" ADD PRIMARY KEY ("a"); )"
-            R"(ALTER TABLE "raw"."t" RESET (parallel_workers))");
+  EXPECT_EQ(
+      add_primary_key_in_parallel({"raw", "t"}, {"a"}),
+      R"(ALTER TABLE "raw"."t" SET (parallel_workers = 1); ALTER TABLE "raw"."t" ADD PRIMARY KEY ("a"); )"
+      R"(ALTER TABLE "raw"."t" RESET (parallel_workers))");
 }
 
 TEST(AdvanceIdentity, NamesTheTableOnceAsAValueAndElseAsAName) {
@@ -238,19 +163,40 @@ TEST(AdvanceIdentity, NamesTheTableOnceAsAValueAndElseAsAName) {
   EXPECT_NE(statement.find(R"(max(t."id") FROM "raw"."it's" t)"), std::string::npos);
 }
 
-TEST(CreateStage, HasTheTypesThatArriveAndGoesWithTheTransaction) {
-  SyncPlan plan = casting_plan();
-  plan.columns[0].stage_collation = " COLLATE \"x\"";
-  plan.columns[1].name = "c";
-  EXPECT_EQ(
-      create_stage(plan),
-      R"(CREATE TEMPORARY TABLE tablesync_stage ("id" int8 COLLATE "x", "c" pg_catalog.text) ON COMMIT DROP)");
-}
-
 SyncPlan simple_plan() {
   const std::vector<Column> columns = {not_null(column("id", "int8")), column("v", "text")};
   return plan_sync(table({"public", "s"}, columns, {primary_key({"id"})}),
                    table({"raw", "t"}, columns, {primary_key({"id"})}), {}, false);
+}
+
+// The same, with a column that arrives as text.
+SyncPlan converting_simple_plan() {
+  SyncPlan plan = simple_plan();
+  plan.columns[0].collation = " COLLATE \"x\"";
+  plan.columns[1].wire_type = "pg_catalog.text";
+  plan.columns[1].convert = "convert(r.\"v\")";
+  plan.columns[1].target_type = "regclass";
+  plan.columns[1].collation = " COLLATE \"y\"";
+  return plan;
+}
+
+TEST(CreateStage, HasTheTargetsTypesAndGoesWithTheTransaction) {
+  EXPECT_EQ(
+      create_stage(stage_name, converting_simple_plan()),
+      R"(CREATE TEMPORARY TABLE "tablesync_stage" ("id" int8 COLLATE "x", "v" regclass COLLATE "y") ON COMMIT DROP)");
+}
+
+TEST(CreateReceived, HasTheTypesThatArrive) {
+  EXPECT_EQ(
+      create_received(converting_simple_plan()),
+      R"(CREATE TEMPORARY TABLE "tablesync_received" ("id" int8 COLLATE "x", "v" pg_catalog.text) ON COMMIT DROP)");
+}
+
+TEST(ConvertReceived, ConvertsWhatArrivedInAnotherFormIntoTheStage) {
+  EXPECT_EQ(
+      convert_received(stage_name, converting_simple_plan()),
+      R"(INSERT INTO "pg_temp"."tablesync_stage" SELECT r."id", convert(r."v") FROM pg_temp.tablesync_received AS r)");
+  EXPECT_EQ(drop_received(), R"(DROP TABLE "pg_temp"."tablesync_received")");
 }
 
 constexpr char id_matches[] = R"(t."id" OPERATOR("pg_catalog".=) s."id")";
@@ -289,20 +235,9 @@ TEST(Merge, OnlyInsertsWhereNothingCanBeUpdated) {
   EXPECT_EQ(merge({"raw", "t"}, plan).find("UPDATE"), std::string::npos);
 }
 
-TEST(Merge, CastsWhatWasStagedAsTextBeforeItIsCompared) {
-  SyncPlan plan = simple_plan();
-  plan.columns[1].cast_in_merge = true;
-  plan.columns[1].target_type = "regclass";
-  const std::string statement = merge({"raw", "t"}, plan);
-  EXPECT_NE(statement.find(
-                R"(USING (SELECT r."id" AS "id", CAST(CAST(r."v" AS pg_catalog.bpchar) AS regclass) AS "v" )"
-                R"(FROM pg_temp.tablesync_stage AS r) AS s ON )"),
-            std::string::npos);
-}
-
 TEST(DeleteMissing, DeletesByKeyWhatTheStageLacks) {
   EXPECT_EQ(
-      delete_missing({"raw", "t"}, simple_plan()),
+      delete_missing({"raw", "t"}, simple_plan(), KeysOf::stage),
       std::string(
           R"(DELETE FROM "raw"."t" AS t WHERE NOT EXISTS (SELECT FROM pg_temp.tablesync_stage AS s WHERE )") +
           id_matches + ")");

@@ -11,12 +11,22 @@ namespace {
 // until it is here, and so in the round trip.
 SyncSpec unusual_spec() {
   SyncSpec spec;
-  auto &[server, source, target, primary_key, delete_missing, verify, memory_limit_mb, max_delete_fraction,
-         allow_empty, adopt, if_running, timeout_ms, settings] = spec;
+  auto &[command, server, source, target, mode, primary_key, incremental_field, incremental_field_type,
+         custom_select, custom_where, custom_count, delete_missing, verify, memory_limit_mb,
+         max_delete_fraction, allow_empty, adopt, if_running, timeout_ms, lookback, time_zone,
+         soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row,
+         max_differences, settings] = spec;
+  command = Command::repair;
   server = "Shop";
   source = "public.\"Users\"";
   target = {"raw", std::string("zero\0byte", 9)};
+  mode = SyncMode::xmin;
   primary_key = {"id", "", "naïve\n"};
+  incremental_field = "updated at";
+  incremental_field_type = "datetime";
+  custom_select = "SELECT 1; --";
+  custom_where = "a = 'b'";
+  custom_count = "SELECT count(*) FROM users";
   delete_missing = false;
   verify = VerifyMode::none;
   memory_limit_mb = 2147483647;
@@ -25,6 +35,14 @@ SyncSpec unusual_spec() {
   adopt = true;
   if_running = IfRunning::wait;
   timeout_ms = 9'000'000'000;
+  lookback = "10 min";
+  time_zone = "Europe/Berlin";
+  soft_delete_column = "deleted_at";
+  soft_delete_action = SoftDelete::mark;
+  empty_string_as_null = true;
+  on_schema_change = OnSchemaChange::ignore;
+  on_bad_row = OnBadRow::reject;
+  max_differences = 7;
   settings = {{"search_path", "\"$user\", public"}, {"timezone", ""}};
   return spec;
 }
@@ -35,23 +53,44 @@ TEST(SyncSpec, SurvivesTheWayThroughSharedMemory) {
 }
 
 TEST(SyncSpec, TakesNoSwitchForAnother) {
-  for (bool SyncSpec::*const field : {&SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt}) {
+  for (bool SyncSpec::*const field : {&SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt,
+                                      &SyncSpec::empty_string_as_null}) {
     SyncSpec spec;
     spec.*field = !(spec.*field);
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
   }
 }
 
-TEST(SyncSpec, CarriesEachWordOfIfRunningAndVerify) {
-  SyncSpec spec;
-  for (const IfRunning word : {IfRunning::raise, IfRunning::skip, IfRunning::wait}) {
-    spec.if_running = word;
-    EXPECT_EQ(deserialize_sync_spec(serialize(spec)).if_running, word);
+TEST(SyncSpec, TakesNoTextForAnother) {
+  for (std::string SyncSpec::*const field :
+       {&SyncSpec::server, &SyncSpec::source, &SyncSpec::incremental_field, &SyncSpec::incremental_field_type,
+        &SyncSpec::custom_select, &SyncSpec::custom_where, &SyncSpec::custom_count, &SyncSpec::lookback,
+        &SyncSpec::time_zone, &SyncSpec::soft_delete_column}) {
+    SyncSpec spec;
+    spec.*field = "this one";
+    EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
   }
-  for (const VerifyMode word : {VerifyMode::none, VerifyMode::count}) {
-    spec.verify = word;
-    EXPECT_EQ(deserialize_sync_spec(serialize(spec)).verify, word);
+}
+
+// Whether each of these words comes back.
+template <typename Word>
+void expect_carried(Word SyncSpec::*field, std::initializer_list<Word> words) {
+  for (const Word word : words) {
+    SyncSpec spec;
+    spec.*field = word;
+    EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
   }
+}
+
+TEST(SyncSpec, CarriesEveryWord) {
+  expect_carried(&SyncSpec::command, {Command::sync, Command::verify, Command::repair});
+  expect_carried(&SyncSpec::mode, {SyncMode::full, SyncMode::incremental, SyncMode::xmin});
+  expect_carried(&SyncSpec::if_running, {IfRunning::raise, IfRunning::skip, IfRunning::wait});
+  expect_carried(&SyncSpec::verify, {VerifyMode::none, VerifyMode::count, VerifyMode::full});
+  expect_carried(&SyncSpec::soft_delete_action, {SoftDelete::remove, SoftDelete::mark});
+  expect_carried(&SyncSpec::on_schema_change,
+                 {OnSchemaChange::raise, OnSchemaChange::add, OnSchemaChange::ignore});
+  expect_carried(&SyncSpec::on_bad_row, {OnBadRow::raise, OnBadRow::reject});
 }
 
 TEST(SyncSpec, IsRefusedWhereBytesAreMissing) {
@@ -84,11 +123,32 @@ TEST(DescribeSpec, NamesBothEndsAsTheUserKnowsThem) {
   EXPECT_EQ(describe_spec(spec), "shop: public.users -> raw.\"Users\"");
 }
 
+TEST(DescribeSpec, NamesNoServerWhereItIsThisDatabase) {
+  SyncSpec spec;
+  spec.source = "public.users";
+  spec.target = {"raw", "users"};
+  EXPECT_EQ(describe_spec(spec), "public.users -> raw.users");
+}
+
+TEST(SyncSpec, WritesUnlessItOnlyVerifies) {
+  SyncSpec spec;
+  EXPECT_TRUE(spec.writes());
+  spec.command = Command::repair;
+  EXPECT_TRUE(spec.writes());
+  spec.command = Command::verify;
+  EXPECT_FALSE(spec.writes());
+}
+
 TEST(ParseSyncMode, KnowsTheOldNames) {
-  for (const char *name : {"full", "full_sync"}) EXPECT_EQ(parse_sync_mode(name), "full");
+  for (const char *name : {"full", "full_sync"}) EXPECT_EQ(parse_sync_mode(name), SyncMode::full);
   for (const char *name : {"incremental", "incremental_sync"})
-    EXPECT_EQ(parse_sync_mode(name), "incremental");
-  for (const char *name : {"xmin", "xmin_incremental"}) EXPECT_EQ(parse_sync_mode(name), "xmin");
+    EXPECT_EQ(parse_sync_mode(name), SyncMode::incremental);
+  for (const char *name : {"xmin", "xmin_incremental"}) EXPECT_EQ(parse_sync_mode(name), SyncMode::xmin);
+}
+
+TEST(ParseSyncMode, ReadsTheNameOfEachMode) {
+  for (const SyncMode mode : {SyncMode::full, SyncMode::incremental, SyncMode::xmin})
+    EXPECT_EQ(parse_sync_mode(name_of(mode)), mode);
 }
 
 TEST(ParseSyncMode, ListsTheValidWordsForAnUnknownOne) {
@@ -104,126 +164,260 @@ TEST(ParseSyncMode, ListsTheValidWordsForAnUnknownOne) {
 TEST(ParseVerify, KnowsItsWords) {
   EXPECT_EQ(parse_verify("none"), VerifyMode::none);
   EXPECT_EQ(parse_verify("count"), VerifyMode::count);
+  EXPECT_EQ(parse_verify("full"), VerifyMode::full);
 }
 
-TEST(ParseVerify, TellsAMissingFeatureFromAnUnknownWord) {
-  EXPECT_EQ(error_of([] { parse_verify("full"); }).sqlstate, "0A000");
-  EXPECT_EQ(error_of([] { parse_verify("counts"); }).sqlstate, "22023");
+TEST(ParseVerify, ListsTheValidWordsForAnUnknownOne) {
+  for (const char *word : {"counts", "", "Full"}) {
+    const Diagnostics said = error_of([&] { parse_verify(word); });
+    EXPECT_EQ(said.sqlstate, "22023");
+    EXPECT_EQ(said.message, std::string("unrecognized value for verify: \"") + word + "\"");
+    EXPECT_EQ(said.hint, "Valid: none, count, full.");
+  }
 }
 
-TEST(ParseDuration, ReadsSecondsAndNumbersWithAUnit) {
+// ---- durations
+// ---------------------------------------------------------------------------------------------
+
+TEST(ParseDuration, ReadsABareNumberAsSeconds) {
   EXPECT_EQ(parse_duration_ms("90"), 90'000);
-  EXPECT_EQ(parse_duration_ms("90s"), 90'000);
-  EXPECT_EQ(parse_duration_ms("250ms"), 250);
-  EXPECT_EQ(parse_duration_ms("5min"), 300'000);
-  EXPECT_EQ(parse_duration_ms("2h"), 7'200'000);
   EXPECT_EQ(parse_duration_ms("1.5"), 1'500);
-  EXPECT_EQ(parse_duration_ms("0.5h"), 1'800'000);
 }
 
-TEST(ParseDuration, ReadsZeroAsNone) { EXPECT_EQ(parse_duration_ms("0"), 0); }
+TEST(ParseDuration, KnowsEveryUnitByAllItsNames) {
+  struct Case {
+    std::vector<const char *> names;
+    std::int64_t milliseconds;
+  };
+  for (const auto &[names, milliseconds] : {Case{{"ms"}, 1},
+                                            {{"s", "sec", "second", "seconds"}, 1000},
+                                            {{"min", "minute", "minutes"}, 60'000},
+                                            {{"h", "hour", "hours"}, 3'600'000},
+                                            {{"d", "day", "days"}, 86'400'000}})
+    for (const std::string name : names) {
+      EXPECT_EQ(parse_duration_ms("5" + name), 5 * milliseconds) << name;
+      EXPECT_EQ(parse_duration_ms("5 " + name), 5 * milliseconds) << name;
+      EXPECT_EQ(parse_duration_ms("2.5" + name), (5 * milliseconds + 1) / 2) << name;
+    }
+}
+
+TEST(ParseDuration, ReadsZeroAsNone) {
+  EXPECT_EQ(parse_duration_ms("0"), 0);
+  EXPECT_EQ(parse_duration_ms("0 days"), 0);
+}
 
 TEST(ParseDuration, TurnsNoShortTimeIntoNone) { EXPECT_EQ(parse_duration_ms("0.1ms"), 1); }
 
 TEST(ParseDuration, RefusesWhatIsNoDuration) {
-  for (const char *text :
-       {"", "s", "-1", "-0.1s", "5 min", " 5", "5m", "5d", "5S", "1e999", "nan", "inf", "1,5", "0x10"})
+  for (const char *text : {"",
+                           "s",
+                           "-1",
+                           "-0.1s",
+                           " 5",
+                           "5m",
+                           "5S",
+                           "5 Min",
+                           "1e999",
+                           "nan",
+                           "inf",
+                           "1,5",
+                           "0x10",
+                           "+5",
+                           "5 s ",
+                           "5w",
+                           "5 weeks",
+                           "5 minute s",
+                           "5min30s",
+                           "1 day 2 hours",
+                           "10 min; DROP TABLE x",
+                           "--"}) {
+    const Diagnostics said = error_of([&] { parse_duration_ms(text); });
+    EXPECT_EQ(said.sqlstate, "22023") << text;
+    EXPECT_EQ(said.message, std::string("invalid duration: \"") + text + "\"");
+    EXPECT_EQ(said.hint, "Give seconds, or a number with a unit: ms, s, min, h, d.");
+  }
+}
+
+TEST(ParseDuration, StaysWithinAHundredYears) {
+  EXPECT_EQ(parse_duration_ms("36600d"), std::int64_t{36600} * 86'400'000);
+  for (const char *text : {"36601d", "36600.001 days", "1e300", "99999999999999999999h"})
     EXPECT_EQ(error_of([&] { parse_duration_ms(text); }).sqlstate, "22023") << text;
 }
 
-TEST(ParseDuration, RefusesMoreThanATimerCanHold) {
-  EXPECT_EQ(parse_duration_ms("2147483647ms"), 2147483647);
-  EXPECT_EQ(error_of([] { parse_duration_ms("2147483648ms"); }).sqlstate, "22023");
-  EXPECT_EQ(error_of([] { parse_duration_ms("597h"); }).hint,
-            "Give seconds, or a number with a unit: ms, s, min, h. At most 24 days.");
+// ---- options
+// -----------------------------------------------------------------------------------------------
+
+const std::vector<std::string> all_options = {"adopt",
+                                              "allow_empty",
+                                              "empty_string_as_null",
+                                              "if_running",
+                                              "lookback",
+                                              "max_delete_fraction",
+                                              "max_differences",
+                                              "on_bad_row",
+                                              "on_schema_change",
+                                              "soft_delete_action",
+                                              "soft_delete_column",
+                                              "time_zone",
+                                              "timeout"};
+
+SyncSpec spec_with(const std::string &key, const std::string &value) {
+  SyncSpec spec;
+  set_option(spec, key, value);
+  return spec;
 }
 
-TEST(SetOption, TakesBooleans) {
-  SyncSpec spec;
-  set_option(spec, "adopt", "true");
-  set_option(spec, "allow_empty", "true");
-  EXPECT_TRUE(spec.adopt);
-  EXPECT_TRUE(spec.allow_empty);
-  set_option(spec, "adopt", "false");
-  set_option(spec, "allow_empty", "false");
-  EXPECT_FALSE(spec.adopt);
-  EXPECT_FALSE(spec.allow_empty);
+TEST(SetOption, TakesSwitches) {
+  const std::pair<const char *, bool SyncSpec::*> switches[] = {
+      {"adopt", &SyncSpec::adopt},
+      {"allow_empty", &SyncSpec::allow_empty},
+      {"empty_string_as_null", &SyncSpec::empty_string_as_null}};
+  for (const auto &[key, field] : switches) {
+    SyncSpec expected;
+    expected.*field = true;
+    SyncSpec spec = spec_with(key, "true");
+    EXPECT_EQ(spec, expected) << key;
+    set_option(spec, key, "false");
+    EXPECT_EQ(spec, SyncSpec{}) << key;
+  }
+}
+
+TEST(SetOption, TakesTexts) {
+  struct Case {
+    const char *key;
+    std::string SyncSpec::*field;
+    std::string value;
+  };
+  for (const auto &[key, field, value] :
+       {Case{"lookback", &SyncSpec::lookback, "10 min"},
+        {"lookback", &SyncSpec::lookback, "10000"},
+        {"time_zone", &SyncSpec::time_zone, "Europe/Berlin"},
+        {"soft_delete_column", &SyncSpec::soft_delete_column, "Deleted \"at\""}}) {
+    SyncSpec expected;
+    expected.*field = value;
+    EXPECT_EQ(spec_with(key, value), expected) << key;
+  }
+}
+
+// Whether `key` takes these words for `field`, and changes nothing else.
+template <typename Word>
+void expect_words(const std::string &key, Word SyncSpec::*field,
+                  std::initializer_list<std::pair<const char *, Word>> words) {
+  for (const auto &[name, word] : words) {
+    SyncSpec expected;
+    expected.*field = word;
+    EXPECT_EQ(spec_with(key, name), expected) << key << " " << name;
+  }
+}
+
+TEST(SetOption, TakesWords) {
+  expect_words<IfRunning>(
+      "if_running", &SyncSpec::if_running,
+      {{"error", IfRunning::raise}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}});
+  expect_words<SoftDelete>("soft_delete_action", &SyncSpec::soft_delete_action,
+                           {{"delete", SoftDelete::remove}, {"mark", SoftDelete::mark}});
+  expect_words<OnSchemaChange>(
+      "on_schema_change", &SyncSpec::on_schema_change,
+      {{"error", OnSchemaChange::raise}, {"add", OnSchemaChange::add}, {"ignore", OnSchemaChange::ignore}});
+  expect_words<OnBadRow>("on_bad_row", &SyncSpec::on_bad_row,
+                         {{"error", OnBadRow::raise}, {"reject", OnBadRow::reject}});
 }
 
 TEST(SetOption, TakesAFraction) {
-  SyncSpec spec;
-  for (const auto &[text, value] : {std::pair{"0", 0.0}, {"0.25", 0.25}, {"1", 1.0}, {"1e-2", 0.01}}) {
-    set_option(spec, "max_delete_fraction", text);
-    EXPECT_EQ(spec.max_delete_fraction, value);
-  }
+  for (const auto &[text, value] : {std::pair{"0", 0.0}, {"0.25", 0.25}, {"1", 1.0}, {"1e-2", 0.01}})
+    EXPECT_EQ(spec_with("max_delete_fraction", text).max_delete_fraction, value);
+}
+
+TEST(SetOption, TakesANumberOfDifferences) {
+  for (const auto &[text, value] : {std::pair{"0", 0}, {"1000", 1000}, {"2147483647", 2147483647}})
+    EXPECT_EQ(spec_with("max_differences", text).max_differences, value);
 }
 
 TEST(SetOption, TakesATimeout) {
-  SyncSpec spec;
-  set_option(spec, "timeout", "10min");
-  EXPECT_EQ(spec.timeout_ms, 600'000);
-}
-
-TEST(SetOption, TakesWhatToDoWhileAnotherRunIsGoingOn) {
-  SyncSpec spec;
-  set_option(spec, "if_running", "skip");
-  EXPECT_EQ(spec.if_running, IfRunning::skip);
-  set_option(spec, "if_running", "wait");
-  EXPECT_EQ(spec.if_running, IfRunning::wait);
-  set_option(spec, "if_running", "error");
-  EXPECT_EQ(spec.if_running, IfRunning::raise);
+  EXPECT_EQ(spec_with("timeout", "10 min").timeout_ms, 600'000);
+  EXPECT_EQ(spec_with("timeout", "0").timeout_ms, 0);
+  EXPECT_EQ(spec_with("timeout", "2147483647ms").timeout_ms, 2147483647);
 }
 
 TEST(SetOption, RefusesBadValuesAndSaysWhatIsValid) {
+  constexpr char fraction[] = "Give a number from 0 to 1.";
+  constexpr char boolean[] = "Give true or false.";
   struct Case {
-    const char *key, *value, *hint;
+    const char *key;
+    std::vector<const char *> values;
+    const char *hint;
   };
-  for (const Case &c : {Case{"adopt", "yes", "Give true or false."},
-                        {"allow_empty", "1", "Give true or false."},
-                        {"max_delete_fraction", "1.1", "Give a number from 0 to 1."},
-                        {"max_delete_fraction", "-0.1", "Give a number from 0 to 1."},
-                        {"max_delete_fraction", "0.5x", "Give a number from 0 to 1."},
-                        {"max_delete_fraction", "nan", "Give a number from 0 to 1."},
-                        {"max_delete_fraction", "", "Give a number from 0 to 1."},
-                        {"if_running", "abort", "Valid: error, skip, wait."}}) {
-    SyncSpec spec;
-    const Diagnostics said = error_of([&] { set_option(spec, c.key, c.value); });
-    EXPECT_EQ(said.sqlstate, "22023");
-    EXPECT_EQ(said.message, std::string("invalid value for option \"") + c.key + "\": \"" + c.value + "\"");
-    EXPECT_EQ(said.hint, c.hint);
-    EXPECT_EQ(spec, SyncSpec{}) << "a refused value leaves the spec alone";
-  }
+  for (const auto &[key, values, hint] :
+       {Case{"adopt", {"yes", "1", "TRUE", "t", ""}, boolean},
+        {"allow_empty", {"1", "on"}, boolean},
+        {"empty_string_as_null", {"null", "", "True"}, boolean},
+        {"max_delete_fraction", {"1.1", "-0.1", "0.5x", "nan", "", "inf", "50%", " 0.5"}, fraction},
+        {"max_differences",
+         {"-1", "", "2147483648", "1.5", "1e3", " 1", "many"},
+         "Give a number of 0 or more."},
+        {"if_running", {"abort", "", "Error", "raise"}, "Valid: error, skip, wait."},
+        {"soft_delete_action", {"remove", "", "DELETE"}, "Valid: delete, mark."},
+        {"on_schema_change", {"raise", "", "adds"}, "Valid: error, add, ignore."},
+        {"on_bad_row", {"skip", "", "Reject"}, "Valid: error, reject."},
+        {"timeout", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
+        {"timeout", {"2147483648ms", "25d"}, "It can be 24 days at most."},
+        {"lookback", {""}, "Give a duration like \"10 min\", or a number of values for an integer field."},
+        {"time_zone", {""}, "Give the name of a time zone, like \"Europe/Berlin\"."},
+        {"soft_delete_column", {""}, "Give the name of a column of the source."}})
+    for (const char *value : values) {
+      SyncSpec spec;
+      const Diagnostics said = error_of([&, k = key] { set_option(spec, k, value); });
+      EXPECT_EQ(said.sqlstate, "22023") << key << " " << value;
+      EXPECT_EQ(said.message, std::string("invalid value for option \"") + key + "\": \"" + value + "\"");
+      EXPECT_EQ(said.hint, hint);
+      EXPECT_EQ(spec, SyncSpec{}) << "a refused value leaves the spec alone";
+    }
+}
+
+TEST(SetOption, RefusesDurationsThatAreNone) {
+  for (const char *key : {"timeout", "lookback"})
+    for (const char *value : {"soon", "-5", "5 parsecs", "10min '; DROP TABLE x"}) {
+      SyncSpec spec;
+      EXPECT_EQ(error_of([&] { set_option(spec, key, value); }).sqlstate, "22023") << key << " " << value;
+    }
 }
 
 TEST(SetOption, RefusesNullForEveryKey) {
-  for (const char *key : {"adopt", "allow_empty", "max_delete_fraction", "timeout", "if_running"}) {
+  for (const std::string &key : all_options) {
     SyncSpec spec;
     const Diagnostics said = error_of([&] { set_option(spec, key, std::nullopt); });
     EXPECT_EQ(said.sqlstate, "22023");
-    EXPECT_EQ(said.message, std::string("invalid value for option \"") + key + "\": null");
+    EXPECT_EQ(said.message, "invalid value for option \"" + key + "\": null");
+    EXPECT_EQ(spec, SyncSpec{});
   }
 }
 
 TEST(SetOption, NamesTheNearestKeyForAMisspeltOne) {
-  SyncSpec spec;
-  const Diagnostics said = error_of([&] { set_option(spec, "adpot", "true"); });
-  EXPECT_EQ(said.sqlstate, "22023");
-  EXPECT_EQ(said.message, "unrecognized option \"adpot\"");
-  EXPECT_EQ(said.hint, "Perhaps you meant the option \"adopt\".");
+  for (const auto &[key, meant] : {std::pair{"adpot", "adopt"},
+                                   {"look_back", "lookback"},
+                                   {"timezone", "time_zone"},
+                                   {"on_shema_change", "on_schema_change"}}) {
+    SyncSpec spec;
+    const Diagnostics said = error_of([&, k = key] { set_option(spec, k, "true"); });
+    EXPECT_EQ(said.sqlstate, "22023");
+    EXPECT_EQ(said.message, std::string("unrecognized option \"") + key + "\"");
+    EXPECT_EQ(said.hint, std::string("Perhaps you meant the option \"") + meant + "\".");
+  }
 }
 
 TEST(SetOption, ListsTheKeysWhereNoneIsNear) {
   SyncSpec spec;
   EXPECT_EQ(error_of([&] { set_option(spec, "zzzz", "1"); }).hint,
-            "Valid options: adopt, allow_empty, if_running, max_delete_fraction, timeout.");
+            "Valid options: " + join(all_options, ", ") + ".");
 }
 
 TEST(SetOption, DoesNotCallAKeyOfALaterVersionMisspelt) {
-  for (const char *key : {"lookback", "soft_delete_column", "on_bad_row", "max_rate", "every"}) {
+  for (const char *key : {"retry_delay", "max_rate", "every"}) {
     SyncSpec spec;
     const Diagnostics said = error_of([&] { set_option(spec, key, "1"); });
     EXPECT_EQ(said.sqlstate, "0A000");
     EXPECT_EQ(said.message, std::string("option \"") + key + "\" is not in this version");
+    EXPECT_EQ(said.hint, "This version knows the options " + join(all_options, ", ") + ".");
   }
 }
 

@@ -56,10 +56,25 @@ void check_keys(const ApplyJob &job) {
               "Choose columns that are unique on the source: primary_key => ARRAY[...].");
 }
 
-void check_deletes(const ApplyJob &job, std::int64_t lost, std::int64_t before) {
-  if (lost <= 0 || before <= 0) return;
-  if (job.staged == 0 && job.spec.allow_empty) return;
-  if (static_cast<double>(lost) <= job.spec.max_delete_fraction * static_cast<double>(before)) return;
+// How many rows the target had. Where the stage is not everything it would take a scan to know: only asked
+// for where the estimate does not settle the question.
+std::int64_t rows_before(const ApplyJob &job, const RunCounts &counts) {
+  if (job.stage_is_everything && job.deletes != Deletes::none)
+    return counts.deleted + counts.updated + counts.unchanged;
+  const double clearly_allowed = job.spec.max_delete_fraction / 10;
+  const auto estimate = static_cast<double>(job.target.row_estimate);
+  if (static_cast<double>(counts.deleted) < clearly_allowed * estimate) return job.target.row_estimate;
+  return number(query(count_rows(job.target.name))) + counts.deleted - counts.inserted;
+}
+
+void check_deletes(const ApplyJob &job, const RunCounts &counts) {
+  // Without a key a changed row is one deleted and one inserted: what counts is how many are gone.
+  const std::int64_t lost = job.plan.keyed() ? counts.deleted : counts.deleted - counts.inserted;
+  if (lost <= 0) return;
+  if (job.staged == 0 && job.stage_is_everything && job.spec.allow_empty) return;
+  const std::int64_t before = rows_before(job, counts);
+  if (before <= 0 || static_cast<double>(lost) <= job.spec.max_delete_fraction * static_cast<double>(before))
+    return;
   const int percent = static_cast<int>(100.0 * static_cast<double>(lost) / static_cast<double>(before));
   throw Error(sqlstate::wrong_state,
               "refusing to delete " + with_commas(lost) + " of " + with_commas(before) + " rows of \"" +
@@ -72,14 +87,24 @@ void check_deletes(const ApplyJob &job, std::int64_t lost, std::int64_t before) 
 
 // ---- by key ----------------------------------------------------------------------------------------------
 
-std::int64_t delete_missing_rows(const ApplyJob &job) {
-  if (!job.spec.delete_missing) return 0;
+std::int64_t delete_rows(const ApplyJob &job) {
+  std::int64_t deleted = 0;
+  if (job.deletes == Deletes::none && job.marked.empty()) return 0;
   job.steps.enter(Phase::remove, -1);
-  return modify(job, delete_missing(job.target.name, job.plan), "deleted");
+  if (!job.marked.empty())
+    deleted += modify(job, delete_marked(job.target.name, job.plan, job.marked), "deleted");
+  if (job.deletes != Deletes::none)
+    deleted += modify(job,
+                      delete_missing(job.target.name, job.plan,
+                                     job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage),
+                      "deleted");
+  // They are done with; unless this is undone.
+  if (!job.marked.empty()) execute(unstage_marked(job.marked));
+  return deleted;
 }
 
 void merge_rows(const ApplyJob &job, RunCounts &counts) {
-  counts.deleted = delete_missing_rows(job);
+  counts.deleted = delete_rows(job);
   job.steps.enter(Phase::merge, job.staged);
   // MERGE does not say how many rows it meant to update, so it cannot tell when a trigger swallowed one.
   if (!before_row_triggers(job.target).empty()) {
@@ -110,7 +135,7 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
         "them in place. Foreign keys that act on delete point at the table: " +
             join(references, ", ") + ".",
         "Make the unique constraint go, or the foreign key NO ACTION.");
-  counts.deleted = delete_missing_rows(job);
+  counts.deleted = delete_rows(job);
   job.steps.enter(Phase::merge, job.staged);
   counts.updated = modify(job, delete_changed(job.target.name, job.plan), "replaced");
   counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted") - counts.updated;
@@ -119,6 +144,25 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
 bool in_key_index(const ApplyJob &job, const Error &error) {
   const UniqueKey *key = job.target.find_key(job.plan.key);
   return key != nullptr && error.diagnostics().constraint == key->index_name;
+}
+
+// A row that is gone from the source, or was changed there unseen, can hold a value that another row has now.
+[[noreturn]] void fail_blocked(const ApplyJob &job, const Diagnostics &said) {
+  for (const UniqueKey &index : job.target.keys) {
+    if (index.index_name != said.constraint) continue;
+    const Rows found = query(find_blocking_row(job.target.name, job.plan, index));
+    if (found.empty()) break;
+    throw Error(
+        sqlstate::unique_violation,
+        "row " + text_of(found[0][0]) + " of \"" + display_name(job.target.name) +
+            "\" blocks a row of the source: unique index \"" + index.index_name + "\" has " +
+            text_of(found[0][1]) + " already",
+        "The source has given that value to another row, and this run has not read the row that held it: "
+        "it was deleted there, or changed without the sync being able to see it.",
+        "Pass delete_missing => true, which removes what the source has no longer; or "
+        "SELECT * FROM verify_table(..., repair => true).");
+  }
+  throw Error(said);
 }
 
 // A 23505 of the key itself comes from another writer's row, and only while the target is not locked: try
@@ -138,7 +182,13 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
     if (done) return;
     must_replace = !collided_in_key;
   }
-  replace_rows(job, counts);
+  Diagnostics said;
+  const bool done = in_subtransaction([&] { replace_rows(job, counts); },
+                                      [&](const ServerError &error) {
+                                        said = error.diagnostics();
+                                        return said.sqlstate == sqlstate::unique_violation;
+                                      });
+  if (!done) fail_blocked(job, said);
 }
 
 // ---- as multisets ----------------------------------------------------------------------------------------
@@ -150,7 +200,7 @@ void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   const Row difference = query(sum_difference()).at(0);
   const std::int64_t lacking = std::atoll(text_of(difference.at(0)).c_str());
   const std::int64_t too_many = std::atoll(text_of(difference.at(1)).c_str());
-  if (job.spec.delete_missing) {
+  if (job.deletes != Deletes::none) {
     counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
     if (counts.deleted != too_many)
       fail_swallowed(
@@ -170,19 +220,17 @@ void apply(const ApplyJob &job, RunCounts &counts) {
     apply_by_key(job, counts);
   else
     apply_by_multiset(job, counts);
-  counts.unchanged = job.staged - counts.inserted - counts.updated;
+  const std::int64_t live = job.marked.empty() ? job.staged : number(query(count_rows(stage_name)));
+  counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
+  check_deletes(job, counts);
 
-  // Without a key a changed row is one deleted and one inserted: what counts is how many are gone.
-  const std::int64_t lost = job.plan.keyed() ? counts.deleted : counts.deleted - counts.inserted;
-  check_deletes(job, lost, counts.deleted + counts.updated + counts.unchanged);
-
-  const bool may_differ = !job.spec.delete_missing || !job.exclusively_locked;
-  if (job.spec.verify == VerifyMode::none || may_differ) return;
+  const bool must_agree =
+      job.stage_is_everything && job.deletes == Deletes::absent_from_stage && job.exclusively_locked;
+  if (job.spec.verify == VerifyMode::none || !must_agree) return;
   const std::int64_t now = number(query(count_rows(job.target.name)));
-  if (now != job.staged)
-    fail_swallowed(job,
-                   "the source has " + with_commas(job.staged) + " rows, the target " + with_commas(now));
+  if (now != live)
+    fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));
 }
 
 }  // namespace tablesync::pg

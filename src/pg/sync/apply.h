@@ -10,6 +10,8 @@
 
 namespace tablesync::pg {
 
+enum class Deletes { none, absent_from_stage, absent_from_keys };
+
 struct ApplyJob {
   const SyncSpec &spec;
   const SyncPlan &plan;
@@ -17,9 +19,12 @@ struct ApplyJob {
   std::int64_t staged;      // rows in the stage
   bool exclusively_locked;  // nobody else writes the target
   RunSteps &steps;
+  Deletes deletes;
+  bool stage_is_everything;  // it holds all rows of the source, not the changed ones only
+  std::string marked;        // rows of the stage, as s, for which this holds are to be deleted; or empty
 };
 
-// Deletes what the source lacks (where the spec says so), then updates and inserts; by key, or as multisets
+// Deletes what the source lacks (where the job says so), then updates and inserts; by key, or as multisets
 // of rows where there is none. Fills the counts. Throws
 //   21000, 23502  the source has a key twice, or a null in it
 //   55000         more rows would be deleted than max_delete_fraction allows

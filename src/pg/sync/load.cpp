@@ -36,7 +36,8 @@ Stream *stream = nullptr;
 // Publishes how far the stream is. The clock and the system's account of memory are dear next to a row.
 void tell_progress(bool look_at_clock) {
   stream->progress->rows.store(static_cast<std::uint64_t>(stream->source->rows()), std::memory_order_relaxed);
-  stream->progress->bytes.store(static_cast<std::uint64_t>(stream->source->bytes()), std::memory_order_relaxed);
+  stream->progress->bytes.store(static_cast<std::uint64_t>(stream->source->bytes()),
+                                std::memory_order_relaxed);
   if (!look_at_clock) return;
   const TimestampTz now = GetCurrentTimestamp();
   if (now < stream->next_memory_check) return;

@@ -11,6 +11,7 @@ extern "C" {
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
+#include "pg/sync/compare.h"
 
 namespace tablesync::pg {
 namespace {
@@ -35,34 +36,33 @@ void insert_step(std::int64_t run_id, int step_no, const RunStep &step) {
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory) {
   const Rows rows = write(
       "INSERT INTO tablesync.run (owner, command, status, server, source, target, sync_mode, started_at, "
-      "worker_pid, worker_start, shared_memory) SELECT $1::oid, 'sync_table', 'running', $2, $3, $4, 'full', "
-      "clock_timestamp(), a.pid, a.backend_start, $5::int8 FROM pg_stat_get_activity(pg_backend_pid()) a "
+      "worker_pid, worker_start, shared_memory) SELECT $1::oid, $7, 'running', $2, $3, $4, $5, "
+      "clock_timestamp(), a.pid, a.backend_start, $6::int8 FROM pg_stat_get_activity(pg_backend_pid()) a "
       "RETURNING "
       "run_id",
-      {std::to_string(GetUserId()), spec.server, spec.source, display_name(spec.target),
-       std::to_string(shared_memory)});
+      {std::to_string(GetUserId()), optional_text(spec.server), spec.source, display_name(spec.target),
+       name_of(spec.mode), std::to_string(shared_memory), name_of(spec.command)});
   if (rows.empty()) throw Error(sqlstate::internal, "this process is not in pg_stat_activity");
   return std::strtoll(text_of(rows[0][0]).c_str(), nullptr, 10);
 }
 
-void finish_run(std::int64_t run_id, const std::string &status, const RunCounts &counts,
-                const std::vector<RunStep> &steps, const Diagnostics *error) {
+void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps) {
   const auto said = [&](std::string Diagnostics::*field) {
-    return error != nullptr ? optional_text(error->*field) : Cell();
+    return end.error != nullptr ? optional_text(end.error->*field) : Cell();
   };
+  const RunCounts &counts = end.counts;
   write(
       "UPDATE tablesync.run SET status = $2, finished_at = clock_timestamp(), rows_read = $3::int8, "
-      "rows_inserted = "
-      "$4::int8, rows_updated = $5::int8, rows_deleted = $6::int8, rows_unchanged = $7::int8, rows_rejected "
-      "= "
-      "$8::int8, bytes_read = $9::int8, sqlstate = $10, message = $11, detail = $12, hint = $13, context = "
-      "$14 "
-      "WHERE run_id = $1::int8",
-      {std::to_string(run_id), status, std::to_string(counts.read), std::to_string(counts.inserted),
-       std::to_string(counts.updated), std::to_string(counts.deleted), std::to_string(counts.unchanged),
-       std::to_string(counts.rejected), std::to_string(counts.bytes), said(&Diagnostics::sqlstate),
-       said(&Diagnostics::message), said(&Diagnostics::detail), said(&Diagnostics::hint),
-       said(&Diagnostics::context)});
+      "rows_inserted = $4::int8, rows_updated = $5::int8, rows_deleted = $6::int8, rows_unchanged = "
+      "$7::int8, "
+      "rows_rejected = $8::int8, bytes_read = $9::int8, sqlstate = $10, message = $11, detail = $12, hint = "
+      "$13, "
+      "context = $14, watermark = $15 WHERE run_id = $1::int8",
+      {std::to_string(run_id), std::string(end.status), std::to_string(counts.read),
+       std::to_string(counts.inserted), std::to_string(counts.updated), std::to_string(counts.deleted),
+       std::to_string(counts.unchanged), std::to_string(counts.rejected), std::to_string(counts.bytes),
+       said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail),
+       said(&Diagnostics::hint), said(&Diagnostics::context), optional_text(end.watermark)});
   int step_no = 1;
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }
@@ -90,25 +90,95 @@ void close_interrupted(const SyncSpec &spec, std::int64_t run_id) {
       {display_name(spec.target), std::to_string(run_id)});
 }
 
-std::optional<FilledFrom> filled_from(const std::string &target_oid) {
-  const Rows rows =
-      write("SELECT server, source FROM tablesync.watermark WHERE target_oid = $1::oid", {target_oid});
+std::optional<Watermark> read_watermark(const std::string &target_oid) {
+  const Rows rows = write(
+      "SELECT server, source, sync_mode, field, custom_select, custom_where, soft_delete_column, shape, "
+      "value, "
+      "pending, system_identifier, database_oid, relation_oid, snapshot_xmin, lsn, timeline FROM "
+      "tablesync.watermark WHERE target_oid = $1::oid",
+      {target_oid});
   if (rows.empty()) return std::nullopt;
-  return FilledFrom{text_of(rows[0][0]), text_of(rows[0][1])};
+  const auto text = [&](size_t n) { return text_of(rows[0][n]); };
+  Watermark watermark{text(0), text(1), parse_sync_mode(text(2)), text(3),  text(4),  text(5),  text(6),
+                      text(7), text(8), parse_pending(text(9)),   text(10), text(11), text(12), {}};
+  watermark.position = {std::strtoull(text(13).c_str(), nullptr, 10), text(14), std::atoi(text(15).c_str())};
+  return watermark;
 }
 
-void record_filled_from(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid,
-                        const Table &source) {
+void write_watermark(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid,
+                     const Watermark &watermark) {
+  const SnapshotPosition &position = watermark.position;
+  const auto if_known = [&](const std::string &text) { return position.xmin == 0 ? "" : text; };
+  struct Field {
+    const char *column, *type;
+    std::string value;
+  };
+  const Field fields[] = {{"target_oid", "oid", target_oid},
+                          {"target", "text", display_name(spec.target)},
+                          {"owner", "oid", std::to_string(GetUserId())},
+                          {"run_id", "int8", std::to_string(run_id)},
+                          {"server", "name", watermark.server},
+                          {"source", "text", watermark.source},
+                          {"sync_mode", "text", name_of(watermark.mode)},
+                          {"field", "text", watermark.field},
+                          {"custom_select", "text", watermark.custom_select},
+                          {"custom_where", "text", watermark.custom_where},
+                          {"soft_delete_column", "text", watermark.soft_delete_column},
+                          {"shape", "text", watermark.shape},
+                          {"value", "text", watermark.value},
+                          {"pending", "text", to_text(watermark.pending)},
+                          {"system_identifier", "text", watermark.system_identifier},
+                          {"database_oid", "oid", watermark.database_oid},
+                          {"relation_oid", "oid", watermark.relation_oid},
+                          {"snapshot_xmin", "int8", if_known(std::to_string(position.xmin))},
+                          {"lsn", "pg_lsn", if_known(position.lsn)},
+                          {"timeline", "int4", if_known(std::to_string(position.timeline))}};
+  std::vector<std::string> columns{"updated_at"}, values{"clock_timestamp()"},
+      excluded{"excluded.updated_at"};
+  Row parameters;
+  for (const Field &field : fields) {
+    columns.emplace_back(field.column);
+    excluded.push_back(std::string("excluded.") + field.column);
+    parameters.push_back(optional_text(field.value));
+    values.push_back("$" + std::to_string(parameters.size()) + "::" + field.type);
+  }
+  write("INSERT INTO tablesync.watermark (" + join(columns, ", ") + ") VALUES (" + join(values, ", ") +
+            ") ON CONFLICT (target_oid) DO UPDATE SET (" + join(columns, ", ") + ") = (SELECT " +
+            join(excluded, ", ") + ")",
+        parameters);
+}
+
+void record_reject(std::int64_t run_id, const SyncSpec &spec, const std::string &key, const std::string &row,
+                   const Diagnostics &error) {
   write(
-      "INSERT INTO tablesync.watermark (target_oid, target, owner, server, source, system_identifier, "
-      "sync_mode, "
-      "run_id, updated_at) VALUES ($1::oid, $2, $3::oid, $4, $5, $6, 'full', $7::int8, clock_timestamp()) "
-      "ON CONFLICT (target_oid) DO UPDATE SET target = excluded.target, owner = excluded.owner, server = "
-      "excluded.server, source = excluded.source, system_identifier = excluded.system_identifier, sync_mode "
-      "= "
-      "excluded.sync_mode, value = NULL, run_id = excluded.run_id, updated_at = excluded.updated_at",
-      {target_oid, display_name(spec.target), std::to_string(GetUserId()), spec.server,
-       display_name(source.name), optional_text(source.system_identifier), std::to_string(run_id)});
+      "INSERT INTO tablesync.reject (run_id, owner, target, row_key, column_name, \"row\", sqlstate, "
+      "message, "
+      "rejected_at) VALUES ($1::int8, $2::oid, $3, $4, $5, $6::jsonb, $7, $8, clock_timestamp())",
+      {std::to_string(run_id), std::to_string(GetUserId()), display_name(spec.target), optional_text(key),
+       optional_text(error.column), row, error.sqlstate, error.message});
+}
+
+void record_differences(std::int64_t run_id, const SyncSpec &spec,
+                        const std::vector<Difference> &differences) {
+  int number = 0;
+  for (const Difference &difference : differences) {
+    std::vector<std::string> columns;
+    for (const std::string &column : difference.columns) columns.push_back(quote_literal(column));
+    write(
+        "INSERT INTO tablesync.difference (run_id, difference_no, owner, target, kind, row_key, columns) "
+        "VALUES "
+        "($1::int8, $2::int4, $3::oid, $4, $5, $6, " +
+            (columns.empty() ? "NULL" : "ARRAY[" + join(columns, ", ") + "]") + ")",
+        {std::to_string(run_id), std::to_string(++number), std::to_string(GetUserId()),
+         display_name(spec.target), difference.kind, difference.key});
+  }
+}
+
+Rows find_differences(std::int64_t run_id) {
+  return query_latest(
+      "SELECT kind, row_key, columns FROM tablesync.difference WHERE run_id = $1::int8 ORDER BY "
+      "difference_no",
+      {std::to_string(run_id)});
 }
 
 std::optional<Row> find_run(std::int64_t run_id) {

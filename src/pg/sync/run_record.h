@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/rows.h"
 #include "core/sync_spec.h"
-#include "core/table.h"
+#include "core/watermark.h"
 #include "pg/sync/run_steps.h"
 
 namespace tablesync::pg {
@@ -22,21 +22,34 @@ struct RunCounts {
 // Draws the run's id and writes its record: status running.
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory);
 // Writes the end of a run. `status`: succeeded, failed, canceled or skipped; `error` where it failed.
-void finish_run(std::int64_t run_id, const std::string &status, const RunCounts &counts,
-                const std::vector<RunStep> &steps, const Diagnostics *error);
+struct RunEnd {
+  const char *status;
+  RunCounts counts;
+  std::string watermark;
+  const Diagnostics *error = nullptr;
+};
+void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
 // Adds the step that only exists once the run has committed, and purges what is older than
 // tablesync.history_retention.
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
 // Closes records of this target whose worker died without a word. Hold the target's lock.
 void close_interrupted(const SyncSpec &spec, std::int64_t run_id);
 
-struct FilledFrom {
-  std::string server, source;
-};
-// What the target with this oid was last filled from, or nothing.
-std::optional<FilledFrom> filled_from(const std::string &target_oid);
-void record_filled_from(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid,
-                        const Table &source);
+// What the target with this oid was last filled from and how far, or nothing.
+std::optional<Watermark> read_watermark(const std::string &target_oid);
+void write_watermark(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid,
+                     const Watermark &watermark);
+
+// Keeps a row of the source that could not be converted: its key and all of it (JSON), with the error.
+void record_reject(std::int64_t run_id, const SyncSpec &spec, const std::string &key, const std::string &row,
+                   const Diagnostics &error);
+
+// Keeps the differences that a verification listed.
+struct Difference;
+void record_differences(std::int64_t run_id, const SyncSpec &spec,
+                        const std::vector<Difference> &differences);
+// They, as kind, row_key and columns (an array as text). Read as the current user.
+Rows find_differences(std::int64_t run_id);
 
 // The record as the ten columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
 // context. Reads as the current user: the row policies decide. None where there is no such record.

@@ -27,6 +27,7 @@ extern "C" {
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
+#include "pg/sync/call_arguments.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/target.h"
 
@@ -58,39 +59,30 @@ enum Argument {
   arg_options,
 };
 
-// Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.
-constexpr const char *inherited_settings[] = {
-    "search_path",      "timezone",           "lock_timeout",           "synchronous_commit",
-    "temp_tablespaces", "default_tablespace", "tablesync.stall_timeout"};
-
-std::string required(std::optional<std::string> value, const char *what) {
-  if (!value) throw Error(sqlstate::null_not_allowed, std::string(what) + " must not be null");
-  return *value;
-}
-
 void refuse_later_feature(bool given, const std::string &what) {
   if (given) throw Error(sqlstate::not_supported, what + " is not in this version");
 }
 
-void check_range(const char *name, std::optional<int> value, int low, int high) {
-  if (value && (*value < low || *value > high))
-    throw Error(sqlstate::invalid_parameter,
-                "\"" + std::string(name) + "\" must be between " + std::to_string(low) + " and " +
-                    std::to_string(high),
-                "It is " + std::to_string(*value) + ".");
-}
-
-void check_mode(FunctionCallInfo fcinfo) {
-  const std::string mode = parse_sync_mode(required(text_argument(fcinfo, arg_sync_mode), "sync_mode"));
-  if (mode == "incremental" && PG_ARGISNULL(arg_incremental_field))
-    throw Error(sqlstate::invalid_parameter, "sync_mode \"incremental\" requires incremental_field");
-  refuse_later_feature(mode != "full", "sync_mode \"" + mode + "\"");
-  for (const auto &[argument, name] :
-       {std::pair{arg_incremental_field, "incremental_field"},
-        std::pair{arg_incremental_field_type, "incremental_field_type"},
-        std::pair{arg_custom_select, "custom_select"}, std::pair{arg_custom_where, "custom_where"},
-        std::pair{arg_custom_count, "custom_count"}, std::pair{arg_target_server, "target_server"}})
-    refuse_later_feature(!PG_ARGISNULL(argument), name);
+// What the mode needs, and what goes with nothing else.
+void check_mode(const SyncSpec &spec) {
+  const std::string mode = name_of(spec.mode);
+  const auto refuse = [](const std::string &message, const std::string &hint = {}) {
+    throw Error(sqlstate::invalid_parameter, message, {}, hint);
+  };
+  if (spec.mode == SyncMode::incremental && spec.incremental_field.empty())
+    refuse("sync_mode \"incremental\" requires incremental_field");
+  if (spec.mode != SyncMode::incremental) {
+    const std::string hint = "It goes with sync_mode => 'incremental'.";
+    if (!spec.incremental_field.empty())
+      refuse("sync_mode \"" + mode + "\" does not use incremental_field", hint);
+    if (!spec.incremental_field_type.empty())
+      refuse("sync_mode \"" + mode + "\" does not use incremental_field_type", hint);
+    if (!spec.lookback.empty())
+      refuse("sync_mode \"" + mode + "\" does not use the option \"lookback\"", hint);
+  }
+  if (spec.mode == SyncMode::xmin && !spec.custom_select.empty())
+    throw Error(sqlstate::not_supported, "sync_mode \"xmin\" does not go with custom_select",
+                "The rows of a query have no xmin.", "Use custom_where, or sync_mode => 'incremental'.");
 }
 
 void check_sizes(FunctionCallInfo fcinfo) {
@@ -103,6 +95,7 @@ void check_sizes(FunctionCallInfo fcinfo) {
   refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1,
                        "parallel_workers above 1");
   refuse_later_feature(int_argument(fcinfo, arg_max_retries).value_or(0) > 0, "max_retries");
+  refuse_later_feature(!PG_ARGISNULL(arg_target_server), "target_server");
 }
 
 SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
@@ -110,22 +103,23 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   spec.server = required(name_argument(fcinfo, arg_server), "server name");
   spec.source = required(text_argument(fcinfo, arg_source), "source table");
   const std::string target = required(text_argument(fcinfo, arg_target), "target table");
-  check_mode(fcinfo);
   check_sizes(fcinfo);
+  spec.mode = parse_sync_mode(required(text_argument(fcinfo, arg_sync_mode), "sync_mode"));
   spec.primary_key = text_array_argument(fcinfo, arg_primary_key);
-  spec.delete_missing = bool_argument(fcinfo, arg_delete_missing).value_or(true);
+  spec.incremental_field = text_argument(fcinfo, arg_incremental_field).value_or("");
+  spec.incremental_field_type = text_argument(fcinfo, arg_incremental_field_type).value_or("");
+  spec.custom_select = sql_text(text_argument(fcinfo, arg_custom_select), "custom_select");
+  spec.custom_where = sql_text(text_argument(fcinfo, arg_custom_where), "custom_where");
+  spec.custom_count = sql_text(text_argument(fcinfo, arg_custom_count), "custom_count");
+  spec.delete_missing = bool_argument(fcinfo, arg_delete_missing).value_or(spec.mode == SyncMode::full);
   spec.verify = parse_verify(required(text_argument(fcinfo, arg_verify), "verify"));
   spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
-  if (const auto options = jsonb_argument(fcinfo, arg_options))
-    for (const Row &row :
-         query("SELECT key, value FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb)", {*options}))
-      set_option(spec, text_of(row[0]), row[1]);
+  take_options(spec, jsonb_argument(fcinfo, arg_options));
+  check_mode(spec);
 
   sql_name(spec.source);  // that it is a name at all
   spec.target = resolve_target(target);
-  for (const char *name : inherited_settings)
-    if (const char *value = call([&] { return GetConfigOption(name, true, false); }))
-      spec.settings.emplace_back(name, value);
+  take_session_settings(spec);
   return spec;
 }
 
@@ -146,7 +140,8 @@ void tell_result(const SyncSpec &spec, const Row &row) {
     text = name + ": skipped, another run is going on (run " + text_of(row[0]) + ")";
   else
     text = name + ": " + count(2) + " read, " + count(3) + " inserted, " + count(4) + " updated, " +
-           count(5) + " deleted, " + count(6) + " unchanged in " +
+           count(5) + " deleted, " + count(6) + " unchanged" +
+           (text_of(row[7]) == "0" ? "" : ", " + count(7) + " rejected") + " in " +
            human_seconds(std::atof(text_of(row[9]).c_str())) + " (run " + text_of(row[0]) + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }

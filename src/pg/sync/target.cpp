@@ -189,6 +189,22 @@ Table describe_target(const QualifiedName &name) {
   return table;
 }
 
+Table describe_readable(const std::string &sql_name) {
+  const Rows found = query(
+      "SELECT n.nspname, c.relname, c.relkind, pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM "
+      "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
+      "pg_catalog.to_regclass($1)",
+      {sql_name});
+  if (found.empty()) throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist");
+  const QualifiedName name{text_of(found[0][0]), text_of(found[0][1])};
+  if (std::string_view("rpvmf").find(text_of(found[0][2])) == std::string_view::npos)
+    throw Error(sqlstate::wrong_object_type, "\"" + display_name(name) + "\" is not a table or view");
+  if (!bool_of(found[0][3]))
+    throw Error(sqlstate::insufficient_privilege, "permission denied for table " + display_name(name), {},
+                "GRANT SELECT ON " + display_name(name) + " TO " + display_name(current_user_name()) + ".");
+  return describe_target(name);
+}
+
 namespace {
 
 void create_schema_if_absent(const std::string &schema) {
@@ -258,6 +274,30 @@ void create_target(const QualifiedName &name, const Table &source) {
   }
   execute(create_table(name, columns));
   for (const std::string &comment : comments(name, source)) execute(comment);
+}
+
+namespace {
+
+std::string required_type(const Column &column) {
+  const std::string type = local_type(column);
+  if (type.empty())
+    throw Error(sqlstate::undefined_object,
+                "type \"" + column.sql_type + "\" of column \"" + column.name + "\" does not exist here", {},
+                "Create it, or pass options => '{\"on_schema_change\": \"ignore\"}'.");
+  return type;
+}
+
+}  // namespace
+
+void add_target_column(const QualifiedName &target, const Column &source) {
+  // Rows that are there have no value yet: it cannot be NOT NULL.
+  execute("ALTER TABLE " + quote_qualified(target) + " ADD COLUMN " + quote_identifier(source.name) + " " +
+          required_type(source));
+}
+
+void widen_target_column(const QualifiedName &target, const Column &source) {
+  execute("ALTER TABLE " + quote_qualified(target) + " ALTER COLUMN " + quote_identifier(source.name) +
+          " TYPE " + required_type(source));
 }
 
 namespace {

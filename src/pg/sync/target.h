@@ -36,9 +36,17 @@ bool try_lock_exclusively(unsigned int oid);
 // The description of a table here, by the same statements as on the source.
 Table describe_target(const QualifiedName &name);
 
+// The description of a table or view that is to be read, by its name in SQL form. Throws 42P01, 42501, 42809.
+Table describe_readable(const std::string &sql_name);
+
 // Makes the schema if it is absent, and the table with the source's columns, types, NOT NULLs, identities,
 // collations and comments, without a key. Types that are missing here become text, with a NOTICE.
 void create_target(const QualifiedName &name, const Table &source);
+
+// Alter an existing target: a column more, or the type of one as wide as on the source. Throw 42501 where the
+// current user does not own the table, 42704 where the type does not exist here.
+void add_target_column(const QualifiedName &target, const Column &source);
+void widen_target_column(const QualifiedName &target, const Column &source);
 
 // Whether the current user may ANALYZE the table: others get a warning each time.
 bool may_analyze(const Table &target);

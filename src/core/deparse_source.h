@@ -1,0 +1,57 @@
+// The SQL that runs on the source. Names and operators are qualified throughout: it may run with the
+// search_path of somebody else.
+#pragma once
+
+#include <string>
+
+#include "core/rows.h"
+#include "core/sync_plan.h"
+#include "core/table.h"
+
+namespace tablesync {
+
+// Resolves $1 (SQL form of a name): oid, schema, name, relkind, the role's search_path. Runs outside a
+// transaction.
+std::string resolve_query();
+
+// Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
+// the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
+// pooler.
+std::string begin_reading(const QualifiedName &table, char kind, int server_version_num);
+
+// The snapshot of the transaction: its xmin with epoch, an LSN behind all that it sees, the timeline, and the
+// clock after it (UTC, with zone).
+std::string position_query();
+// Whether the history of a timeline may be read; whether its file, $1, exists; the file.
+std::string may_read_history_query();
+std::string history_exists_query();
+std::string history_query();
+
+// Whether the table, whose oid is $1, is fed by a subscription, and whether a tablesync there says how far it
+// has filled it; then what that says: sync_mode, field, value.
+std::string feed_query();
+std::string feed_watermark_query();
+
+// The rows that a run reads, before its columns are chosen.
+struct SourceRows {
+  const Table *table = nullptr;
+  std::string query;                    // custom_select, in the place of the table; or empty
+  std::vector<std::string> conditions;  // SQL over its columns; all must hold
+};
+
+// COPY ... TO STDOUT in binary format of the planned columns.
+std::string copy_out(const SourceRows &rows, const SyncPlan &plan);
+// The same rows into a table, where the source is this database.
+std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan);
+// A condition over the source's rows: those whose key is one of these, each the texts of its columns.
+std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows &keys);
+
+// Rows that a transaction wrote that had not ended in an earlier snapshot, whose xmin is given. Right only
+// while no more than 2^31 transactions have begun since.
+std::string written_since(std::uint64_t snapshot_xmin);
+
+// Whether a row is marked as deleted, by a column of one of the types that can say so: true, not zero, Y, T,
+// 1, or a moment. Throws 42804 for other types. `alias`: of the row, or empty.
+std::string is_soft_deleted(const Column &column, const std::string &alias);
+
+}  // namespace tablesync

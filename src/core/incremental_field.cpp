@@ -1,0 +1,178 @@
+#include "core/incremental_field.h"
+
+#include <charconv>
+
+#include "core/error.h"
+#include "core/sync_spec.h"
+#include "core/text.h"
+
+namespace tablesync {
+namespace {
+
+bool builtin(const Column &column, std::initializer_list<const char *> names) {
+  if (column.type.schema != "pg_catalog" || column.type.is_array) return false;
+  for (const char *name : names)
+    if (column.type.name == name) return true;
+  return false;
+}
+
+[[noreturn]] void fail_type(const Column &column, const std::string &declared, const std::string &hint) {
+  throw Error(sqlstate::datatype_mismatch,
+              "column \"" + column.name + "\" of type " + column.sql_type +
+                  " cannot be used as incremental_field" +
+                  (declared.empty() ? "" : " of type \"" + declared + "\""),
+              {}, hint);
+}
+
+FieldKind kind_of(const Column &column, const std::string &declared) {
+  const bool integer = builtin(column, {"int2", "int4", "int8"});
+  const bool text = builtin(column, {"text", "varchar", "bpchar"});
+  const bool timestamp = builtin(column, {"timestamp"}), timestamptz = builtin(column, {"timestamptz"});
+  if (builtin(column,
+              {"json", "xml", "xid", "cid", "point", "box", "path", "polygon", "line", "lseg", "circle"}))
+    throw Error("42883", "column \"" + column.name + "\" cannot be used as incremental_field",
+                "Type " + column.sql_type + " has no ordering operator.");
+  if (declared.empty()) {
+    if (timestamp) return FieldKind::timestamp;
+    if (timestamptz) return FieldKind::timestamptz;
+    if (builtin(column, {"date"})) return FieldKind::date;
+    if (integer) return FieldKind::integer;
+    fail_type(column, declared,
+              text ? "If it holds days like 20240131: incremental_field_type => 'yyyymmdd'."
+                   : "Give a column of type timestamp, timestamptz, date or an integer, or cast it in "
+                     "custom_select.");
+  }
+  if (declared == "timestamp" || declared == "datetime") {
+    if (timestamp) return FieldKind::timestamp;
+    if (timestamptz) return FieldKind::timestamptz;
+  } else if (declared == "date") {
+    if (builtin(column, {"date"})) return FieldKind::date;
+  } else if (declared == "yyyymmdd") {
+    if (text) return FieldKind::yyyymmdd_text;
+    if (builtin(column, {"int4", "int8"})) return FieldKind::yyyymmdd_integer;
+  } else if (declared == "integer") {
+    if (integer) return FieldKind::integer;
+  } else {
+    throw Error(sqlstate::invalid_parameter, "unrecognized incremental_field_type \"" + declared + "\"", {},
+                "Valid: timestamp, datetime, date, yyyymmdd, integer; or leave it out.");
+  }
+  fail_type(column, declared, "Leave incremental_field_type out to have it taken from the column.");
+}
+
+std::string quoted_cast(const std::string &value, const std::string &type) {
+  return "CAST(" + quote_literal(value) + " AS " + type + ")";
+}
+
+}  // namespace
+
+IncrementalField find_incremental_field(const Table &source, const std::string &name,
+                                        const std::string &declared) {
+  const Column *column = source.find_column(name);
+  if (column == nullptr) {
+    std::vector<std::string> names;
+    for (const Column &candidate : source.columns) names.push_back(candidate.name);
+    const std::string near = nearest(name, names);
+    throw Error(sqlstate::undefined_column,
+                "incremental_field \"" + name + "\" is not a column of \"" + display_name(source.name) +
+                    "\" on the source",
+                {}, near.empty() ? "" : "Perhaps you meant the column \"" + near + "\".");
+  }
+  return {name, kind_of(*column, declared), !column->not_null, column->sql_type};
+}
+
+bool is_day_grained(FieldKind kind) {
+  return kind == FieldKind::date || kind == FieldKind::yyyymmdd_text || kind == FieldKind::yyyymmdd_integer;
+}
+
+std::string watermark_type(FieldKind kind) {
+  switch (kind) {
+    case FieldKind::timestamp:
+      return "pg_catalog.timestamp";
+    case FieldKind::timestamptz:
+      return "pg_catalog.timestamptz";
+    case FieldKind::date:
+      return "pg_catalog.date";
+    case FieldKind::yyyymmdd_text:
+      return "pg_catalog.text";
+    case FieldKind::yyyymmdd_integer:
+    case FieldKind::integer:
+      return "pg_catalog.int8";
+  }
+  return {};
+}
+
+std::string at_or_above(const IncrementalField &field, const std::string &bound) {
+  const std::string column = quote_identifier(field.name);
+  std::string condition =
+      column + " OPERATOR(pg_catalog.>=) " + quoted_cast(bound, watermark_type(field.kind));
+  if (field.nullable) condition += " OR " + column + " IS NULL";
+  const bool has_infinity = field.kind == FieldKind::timestamp || field.kind == FieldKind::timestamptz ||
+                            field.kind == FieldKind::date;
+  if (has_infinity)
+    condition +=
+        " OR " + column + " OPERATOR(pg_catalog.=) " + quoted_cast("-infinity", watermark_type(field.kind));
+  return condition;
+}
+
+std::string highest_value(FieldKind kind, const std::string &column) {
+  const std::string type = watermark_type(kind);
+  const bool integer = kind == FieldKind::integer || kind == FieldKind::yyyymmdd_integer;
+  // The column here may be of another type than on the source: by way of its text.
+  const std::string text = "CAST(" + column + " AS pg_catalog.text)";
+  const std::string value =
+      "CAST(" + (kind == FieldKind::yyyymmdd_text ? column : text) + " AS " + type + ")";
+  std::string highest =
+      "pg_catalog.max(" + value + (kind == FieldKind::yyyymmdd_text ? " COLLATE pg_catalog.\"C\"" : "") + ")";
+  if (kind == FieldKind::yyyymmdd_text)
+    highest += " FILTER (WHERE " + value + " OPERATOR(pg_catalog.~) '^[0-9]{8}$')";
+  else if (!integer)
+    highest += " FILTER (WHERE pg_catalog.isfinite(" + value + "))";
+  return highest;
+}
+
+std::string moment_in_field(FieldKind kind, const std::string &instant, const std::string &local) {
+  const std::string day = quoted_cast(local, "pg_catalog.timestamp");
+  switch (kind) {
+    case FieldKind::timestamptz:
+      return quoted_cast(instant, "pg_catalog.timestamptz");
+    case FieldKind::timestamp:
+      return day;
+    case FieldKind::date:
+      return "CAST(" + day + " AS pg_catalog.date)";
+    case FieldKind::yyyymmdd_text:
+      return "pg_catalog.to_char(" + day + ", 'YYYYMMDD')";
+    case FieldKind::yyyymmdd_integer:
+      return "CAST(pg_catalog.to_char(" + day + ", 'YYYYMMDD') AS pg_catalog.int8)";
+    case FieldKind::integer:
+      break;
+  }
+  throw Error(sqlstate::internal, "an integer field knows no moments");
+}
+
+std::string less_lookback(FieldKind kind, const std::string &watermark, const std::string &lookback) {
+  if (kind == FieldKind::integer) {
+    std::int64_t values = 0;
+    const auto [end, error] = std::from_chars(lookback.data(), lookback.data() + lookback.size(), values);
+    if (error != std::errc() || end != lookback.data() + lookback.size() || values < 0)
+      throw Error(sqlstate::invalid_parameter, "invalid value for option \"lookback\": \"" + lookback + "\"",
+                  "The incremental field is an integer.",
+                  "Give the number of values to go back, like \"10000\".");
+    // greatest(): so that the lowest integers do not overflow.
+    return "greatest(" + quoted_cast(watermark, "pg_catalog.int8") +
+           ", '-9000000000000000000') OPERATOR(pg_catalog.-) " +
+           quoted_cast(std::to_string(std::min<std::int64_t>(values, 200000000000000000)), "pg_catalog.int8");
+  }
+  const std::int64_t milliseconds = parse_duration_ms(lookback);
+  if (!is_day_grained(kind))
+    return quoted_cast(watermark, watermark_type(kind)) + " OPERATOR(pg_catalog.-) " +
+           quoted_cast(std::to_string(milliseconds) + " milliseconds", "pg_catalog.interval");
+  constexpr std::int64_t day = 86'400'000;
+  const std::string days = quoted_cast(std::to_string((milliseconds + day - 1) / day), "pg_catalog.int4");
+  if (kind == FieldKind::date)
+    return quoted_cast(watermark, "pg_catalog.date") + " OPERATOR(pg_catalog.-) " + days;
+  // Days of a calendar, whatever their text is.
+  return "pg_catalog.to_char(CAST(pg_catalog.to_date(" + quote_literal(watermark) +
+         ", 'YYYYMMDD') OPERATOR(pg_catalog.-) " + days + " AS pg_catalog.timestamp), 'YYYYMMDD')";
+}
+
+}  // namespace tablesync

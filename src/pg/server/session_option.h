@@ -1,0 +1,12 @@
+// Settings of this session, by name.
+#pragma once
+
+#include <string>
+
+namespace tablesync::pg {
+
+// Throws the server's error for an unknown name or a bad value.
+void set_session_option(const char *name, const std::string &value);
+std::string session_option(const char *name);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,22 @@
+// What the SQL functions that start a run make of their arguments, alike.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/sync_spec.h"
+
+namespace tablesync::pg {
+
+// The value; throws 22004 where it is null. `what`: how the message names it.
+std::string required(std::optional<std::string> value, const char *what);
+// SQL of the user, or empty where it is null. Throws 42601 where it is blank.
+std::string sql_text(const std::optional<std::string> &value, const char *name);
+// Throws 22023 where a value is given and out of range.
+void check_range(const char *name, std::optional<int> value, int low, int high);
+// Takes the keys of `options jsonb`, given as JSON. Throws as set_option(); 22023 where it is no object.
+void take_options(SyncSpec &spec, const std::optional<std::string> &json);
+// Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.
+void take_session_settings(SyncSpec &spec);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,162 @@
+#include "pg/sync/compare.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "core/deparse.h"
+#include "core/deparse_verify.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/session_option.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+std::int64_t number(const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); }
+
+struct Bucket {
+  std::int64_t rows = 0, sum1 = 0, sum2 = 0;
+  bool operator==(const Bucket &) const = default;
+};
+using Buckets = std::map<int, Bucket>;
+
+Buckets decode_buckets(const Rows &rows, std::int64_t &total) {
+  Buckets buckets;
+  for (const Row &row : rows) {
+    if (row.size() != 4)
+      throw Error(sqlstate::protocol_violation, "a side did not tell the sums of its rows");
+    buckets[static_cast<int>(number(row[0]))] = {number(row[1]), number(row[2]), number(row[3])};
+    total += number(row[1]);
+  }
+  return buckets;
+}
+
+// Few rows to a bucket, so that one difference makes few rows travel; and no more buckets than are worth it.
+int choose_buckets(std::int64_t rows) {
+  constexpr std::int64_t rows_per_bucket = 128;
+  constexpr int most = 65536;
+  int buckets = 16;
+  while (buckets < most && buckets * rows_per_bucket < rows) buckets *= 2;
+  return buckets;
+}
+
+class Comparer {
+ public:
+  Comparer(TablePair &pair, const std::string &pending) : pair_(pair), pending_(pending) {}
+
+  Comparison run(int limit) {
+    if (pair_.plan.converts())
+      compare_staged();
+    else
+      compare_digests();
+    const Row counts = query(count_differences()).at(0);
+    found_.missing = number(counts.at(0));
+    found_.extra = number(counts.at(1));
+    found_.different = number(counts.at(2));
+    list(limit);
+    return found_;
+  }
+
+ private:
+  // The source's text of a float is of other digits before 12.
+  bool hex_floats() const { return pair_.source && pair_.source->connection().server_version() < 120000; }
+
+  void compare_digests() {
+    const int count = choose_buckets(std::max(pair_.source_table.row_estimate, pair_.target.row_estimate));
+    const DigestedRows source = digested_source(pair_.all_rows, pair_.plan, pending_, count, hex_floats());
+    const DigestedRows target = digested_target(pair_.target.name, pair_.plan, count, hex_floats());
+    // Both sides compute at the same time.
+    if (pair_.source) pair_.source->connection().start_query(sum_buckets(source));
+    const Buckets here = decode_buckets(query(sum_buckets(target)), found_.target_rows);
+    const Buckets there =
+        decode_buckets(pair_.source ? pair_.source->connection().finish_query() : query(sum_buckets(source)),
+                       found_.source_rows);
+    std::vector<int> differing;
+    for (int bucket = 0; bucket < count; ++bucket)
+      if (at(here, bucket) != at(there, bucket)) differing.push_back(bucket);
+    query(create_stage(verified_name, verified_plan()));
+    if (!differing.empty()) take_source_rows(list_rows(source, differing));
+    query(create_differences(target, differing));
+  }
+
+  static Bucket at(const Buckets &buckets, int bucket) {
+    const auto found = buckets.find(bucket);
+    return found == buckets.end() ? Bucket{} : found->second;
+  }
+
+  void take_source_rows(const std::string &select) {
+    if (!pair_.source) {
+      query("INSERT INTO " + quote_qualified(verified_name) + " " + select);
+      return;
+    }
+    SourceRows rows;
+    rows.table = &pair_.source_table;
+    rows.query = select;
+    pair_.stage(verified_name, verified_plan(), rows);
+  }
+
+  // Values that only this server can bring into the target's form.
+  void compare_staged() {
+    if (bool_of(query(stage_exists()).at(0).at(0))) query(drop_stage());
+    query(create_stage(stage_name, pair_.plan));
+    SourceRows rows = pair_.all_rows;
+    if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");
+    found_.source_rows = pair_.stage(stage_name, pair_.plan, rows);
+    found_.target_rows = number(query(count_rows(pair_.target.name)).at(0).at(0));
+    query(create_staged_differences(pair_.target.name, pair_.plan));
+  }
+
+  void list(int limit) {
+    std::vector<std::string> names;
+    for (const ColumnPlan &column : pair_.plan.columns)
+      if (!column.key) names.push_back(column.name);
+    for (const Row &row : query(list_differences(limit))) {
+      Difference difference{text_of(row.at(0)), text_of(row.at(1)), {}};
+      constexpr size_t digits = 8;  // of each column's hash
+      const std::string &there = text_of(row.at(2)), &here = text_of(row.at(3));
+      if (difference.kind == "different")
+        for (size_t n = 0; n < names.size(); ++n)
+          if (there.compare(n * digits, digits, here, n * digits, digits) != 0)
+            difference.columns.push_back(names[n]);
+      found_.listed.push_back(std::move(difference));
+    }
+  }
+
+  TablePair &pair_;
+  const std::string &pending_;
+  Comparison found_;
+};
+
+}  // namespace
+
+Comparison compare(TablePair &pair, const std::string &pending, int limit) {
+  // The same texts on both sides, inside arrays and composites too.
+  const std::string time_zone = session_option("timezone"), lc_monetary = session_option("lc_monetary");
+  set_session_option("timezone", "UTC");
+  set_session_option("lc_monetary", "C");
+  Comparison found = Comparer(pair, pending).run(limit);
+  set_session_option("timezone", time_zone);
+  set_session_option("lc_monetary", lc_monetary);
+  return found;
+}
+
+std::string tell_counts(const Comparison &comparison) {
+  return with_commas(comparison.missing) + " missing, " + with_commas(comparison.different) + " different, " +
+         with_commas(comparison.extra) + " extra";
+}
+
+std::string tell_first(const Comparison &comparison, const SyncPlan &plan) {
+  constexpr size_t most = 3;
+  const std::string key = plan.keyed() ? join(plan.key, ", ") : "all columns";
+  std::vector<std::string> texts;
+  for (size_t n = 0; n < std::min(most, comparison.listed.size()); ++n) {
+    const Difference &difference = comparison.listed[n];
+    texts.push_back("(" + key + ")=(" + difference.key + ") is " + difference.kind +
+                    (difference.columns.empty() ? "" : " in " + join(difference.columns, ", ")));
+  }
+  return join(texts, "; ") + ".";
+}
+
+}  // namespace tablesync::pg

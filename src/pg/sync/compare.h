@@ -1,0 +1,37 @@
+// Compares the rows of a pair of tables, under one snapshot of each side, with few bytes over the wire.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pg/sync/table_pair.h"
+
+namespace tablesync::pg {
+
+struct Difference {
+  std::string kind;  // missing, extra, different
+  std::string key;
+  std::vector<std::string> columns;  // that differ; empty where the row is on one side only
+};
+
+struct Comparison {
+  std::int64_t source_rows = 0;  // without those that are pending
+  std::int64_t target_rows = 0;
+  std::int64_t missing = 0, extra = 0, different = 0;
+  std::vector<Difference> listed;  // the first of them
+
+  std::int64_t total() const { return missing + extra + different; }
+};
+
+// `pending`: condition over the source's rows that the target need not have yet; or empty. `limit`: how many
+// differences are listed. Leaves them all in the temporary table tablesync_differences until the transaction
+// ends; where values must be converted to be compared, all rows in the stage, too.
+Comparison compare(TablePair &pair, const std::string &pending, int limit);
+
+// "3 missing, 2 different, 1 extra", and the first of them.
+std::string tell_counts(const Comparison &comparison);
+std::string tell_first(const Comparison &comparison, const SyncPlan &plan);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,207 @@
+#include "pg/sync/table_pair.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "utils/elog.h"
+}
+
+#include <algorithm>
+
+#include "core/conversion.h"
+#include "core/deparse.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/spi.h"
+#include "pg/sync/convert.h"
+#include "pg/sync/field_bounds.h"
+#include "pg/sync/load.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+
+void tell(const SyncSpec &spec, const std::string &text, const std::string &detail, const std::string &hint) {
+  const std::string message = display_name(spec.target.name) + ": " + text;
+  call([&] {
+    ereport(NOTICE, (errmsg("%s", message.c_str()), detail.empty() ? 0 : errdetail("%s", detail.c_str()),
+                     hint.empty() ? 0 : errhint("%s", hint.c_str())));
+  });
+}
+
+void TablePair::open(bool may_create) {
+  open_source();
+  open_target(may_create);
+  adapt_target();
+  // What only compares needs no index on the key.
+  plan = plan_sync(source_table, target, spec.primary_key, target_is_new || !spec.writes(),
+                   spec.empty_string_as_null);
+  refuse_unknown_content();
+  choose_all_rows();
+}
+
+void TablePair::open_source() {
+  if (spec.server.empty()) {
+    source_table = describe_readable(sql_name(spec.source));
+    return;
+  }
+  source.emplace(host_, connection_settings(spec.server));
+  source->find(sql_name(spec.source));
+  if (spec.mode == SyncMode::incremental)
+    horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
+  source->open();
+  if (!spec.custom_select.empty() || !spec.custom_where.empty() || !spec.custom_count.empty())
+    source->use_path_of_role();
+  if (!spec.custom_select.empty())
+    source->describe_query(all_rows.query = remote::trimmed_query(spec.custom_select));
+  source_table = source->table();
+}
+
+void TablePair::open_target(bool may_create) {
+  const unsigned int oid = find_target(spec.target, true);
+  target_is_new = oid == 0;
+  if (target_is_new) {
+    if (!may_create)
+      throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
+    create_target(spec.target, source_table);
+    exclusively_locked = target_is_empty = true;
+  } else {
+    if (spec.writes())
+      check_target(oid, spec.delete_missing || !spec.soft_delete_column.empty());
+    else
+      describe_readable(quote_qualified(spec.target));
+    target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
+    // What reads a few rows only lets others write.
+    if (spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
+      exclusively_locked = try_lock_exclusively(oid);
+    // Somebody may have written it before the lock was ours.
+    if (target_is_empty && exclusively_locked)
+      target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
+  }
+  target = describe_target(spec.target);
+  refuse_same_table();
+  written_ = read_watermark(target.oid);
+  if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
+    known = written_;
+}
+
+// What on_schema_change asks for where the source has columns that the target lacks, or wider ones.
+void TablePair::adapt_target() {
+  if (target_is_new) return;
+  tell_dropped_columns();
+  if (spec.on_schema_change == OnSchemaChange::raise) return;  // plan_sync() does
+  bool altered = false;
+  std::erase_if(source_table.columns, [&](const Column &column) {
+    const Column *const counterpart = target.find_column(column.name);
+    const std::string name = "column \"" + column.name + "\"";
+    if (spec.on_schema_change == OnSchemaChange::ignore || spec.command != Command::sync) {
+      if (counterpart == nullptr) tell(spec, name + " of the source is left out, since the target has none");
+      return counterpart == nullptr;
+    }
+    if (counterpart == nullptr) {
+      add_target_column(spec.target, column);
+      tell(spec, name + " is new on the source and was added");
+      altered = true;
+    } else if (is_widened(*counterpart, column)) {
+      widen_target_column(spec.target, column);
+      tell(spec, name + " is wider on the source and was widened to " + column.sql_type);
+      altered = true;
+    }
+    return false;
+  });
+  if (altered) target = describe_target(spec.target);
+}
+
+// A column that is gone from the source, or has another name there, would be NULL in every new row.
+void TablePair::tell_dropped_columns() const {
+  if (!known) return;
+  for (const Column &column : target.columns) {
+    if (source_table.find_column(column.name) != nullptr || !has_column(known->shape, column.name)) continue;
+    const std::string what =
+        "column \"" + column.name + "\" of \"" + known->source + "\" is gone from the source";
+    if (spec.on_schema_change == OnSchemaChange::raise)
+      throw Error(
+          sqlstate::undefined_column, what, "It was there at the last sync: dropped since, or renamed.",
+          "Drop or rename it in " + display_name(spec.target) +
+              " too; or keep the values that are here: options => '{\"on_schema_change\": \"ignore\"}' (or "
+              "\"add\").");
+    tell(spec, what, "Rows of before keep its values; new rows have none.");
+  }
+}
+
+void TablePair::refuse_same_table() const {
+  if (source_table.oid == target.oid && source_table.database_oid == target.database_oid &&
+      source_table.system_identifier == target.system_identifier && !target.system_identifier.empty())
+    throw Error(sqlstate::invalid_parameter, "source and target are the same table",
+                spec.server.empty() ? "" : "Server \"" + spec.server + "\" is this database.");
+}
+
+void TablePair::refuse_unknown_content() const {
+  if (target_is_empty || spec.adopt || known || !spec.writes()) return;
+  const std::string there = display_name(source_table.name);
+  throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
+              written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
+                             spec.server + ": " + there + "."
+                       : "It has rows that tablesync did not put there.",
+              "If it is to become a copy of " + there + ": options => '{\"adopt\": true}'.");
+}
+
+void TablePair::choose_all_rows() {
+  all_rows.table = &source_table;
+  if (!spec.custom_where.empty()) all_rows.conditions.push_back(spec.custom_where);
+  if (spec.soft_delete_column.empty() || spec.soft_delete_action == SoftDelete::mark) return;
+  const Column *column = source_table.find_column(spec.soft_delete_column);
+  if (column == nullptr)
+    throw Error(sqlstate::undefined_column, "soft_delete_column \"" + spec.soft_delete_column +
+                                                "\" is not a column of \"" + display_name(source_table.name) +
+                                                "\" on the source");
+  live_rows = "(" + is_soft_deleted(*column, "") + ") IS NOT TRUE";
+  all_rows.conditions.push_back(live_rows);
+}
+
+std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
+  if (stage_plan.converts()) query(create_received(stage_plan));
+  const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
+  std::int64_t rejected = 0;
+  if (stage_plan.converts()) {
+    const OnBadRow on_bad_row = name == stage_name ? spec.on_bad_row : OnBadRow::raise;
+    rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
+    query(drop_received());
+  }
+  if (name == stage_name) {
+    counts.read += received;
+    counts.rejected += rejected;
+  }
+  return received - rejected;
+}
+
+// The rows as they come, into a table of their types.
+std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
+                                const SourceRows &rows) {
+  if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));
+  remote::CopyOut stream(source->connection(), copy_out(rows, received_plan));
+  const std::uint64_t before = steps.progress().bytes.load();
+  const std::int64_t stored = load(stream, name, received_plan, false, steps.progress());
+  if (stored != stream.rows())
+    throw Error(sqlstate::protocol_violation,
+                "received " + with_commas(stream.rows()) + " rows, but staged " + with_commas(stored));
+  counts.bytes += stream.bytes();
+  steps.progress().bytes = before + static_cast<std::uint64_t>(stream.bytes());
+  return stored;
+}
+
+std::int64_t TablePair::stage_by_key(const Rows &keys) {
+  constexpr size_t batch = 1000;
+  std::int64_t staged = 0;
+  for (size_t at = 0; at < keys.size(); at += batch) {
+    const auto begin = keys.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = keys.begin() + static_cast<std::ptrdiff_t>(std::min(at + batch, keys.size()));
+    SourceRows rows = all_rows;
+    rows.conditions.push_back(key_is_one_of(source_table, plan, Rows(begin, end)));
+    staged += stage(stage_name, plan, rows);
+  }
+  return staged;
+}
+
+}  // namespace tablesync::pg

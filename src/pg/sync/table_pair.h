@@ -1,0 +1,68 @@
+// TablePair: a table of the source and its target here, opened and described, and how the rows of the one
+// become rows of the other. What a sync and a verification begin with.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/deparse_source.h"
+#include "core/sync_plan.h"
+#include "core/sync_spec.h"
+#include "core/watermark.h"
+#include "pg/server/latch_host.h"
+#include "pg/sync/run_record.h"
+#include "pg/sync/run_steps.h"
+#include "remote/horizon.h"
+#include "remote/source.h"
+
+namespace tablesync::pg {
+
+class TablePair {
+ public:
+  TablePair(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
+      : spec(spec), run_id(run_id), steps(steps) {}
+
+  // Opens and describes the source; makes the target where there is none (where it may) and locks it; changes
+  // its columns as on_schema_change says; plans. Throws as plan_sync() does; 55000 for a target with rows of
+  // others.
+  void open(bool may_create);
+  // Reads rows of the source into a table like the stage, which exists; returns how many were stored.
+  std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
+  // Adds the rows with these keys (texts of the key's columns) to the stage.
+  std::int64_t stage_by_key(const Rows &keys);
+
+  const SyncSpec &spec;
+  const std::int64_t run_id;
+  RunSteps &steps;
+  std::optional<remote::Source> source;
+  std::optional<remote::Horizon> horizon;
+  std::optional<Watermark> known;  // of this server and source
+  Table source_table;              // without the columns that are left out
+  SourceRows all_rows;             // what the sync is of
+  std::string live_rows;           // the part of all_rows that soft_delete_column makes; or empty
+  Table target;
+  SyncPlan plan;
+  bool target_is_new = false;
+  bool target_is_empty = false;
+  bool exclusively_locked = false;
+  RunCounts counts;
+
+ private:
+  void open_source();
+  void open_target(bool may_create);
+  void adapt_target();
+  void tell_dropped_columns() const;
+  void refuse_same_table() const;
+  void refuse_unknown_content() const;
+  void choose_all_rows();
+  std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
+
+  LatchHost host_;
+  std::optional<Watermark> written_;  // whoever filled the target
+};
+
+// A NOTICE about the target, for the caller.
+void tell(const SyncSpec &spec, const std::string &text, const std::string &detail = {},
+          const std::string &hint = {});
+
+}  // namespace tablesync::pg

@@ -1,0 +1,304 @@
+#include "pg/sync/table_sync.h"
+
+#include <cstdlib>
+
+#include "core/deparse.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/spi.h"
+#include "pg/sync/apply.h"
+#include "pg/sync/compare.h"
+#include "pg/sync/field_bounds.h"
+#include "pg/sync/load.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+
+void TableSync::run() {
+  steps_.enter(Phase::describe);
+  pair_.open(true);
+  choose_rows();
+  tell_horizon();
+  check_feed();
+  read_count();
+  copy();
+  advance();
+  if (spec_.verify == VerifyMode::full) verify();
+}
+
+// Which rows the sync is of, and which of them this run reads.
+void TableSync::choose_rows() {
+  const Table &source = pair_.source->table();
+  const std::string source_name = display_name(source.name);
+  if (spec_.mode == SyncMode::incremental)
+    field_ = find_incremental_field(source, spec_.incremental_field, spec_.incremental_field_type);
+  if (spec_.mode == SyncMode::xmin && source.kind != 'r' && source.kind != 'p')
+    throw Error(sqlstate::not_supported, "xmin mode needs an ordinary source table",
+                "\"" + source_name + "\" is a view or a foreign table: its rows have no xmin.",
+                "Use sync_mode => 'incremental', or sync the table behind it.");
+  if (spec_.mode != SyncMode::full && !pair_.plan.keyed())
+    throw Error(sqlstate::invalid_key, "there is no key to match the rows of \"" + source_name + "\" by", {},
+                "Give the source a primary key, or pass primary_key => ARRAY[...].");
+
+  window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), pair_.target_is_empty,
+                          [&](int timeline) { return pair_.source->switch_point(timeline); });
+  if (!window_.why.empty()) tell(spec_, "reads everything, since " + window_.why);
+
+  rows_ = pair_.all_rows;
+  // A row that is marked as deleted must be seen, to be deleted where the target has it.
+  const bool deletes_absent = spec_.mode == SyncMode::full && spec_.delete_missing;
+  if (!pair_.target_is_empty && !deletes_absent) std::erase(rows_.conditions, pair_.live_rows);
+  switch (window_.kind) {
+    case ReadWindow::Kind::everything:
+      break;
+    case ReadWindow::Kind::at_or_above_value:
+      rows_.conditions.push_back(
+          at_or_above(*field_, lower_bound(*field_, pair_.known->value, *pair_.horizon, spec_)));
+      break;
+    case ReadWindow::Kind::written_since_position:
+      rows_.conditions.push_back(written_since(pair_.known->position.xmin));
+      break;
+  }
+}
+
+// What the horizon says that somebody should know.
+void TableSync::tell_horizon() const {
+  if (!pair_.horizon) return;
+  const std::string lookback = human_seconds(static_cast<double>(assumed_transaction_ms(spec_)) / 1000);
+  constexpr double long_ago = 3600;
+  if (pair_.horizon->standby)
+    tell(spec_, "the source is a standby, which does not show who writes",
+         "Transactions are taken to last no longer than the lookback of " + lookback + ".",
+         "Sync from the primary, or use sync_mode => 'xmin'.");
+  else if (pair_.horizon->hidden)
+    tell(spec_, "the source does not show this role how old other sessions' transactions are",
+         "They are taken to last no longer than the lookback of " + lookback + ".",
+         "On the source: GRANT pg_read_all_stats TO " + pair_.source->role() + ".");
+  if (pair_.horizon->untracked)
+    tell(spec_, "a session on the source has track_activities off",
+         "Transactions are taken to last no longer than the lookback of " + lookback + ".");
+  if (pair_.horizon->prepared)
+    tell(spec_, "a prepared transaction on the source keeps the watermark where it is", {},
+         "SELECT * FROM pg_prepared_xacts there, and COMMIT PREPARED or ROLLBACK PREPARED it.");
+  else if (pair_.horizon->oldest_seconds > long_ago)
+    tell(spec_, "a transaction on the source keeps the watermark from advancing",
+         "Process " + pair_.horizon->oldest_pid + " has had it open for " +
+             human_seconds(pair_.horizon->oldest_seconds) + ".");
+}
+
+// Rows that come from elsewhere carry times of elsewhere, and come late.
+void TableSync::check_feed() {
+  if (spec_.mode != SyncMode::incremental) return;
+  const remote::Feed feed = pair_.source->feed();
+  const std::string hint = "Use sync_mode => 'xmin', which goes by the transactions of the source itself.";
+  const std::string detail =
+      "Rows that arrive there late may carry an earlier " + spec_.incremental_field + " than was read.";
+  if (feed.subscription) tell(spec_, "the source is fed by a subscription", detail, hint);
+  if (!feed.tablesync) return;
+  if (feed.mode == name_of(SyncMode::incremental) && feed.field == spec_.incremental_field)
+    cap_ = feed.value;
+  else
+    tell(spec_, "the source is filled by a sync in " + feed.mode + " mode", detail, hint);
+}
+
+// ---- custom_count
+
+void TableSync::read_count() {
+  if (spec_.custom_count.empty()) return;
+  const std::string sql = remote::trimmed_query(spec_.custom_count);
+  int parameters = 0;
+  if (pair_.source->connection().describe(sql, parameters).size() != 1 || parameters > 0)
+    throw Error("42601", "custom_count must be one SELECT that returns one number");
+  const Rows rows = pair_.source->connection().query(sql);
+  const std::string count = rows.size() == 1 ? text_of(rows[0][0]) : "";
+  if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)
+    throw Error("42601", "custom_count must be one SELECT that returns one number",
+                "It returned " +
+                    (rows.size() == 1 ? "\"" + count + "\"" : std::to_string(rows.size()) + " rows") + ".");
+  counted_ = std::strtoll(count.c_str(), nullptr, 10);
+}
+
+// It counts what the sync is of; a run that reads a part of that can only be held to be less.
+void TableSync::check_count() const {
+  if (counted_ < 0) return;
+  const bool everything = window_.kind == ReadWindow::Kind::everything &&
+                          rows_.conditions.size() == pair_.all_rows.conditions.size();
+  if (everything ? pair_.counts.read == counted_ : pair_.counts.read <= counted_) return;
+  throw Error(sqlstate::wrong_state,
+              "custom_count says " + with_commas(counted_) + " rows, but the source returned " +
+                  with_commas(pair_.counts.read),
+              "Both were read in one snapshot.",
+              "Let custom_count count the rows of the same query, or leave it out.");
+}
+
+// ---- copy ----------------------------------------------------------------------------------------------
+
+void TableSync::copy() {
+  steps_.enter(Phase::copy,
+               window_.kind == ReadWindow::Kind::everything ? pair_.source->table().row_estimate : -1);
+  if (may_store_directly())
+    copy_into_target();
+  else
+    copy_into_stage();
+  for (const Column &column : pair_.target.columns)
+    if (column.identity != 0 && pair_.counts.inserted > 0) query(advance_identity(spec_.target, column.name));
+  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target))
+    execute(analyze(spec_.target));
+}
+
+// The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
+bool TableSync::may_store_directly() const {
+  return pair_.target_is_empty && pair_.exclusively_locked && !pair_.plan.converts() &&
+         (pair_.plan.key_proven || !pair_.plan.keyed());
+}
+
+void TableSync::copy_into_target() {
+  std::int64_t stored = 0;
+  {
+    remote::CopyOut stream(pair_.source->connection(), copy_out(rows_, pair_.plan));
+    stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, steps_.progress());
+    pair_.counts.read = pair_.counts.inserted = stream.rows();
+    pair_.counts.bytes = stream.bytes();
+  }
+  if (spec_.verify != VerifyMode::full) pair_.source->close();
+  check_count();
+  if (stored != pair_.counts.read)
+    throw Error(sqlstate::protocol_violation,
+                "\"" + display_name(spec_.target) + "\" did not take every row: of " +
+                    with_commas(pair_.counts.read) + " rows received, " + with_commas(stored) +
+                    " were stored",
+                "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(pair_.target), ", ") + ".",
+                "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
+                    display_name(spec_.target) + " DISABLE TRIGGER ....");
+  if (pair_.target_is_new) add_key();
+}
+
+void TableSync::add_key() {
+  if (!pair_.plan.target_key_pending) return;
+  steps_.enter(Phase::key);
+  constexpr std::int64_t worth_a_worker = 64
+                                          << 20;  // bytes: a worker's start costs what sorting a few MB does
+  execute(pair_.counts.bytes >= worth_a_worker ? add_primary_key_in_parallel(spec_.target, pair_.plan.key)
+                                               : add_primary_key(spec_.target, pair_.plan.key));
+}
+
+void TableSync::copy_into_stage() {
+  query(create_stage(stage_name, pair_.plan));
+  const bool everything = window_.kind == ReadWindow::Kind::everything;
+  std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_);
+  check_count();
+  if (everything && spec_.delete_missing) refuse_empty(staged);
+  if (!everything && spec_.delete_missing) {
+    stage_keys();
+    staged += fetch_absent_rows();
+  }
+  // The source has done its part: its transaction need not wait for ours.
+  if (spec_.verify != VerifyMode::full) pair_.source->close();
+  if (staged > 1000) query(analyze(stage_name));
+  if (pair_.target_is_new && pair_.plan.target_key_pending) {
+    execute(add_primary_key(spec_.target, pair_.plan.key));
+    pair_.target = describe_target(spec_.target);
+    pair_.plan =
+        plan_sync(pair_.source_table, pair_.target, pair_.plan.key, false, spec_.empty_string_as_null);
+  }
+  apply_stage(staged);
+}
+
+// The keys of all rows, in the same snapshot: what is not among them is gone.
+void TableSync::stage_keys() {
+  const SyncPlan keys = pair_.plan.key_alone();
+  query(create_stage(keys_name, keys));
+  const std::int64_t count = pair_.stage(keys_name, keys, pair_.all_rows);
+  refuse_empty(count);
+  query(analyze(keys_name));
+}
+
+// Rows that are there, and neither in the target nor among the changed ones: a key that was changed without
+// its field, say.
+std::int64_t TableSync::fetch_absent_rows() {
+  return pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+}
+
+void TableSync::refuse_empty(std::int64_t rows) const {
+  if (rows > 0 || pair_.target_is_empty || spec_.allow_empty) return;
+  const std::string there = text_of(query(count_rows(spec_.target)).at(0).at(0));
+  throw Error(sqlstate::wrong_state,
+              "refusing to delete all " + with_commas(std::atoll(there.c_str())) + " rows of \"" +
+                  display_name(spec_.target) + "\"",
+              "The source returned no rows.",
+              "If it is really empty now: options => '{\"allow_empty\": true}'.");
+}
+
+void TableSync::apply_stage(std::int64_t staged) {
+  const bool everything = window_.kind == ReadWindow::Kind::everything;
+  ApplyJob job{spec_,  pair_.plan,    pair_.target, staged, pair_.exclusively_locked,
+               steps_, Deletes::none, everything,   {}};
+  // A row that was rejected is on the source all the same: it must not seem to be gone.
+  if (spec_.delete_missing && everything && pair_.counts.rejected > 0)
+    tell(spec_, "deletes nothing, since rows were rejected", {},
+         "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
+  else if (spec_.delete_missing)
+    job.deletes = everything ? Deletes::absent_from_stage : Deletes::absent_from_keys;
+  if (!spec_.soft_delete_column.empty() && spec_.soft_delete_action == SoftDelete::remove &&
+      pair_.plan.keyed())
+    if (const Column *column = pair_.target.find_column(spec_.soft_delete_column))
+      job.marked = is_soft_deleted(*column, "s");
+  if (job.deletes == Deletes::none) job.stage_is_everything = false;
+  apply(job, pair_.counts);
+}
+
+// ---- watermark -----------------------------------------------------------------------------------------
+
+// What the next run may rely on: written with the rows, in the same transaction.
+void TableSync::advance() {
+  const Table &source = pair_.source->table();
+  if (window_.kind != ReadWindow::Kind::everything) watermark_ = *pair_.known;
+  watermark_.server = spec_.server;
+  watermark_.source = display_name(source.name);
+  watermark_.mode = spec_.mode;
+  watermark_.field = spec_.incremental_field;
+  watermark_.custom_select = spec_.custom_select;
+  watermark_.custom_where = spec_.custom_where;
+  watermark_.soft_delete_column = spec_.soft_delete_column;
+  watermark_.shape = shape_of(source);
+  watermark_.system_identifier = source.system_identifier;
+  watermark_.database_oid = source.database_oid;
+  watermark_.relation_oid = source.oid;
+  // A read by field does not see every change, so it proves nothing of transactions.
+  if (window_.kind != ReadWindow::Kind::at_or_above_value) watermark_.position = pair_.source->position();
+  if (spec_.mode != SyncMode::incremental) {
+    watermark_.value.clear();
+    watermark_.pending.clear();
+    return;
+  }
+  const bool from_stage = !may_store_directly();
+  advance_watermark(watermark_, *field_, quote_qualified(from_stage ? stage_name : spec_.target),
+                    *pair_.horizon, pair_.source->clock(), spec_, cap_);
+}
+
+// What the source had in the snapshot that was read, against what is here now.
+void TableSync::verify() {
+  steps_.enter(Phase::verify);
+  const std::int64_t read = pair_.counts.read;
+  Comparison found = compare(pair_, {}, spec_.max_differences);
+  pair_.counts.read = read;
+  pair_.source->close();
+  // Without a delete pass rows that are gone from the source may be here.
+  if (!spec_.delete_missing) found.extra = 0;
+  if (found.total() == 0) return;
+  throw Error(sqlstate::wrong_state,
+              "\"" + display_name(spec_.target) + "\" is not what the source is: " + tell_counts(found),
+              tell_first(found, pair_.plan),
+              "Nothing was changed by this run. SELECT * FROM verify_table(" + quote_literal(spec_.server) +
+                  ", " + quote_literal(spec_.source) + ", " + quote_literal(display_name(spec_.target)) +
+                  ", repair => true) mends it.");
+}
+
+void TableSync::record() { write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_); }
+
+std::string TableSync::told_watermark() const {
+  if (spec_.mode == SyncMode::full) return {};
+  return spec_.mode == SyncMode::xmin ? std::to_string(watermark_.position.xmin) : watermark_.value;
+}
+
+}  // namespace tablesync::pg

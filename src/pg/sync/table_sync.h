@@ -1,0 +1,61 @@
+// TableSync: the way of the rows of one table, from the source to the target, in one transaction here and one
+// there.
+//
+//   describe both sides -> plan -> choose the window -> copy into the target or the stage -> apply ->
+//   watermark
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/deparse_source.h"
+#include "core/incremental_field.h"
+#include "core/sync_spec.h"
+#include "core/watermark.h"
+#include "pg/sync/run_record.h"
+#include "pg/sync/run_steps.h"
+#include "pg/sync/table_pair.h"
+#include "pg/sync/work.h"
+
+namespace tablesync::pg {
+
+class TableSync final : public Work {
+ public:
+  TableSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
+      : pair_(spec, run_id, steps), spec_(spec), steps_(steps) {}
+
+  void run() override;
+  void record() override;
+  const RunCounts &counts() const override { return pair_.counts; }
+  std::string told_watermark() const override;
+
+ private:
+  void choose_rows();
+  void tell_horizon() const;
+  void check_feed();
+  void read_count();
+  void check_count() const;
+  void copy();
+  bool may_store_directly() const;
+  void copy_into_target();
+  void copy_into_stage();
+  void stage_keys();
+  std::int64_t fetch_absent_rows();
+  void refuse_empty(std::int64_t rows) const;
+  void add_key();
+  void apply_stage(std::int64_t staged);
+  void verify();
+  void advance();
+
+  TablePair pair_;
+  const SyncSpec &spec_;
+  RunSteps &steps_;
+  std::optional<IncrementalField> field_;
+  std::optional<std::string> cap_;  // of the watermark, where a sync fills the source in turn
+  std::int64_t counted_ = -1;       // what custom_count says; below 0: not given
+  ReadWindow window_;
+  SourceRows rows_;  // what this run reads of all rows
+  Watermark watermark_;
+};
+
+}  // namespace tablesync::pg

@@ -1,0 +1,151 @@
+#include "pg/sync/table_verify.h"
+
+#include "core/deparse.h"
+#include "core/deparse_verify.h"
+#include "core/error.h"
+#include "core/incremental_field.h"
+#include "core/text.h"
+#include "pg/server/spi.h"
+#include "pg/sync/apply.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+
+void TableVerify::run() {
+  steps_.enter(Phase::describe);
+  take_definition();
+  pair_.emplace(spec_, run_id_, steps_);
+  pair_->open(false);
+  pending_ = choose_pending();
+  steps_.enter(Phase::verify);
+  found_ = compare(*pair_, pending_, spec_.max_differences);
+  counts_.read = found_.source_rows;
+  counts_.rejected = pair_->counts.rejected;
+  counts_.unchanged = found_.target_rows - found_.extra - found_.different;
+  if (spec_.command == Command::repair) repair();
+  if (pair_->source) pair_->source->close();
+}
+
+// What the target was filled by is what it is compared with, where the call does not say otherwise.
+void TableVerify::take_definition() {
+  const bool given =
+      !spec_.custom_select.empty() || !spec_.custom_where.empty() || !spec_.soft_delete_column.empty();
+  const unsigned int oid = find_target(spec_.target, false);
+  if (given || oid == 0) return;
+  const std::optional<Watermark> known = read_watermark(std::to_string(oid));
+  if (!known || known->server != spec_.server) return;
+  spec_.custom_select = known->custom_select;
+  spec_.custom_where = known->custom_where;
+  spec_.soft_delete_column = known->soft_delete_column;
+}
+
+// The rows that the next sync would read: the target need not have them yet.
+std::string TableVerify::choose_pending() {
+  const std::optional<Watermark> &known = pair_->known;
+  if (!known || !pair_->source || known->mode == SyncMode::full) return {};
+  const auto switch_point = [&](int timeline) { return pair_->source->switch_point(timeline); };
+  if (known->mode == SyncMode::incremental && !known->value.empty()) {
+    const Column *const column = pair_->source_table.find_column(known->field);
+    if (column == nullptr) return {};
+    const bool text =
+        column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
+    return at_or_above(find_incremental_field(pair_->source_table, known->field, text ? "yyyymmdd" : ""),
+                       known->value);
+  }
+  if (proves_position(*known, pair_->source_table, pair_->source->position(), switch_point))
+    return written_since(known->position.xmin);
+  tell(spec_, "all rows are compared, since the watermark is of another history of the source");
+  return {};
+}
+
+void TableVerify::repair() {
+  const std::int64_t wanted = found_.missing + found_.different;
+  constexpr std::int64_t worth_a_sync = 1'000'000;
+  if (wanted > worth_a_sync)
+    throw Error(sqlstate::wrong_state,
+                "refusing to repair " + with_commas(wanted) + " rows of \"" + display_name(spec_.target) +
+                    "\" one by one",
+                tell_counts(found_) + ".", "A full sync does it faster: sync_mode => 'full'.");
+  if (!pair_->plan.keyed() && found_.total() > 0)
+    throw Error(sqlstate::invalid_key,
+                "there is no key to repair the rows of \"" + display_name(spec_.target) + "\" by",
+                tell_counts(found_) + ".", "Run a full sync, which compares rows without a key too.");
+  refuse_many_deletes();
+  if (pair_->counts.rejected > 0 && found_.extra > 0)
+    throw Error(sqlstate::wrong_state,
+                "refusing to delete rows of \"" + display_name(spec_.target) + "\" that only seem to be gone",
+                with_commas(pair_->counts.rejected) +
+                    " rows of the source could not be converted, and may be among them.",
+                "Mend them on the source, or convert them in custom_select.");
+  if (found_.extra > 0) {
+    steps_.enter(Phase::remove, found_.extra);
+    const auto deleted = static_cast<std::int64_t>(execute(delete_extra(pair_->target.name, pair_->plan)));
+    if (deleted != found_.extra)
+      throw Error(sqlstate::protocol_violation,
+                  "\"" + display_name(spec_.target) + "\" did not let every row go: of " +
+                      with_commas(found_.extra) + " rows, " + with_commas(deleted) + " were deleted");
+    counts_.deleted = deleted;
+  }
+  if (wanted > 0) {
+    std::int64_t staged = found_.source_rows;
+    if (!pair_->plan.converts()) {
+      query(create_stage(stage_name, pair_->plan));
+      staged = pair_->stage_by_key(query(list_keys_to_fetch(pair_->plan.key.size())));
+      if (staged != wanted)
+        throw Error(
+            sqlstate::protocol_violation,
+            "of " + with_commas(wanted) + " rows that the source has, it returned " + with_commas(staged));
+    }
+    RunCounts written;
+    apply({spec_,
+           pair_->plan,
+           pair_->target,
+           staged,
+           pair_->exclusively_locked,
+           steps_,
+           Deletes::none,
+           false,
+           {}},
+          written);
+    counts_.inserted = written.inserted;
+    counts_.updated = written.updated;
+  }
+  start_anew();
+}
+
+void TableVerify::refuse_many_deletes() const {
+  const double allowed = spec_.max_delete_fraction * static_cast<double>(found_.target_rows);
+  if (found_.extra == 0 || static_cast<double>(found_.extra) <= allowed) return;
+  if (found_.source_rows == 0 && spec_.allow_empty) return;
+  throw Error(sqlstate::wrong_state,
+              "refusing to delete " + with_commas(found_.extra) + " of " + with_commas(found_.target_rows) +
+                  " rows of \"" + display_name(spec_.target) + "\"",
+              "The source has no rows by these keys; that is more than max_delete_fraction allows. Nothing "
+              "was changed.",
+              "If it is meant: options => '{\"max_delete_fraction\": 1}'.");
+}
+
+// All rows were compared and mended: the target is the source as this snapshot saw it, whatever history the
+// watermark was of.
+void TableVerify::start_anew() {
+  if (!pending_.empty() || !pair_->source || !pair_->known) return;
+  const Table &source = pair_->source->table();
+  watermark_ = pair_->known;
+  watermark_->shape = shape_of(source);
+  watermark_->system_identifier = source.system_identifier;
+  watermark_->database_oid = source.database_oid;
+  watermark_->relation_oid = source.oid;
+  watermark_->position = pair_->source->position();
+}
+
+void TableVerify::record() {
+  record_differences(run_id_, spec_, found_.listed);
+  if (watermark_) write_watermark(run_id_, spec_, pair_->target.oid, *watermark_);
+}
+
+Row TableVerify::told() const {
+  return {std::to_string(found_.source_rows), std::to_string(found_.missing), std::to_string(found_.extra),
+          std::to_string(found_.different)};
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,42 @@
+// TableVerify: compares a table with what it was filled from, and mends it where asked.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pg/sync/compare.h"
+#include "pg/sync/table_pair.h"
+#include "pg/sync/work.h"
+
+namespace tablesync::pg {
+
+class TableVerify final : public Work {
+ public:
+  TableVerify(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
+      : spec_(spec), run_id_(run_id), steps_(steps) {}
+
+  void run() override;
+  void record() override;
+  const RunCounts &counts() const override { return counts_; }
+  std::string told_watermark() const override { return {}; }
+  // Rows compared, then missing, extra and different ones.
+  Row told() const override;
+
+ private:
+  void take_definition();
+  std::string choose_pending();
+  void repair();
+  void refuse_many_deletes() const;
+  void start_anew();
+
+  SyncSpec spec_;
+  std::int64_t run_id_;
+  RunSteps &steps_;
+  std::optional<TablePair> pair_;
+  std::string pending_;
+  Comparison found_;
+  RunCounts counts_;
+  std::optional<Watermark> watermark_;  // to be written
+};
+
+}  // namespace tablesync::pg

@@ -1,0 +1,102 @@
+// The SQL function verify_table(). It validates, hands over to a worker, waits, and returns what was found;
+// the work is in table_verify.cpp.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+}
+
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/sync_spec.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/guc.h"
+#include "pg/server/sql_call.h"
+#include "pg/server/worker.h"
+#include "pg/sync/call_arguments.h"
+#include "pg/sync/run_record.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+namespace {
+
+enum Argument {
+  arg_server,
+  arg_source,
+  arg_target,
+  arg_primary_key,
+  arg_custom_select,
+  arg_custom_where,
+  arg_repair,
+  arg_memory_limit_mb,
+  arg_options,
+};
+
+SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
+  SyncSpec spec;
+  spec.command = bool_argument(fcinfo, arg_repair).value_or(false) ? Command::repair : Command::verify;
+  spec.server = name_argument(fcinfo, arg_server).value_or("");
+  spec.source = required(text_argument(fcinfo, arg_source), "source table");
+  const std::string target = required(text_argument(fcinfo, arg_target), "target table");
+  spec.primary_key = text_array_argument(fcinfo, arg_primary_key);
+  spec.custom_select = sql_text(text_argument(fcinfo, arg_custom_select), "custom_select");
+  spec.custom_where = sql_text(text_argument(fcinfo, arg_custom_where), "custom_where");
+  check_range("memory_limit_mb", int_argument(fcinfo, arg_memory_limit_mb), 16, 65536);
+  spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
+  spec.on_bad_row = OnBadRow::reject;
+  take_options(spec, jsonb_argument(fcinfo, arg_options));
+  if (spec.server.empty()) {
+    // SQL of a user never runs here by our hand: a view does what it would do.
+    if (!spec.custom_select.empty() || !spec.custom_where.empty())
+      throw Error(sqlstate::invalid_parameter, "custom_select and custom_where need a server", {},
+                  "For two tables of this database, compare with a view.");
+    // Its name is looked up here, with the caller's search_path.
+    const QualifiedName source = resolve_target(spec.source);
+    spec.source = display_name(source);
+  } else {
+    sql_name(spec.source);  // that it is a name at all
+  }
+  spec.target = resolve_target(target);
+  take_session_settings(spec);
+  return spec;
+}
+
+void tell_result(const SyncSpec &spec, const Row &row) {
+  const auto count = [&](size_t n) { return with_commas(std::atoll(text_of(row.at(n)).c_str())); };
+  const bool repaired = spec.command == Command::repair;
+  std::string text = display_name(spec.target.name) + ": " + count(10) + " rows compared, " + count(11) +
+                     " missing, " + count(13) + " different, " + count(12) + " extra";
+  if (repaired) text += "; " + count(3) + " inserted, " + count(4) + " updated, " + count(5) + " deleted";
+  if (text_of(row.at(7)) != "0") text += "; " + count(7) + " rejected";
+  text += " in " + human_seconds(std::atof(text_of(row.at(9)).c_str())) + " (run " + text_of(row.at(0)) + ")";
+  call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
+}
+
+Rows verify(FunctionCallInfo fcinfo) {
+  check_may_launch("verify_table");
+  const SyncSpec spec = spec_from_arguments(fcinfo);
+  if (!spec.server.empty()) connection_options(connection_source(spec.server));
+  if (const unsigned int oid = find_target(spec.target, false); oid != 0) check_not_locked_here(oid);
+  const Row row = run_in_worker({"tablesync_sync_worker", "pg_tablesync verify " + describe_spec(spec),
+                                 display_name(spec.target.name), serialize(spec)});
+  if (text_of(row.at(1)) == "skipped")
+    throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");
+  tell_result(spec, row);
+  return find_differences(std::atoll(text_of(row.at(0)).c_str()));
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_verify_table);
+
+Datum tablesync_verify_table(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::set_result(fcinfo, pg::verify(fcinfo)); });
+}
+}
