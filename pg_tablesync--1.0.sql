@@ -46,9 +46,12 @@ CREATE TABLE tablesync.run (
   context pg_catalog.text,
   worker_pid pg_catalog.int4 NOT NULL,
   worker_start pg_catalog.timestamptz NOT NULL,
-  shared_memory pg_catalog.int8 NOT NULL
+  shared_memory pg_catalog.int8 NOT NULL,
+  first_xid pg_catalog.int8,
+  next_xid pg_catalog.int8
 );
 COMMENT ON TABLE tablesync.run IS 'One row per run, committed before its work begins; success is committed with the data';
+COMMENT ON COLUMN tablesync.run.first_xid IS 'The transaction that wrote the rows; it and its subtransactions are below next_xid';
 COMMENT ON COLUMN tablesync.run.shared_memory IS 'Handle of the segment that holds the live counters while the run lasts';
 CREATE INDEX run_finished_at ON tablesync.run (finished_at);
 CREATE INDEX run_running ON tablesync.run (target) WHERE status OPERATOR(pg_catalog.=) 'running';
@@ -209,6 +212,32 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'tablesync_run_sync';
 COMMENT ON PROCEDURE @extschema@.run_sync IS
   'sync_table() for long work: holds no snapshot while it waits, so that vacuum can go on';
 
+CREATE FUNCTION @extschema@.sync_plan(
+  server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
+  sync_mode pg_catalog.text DEFAULT 'full',
+  primary_key pg_catalog.text[] DEFAULT NULL,
+  incremental_field pg_catalog.text DEFAULT NULL,
+  incremental_field_type pg_catalog.text DEFAULT NULL,
+  custom_select pg_catalog.text DEFAULT NULL,
+  custom_where pg_catalog.text DEFAULT NULL,
+  custom_count pg_catalog.text DEFAULT NULL,
+  delete_missing pg_catalog.bool DEFAULT NULL,
+  batch_size pg_catalog.int4 DEFAULT NULL,
+  chunk_mode pg_catalog.bool DEFAULT NULL,
+  enable_checkpoint pg_catalog.bool DEFAULT true,
+  parallel_workers pg_catalog.int4 DEFAULT 1,
+  memory_limit_mb pg_catalog.int4 DEFAULT NULL,
+  max_retries pg_catalog.int4 DEFAULT NULL,
+  target_server pg_catalog.name DEFAULT NULL,
+  verify pg_catalog.text DEFAULT 'count',
+  wait pg_catalog.bool DEFAULT true,
+  options pg_catalog.jsonb DEFAULT NULL,
+  OUT item pg_catalog.text, OUT value pg_catalog.text, OUT state pg_catalog.text, OUT fix pg_catalog.text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_sync_plan';
+COMMENT ON FUNCTION @extschema@.sync_plan IS
+  'What sync_table() would do with the same arguments, and what stands in its way; does nothing';
+
 CREATE FUNCTION @extschema@.verify_table(
   server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
   primary_key pg_catalog.text[] DEFAULT NULL,
@@ -222,6 +251,14 @@ RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_verify_table';
 COMMENT ON FUNCTION @extschema@.verify_table IS
   'Compares a table with what it was synced from: one row per difference; repair => true mends them';
+
+CREATE FUNCTION @extschema@.explain_row(
+  target pg_catalog.text, VARIADIC key pg_catalog.text[],
+  OUT item pg_catalog.text, OUT value pg_catalog.text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_explain_row';
+COMMENT ON FUNCTION @extschema@.explain_row IS
+  'Why a row is, or is not, in a target: where it is, which run wrote it, what keeps it out';
 
 CREATE FUNCTION @extschema@.wait_run(
   run pg_catalog.int8, timeout pg_catalog.interval DEFAULT NULL,
@@ -298,7 +335,7 @@ BEGIN
   EXECUTE format(
     'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
   EXECUTE format(
-    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.verify_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
@@ -311,7 +348,7 @@ DECLARE
 BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
-    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.verify_table, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
     'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
@@ -319,7 +356,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.verify_table, @extschema@.wait_run, @extschema@.cancel_run,
+REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
+  @extschema@.explain_row, @extschema@.wait_run, @extschema@.cancel_run,
   @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.refuse_value, tablesync.fdw_validator,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

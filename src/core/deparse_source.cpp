@@ -103,21 +103,24 @@ std::string copy(const std::string &what) { return "COPY " + what + " TO STDOUT 
 std::string copy_out(const SourceRows &rows, const SyncPlan &plan) {
   const Table &source = *rows.table;
   bool plain = source.kind == 'r' && !source.has_children && rows.query.empty() && rows.conditions.empty();
-  std::vector<std::string> names, reads;
+  std::vector<std::string> names;
   for (const ColumnPlan &column : plan.columns) {
     names.push_back(quote_identifier(column.name));
-    reads.push_back(column.read);
     plain = plain && column.read == names.back() && !source.find_column(column.name)->generated;
   }
   // COPY of a table leaves out children and generated columns, so it serves plain tables only.
   if (plain) return copy(quote_qualified(source.name) + " (" + join(names, ", ") + ")");
-  return copy(in_parentheses(selection(rows, join(reads, ", "))));
+  return copy(in_parentheses(select_of(rows, plan)));
+}
+
+std::string select_of(const SourceRows &rows, const SyncPlan &plan) {
+  std::vector<std::string> reads;
+  for (const ColumnPlan &column : plan.columns) reads.push_back(column.read);
+  return selection(rows, join(reads, ", "));
 }
 
 std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan) {
-  std::vector<std::string> reads;
-  for (const ColumnPlan &column : plan.columns) reads.push_back(column.read);
-  return "INSERT INTO " + quote_qualified(name) + " " + selection(rows, join(reads, ", "));
+  return "INSERT INTO " + quote_qualified(name) + " " + select_of(rows, plan);
 }
 
 std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows &keys) {

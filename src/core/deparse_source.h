@@ -41,6 +41,8 @@ struct SourceRows {
 
 // COPY ... TO STDOUT in binary format of the planned columns.
 std::string copy_out(const SourceRows &rows, const SyncPlan &plan);
+// The query in it, as text: what EXPLAIN takes.
+std::string select_of(const SourceRows &rows, const SyncPlan &plan);
 // The same rows into a table, where the source is this database.
 std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan);
 // A condition over the source's rows: those whose key is one of these, each the texts of its columns.

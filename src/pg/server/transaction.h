@@ -58,6 +58,19 @@ bool in_subtransaction(F f, H handles) {
   return false;
 }
 
+// Runs f in a subtransaction and undoes all that it did, whether it fails or not.
+template <typename F>
+void in_discarded_subtransaction(F f) {
+  const detail::Subtransaction outer = detail::start_subtransaction();
+  try {
+    f();
+  } catch (const Error &) {
+    detail::abort_subtransaction(outer);
+    throw;
+  }
+  detail::abort_subtransaction(outer);
+}
+
 namespace detail {
 // Runs f, then `leave`, also where f throws.
 template <typename F, typename C>

@@ -1,6 +1,12 @@
 // What the SQL functions that start a run make of their arguments, alike.
 #pragma once
 
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+}
+
 #include <optional>
 #include <string>
 
@@ -18,5 +24,9 @@ void check_range(const char *name, std::optional<int> value, int low, int high);
 void take_options(SyncSpec &spec, const std::optional<std::string> &json);
 // Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.
 void take_session_settings(SyncSpec &spec);
+
+// The arguments of sync_table, run_sync and sync_plan, which are the same. Throws 22004, 22023, 42601, 0A000.
+SyncSpec sync_spec_from(FunctionCallInfo fcinfo);
+inline constexpr int sync_arg_wait = 19;  // the one that is not of the spec
 
 }  // namespace tablesync::pg

@@ -3,11 +3,14 @@
 extern "C" {
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 }
 
 #include <cstdlib>
 
+#include "pg/server/airlock.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
@@ -51,18 +54,24 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
     return end.error != nullptr ? optional_text(end.error->*field) : Cell();
   };
   const RunCounts &counts = end.counts;
+  // By these a row of the target is known to be of this run.
+  const bool wrote = std::string_view(end.status) == "succeeded";
+  const FullTransactionId first = call([] { return GetTopFullTransactionId(); });
+  const FullTransactionId next = call([] { return ReadNextFullTransactionId(); });
+  const auto xid = [&](std::uint64_t id) { return wrote ? Cell(std::to_string(id)) : Cell(); };
   write(
       "UPDATE tablesync.run SET status = $2, finished_at = clock_timestamp(), rows_read = $3::int8, "
       "rows_inserted = $4::int8, rows_updated = $5::int8, rows_deleted = $6::int8, rows_unchanged = "
       "$7::int8, "
       "rows_rejected = $8::int8, bytes_read = $9::int8, sqlstate = $10, message = $11, detail = $12, hint = "
       "$13, "
-      "context = $14, watermark = $15 WHERE run_id = $1::int8",
+      "context = $14, watermark = $15, first_xid = $16::int8, next_xid = $17::int8 WHERE run_id = $1::int8",
       {std::to_string(run_id), std::string(end.status), std::to_string(counts.read),
        std::to_string(counts.inserted), std::to_string(counts.updated), std::to_string(counts.deleted),
        std::to_string(counts.unchanged), std::to_string(counts.rejected), std::to_string(counts.bytes),
        said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail),
-       said(&Diagnostics::hint), said(&Diagnostics::context), optional_text(end.watermark)});
+       said(&Diagnostics::hint), said(&Diagnostics::context), optional_text(end.watermark),
+       xid(U64FromFullTransactionId(first)), xid(U64FromFullTransactionId(next))});
   int step_no = 1;
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }

@@ -14,13 +14,17 @@
 
 namespace tablesync::pg {
 
-void TableSync::run() {
+void TableSync::prepare() {
   steps_.enter(Phase::describe);
   pair_.open(true);
   choose_rows();
   tell_horizon();
   check_feed();
   read_count();
+}
+
+void TableSync::run() {
+  prepare();
   copy();
   advance();
   if (spec_.verify == VerifyMode::full) verify();

@@ -1,0 +1,225 @@
+// The SQL function explain_row(): where a row is, which run wrote it, and what keeps it out.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+}
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/deparse_source.h"
+#include "core/error.h"
+#include "core/incremental_field.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/spi.h"
+#include "pg/server/sql_call.h"
+#include "pg/sync/call_arguments.h"
+#include "pg/sync/run_record.h"
+#include "pg/sync/target.h"
+#include "remote/source.h"
+
+namespace tablesync::pg {
+namespace {
+
+class Explainer {
+ public:
+  Explainer(const QualifiedName &target, const std::vector<std::string> &key)
+      : target_(describe_readable(quote_qualified(target))), values_(key) {
+    choose_key();
+  }
+
+  Rows run() {
+    look_here();
+    look_at_records();
+    if (known_) look_there();
+    say("verdict", verdict());
+    return lines_;
+  }
+
+ private:
+  void say(const std::string &item, const std::string &value) { lines_.push_back({item, value}); }
+
+  void choose_key() {
+    for (const UniqueKey &candidate : target_.keys)
+      if (key_.empty() && candidate.columns.size() == values_.size()) key_ = candidate.columns;
+    if (!key_.empty()) return;
+    const UniqueKey *primary = target_.primary_key();
+    throw Error(sqlstate::invalid_key,
+                "\"" + display_name(target_.name) + "\" has no unique key of " +
+                    std::to_string(values_.size()) + (values_.size() == 1 ? " column" : " columns"),
+                {}, primary == nullptr ? "" : "Its primary key is (" + join(primary->columns, ", ") + ").");
+  }
+
+  void look_here() {
+    std::vector<std::string> conditions;
+    for (size_t n = 0; n < key_.size(); ++n)
+      conditions.push_back("t." + quote_identifier(key_[n]) + " = CAST($" + std::to_string(n + 1) + " AS " +
+                           target_.find_column(key_[n])->sql_type + ")");
+    const Rows rows = query("SELECT t.xmin::pg_catalog.text, pg_catalog.to_jsonb(t)::pg_catalog.text FROM " +
+                                quote_qualified(target_.name) + " AS t WHERE " + join(conditions, " AND "),
+                            Row(values_.begin(), values_.end()));
+    here_ = !rows.empty();
+    say("target", here_ ? "there: " + text_of(rows[0][1]) : "not there");
+    if (here_) say("written by", writer(text_of(rows[0][0])));
+  }
+
+  // The run whose transaction, or one of its subtransactions, wrote the row.
+  std::string writer(const std::string &xmin) const {
+    const Rows runs = query(
+        "SELECT r.run_id, r.command, r.finished_at FROM tablesync.run r WHERE r.target = $1 AND r.first_xid "
+        "IS NOT NULL "
+        "AND ($2::int8 - r.first_xid % 4294967296 + 4294967296) % 4294967296 < r.next_xid - r.first_xid "
+        "ORDER BY r.run_id DESC LIMIT 1",
+        {display_name(target_.name), xmin});
+    if (runs.empty()) return "no run that is on record (transaction " + xmin + ")";
+    return "run " + text_of(runs[0][0]) + " of " + text_of(runs[0][1]) + ", which ended " +
+           text_of(runs[0][2]);
+  }
+
+  void look_at_records() {
+    // As the current user: the policies decide what there is to see.
+    if (!query("SELECT FROM tablesync.watermark w WHERE w.target_oid = $1::oid", {target_.oid}).empty())
+      known_ = read_watermark(target_.oid);
+    const std::string name = display_name(target_.name);
+    const Rows last = query(
+        "SELECT r.run_id, r.status, r.started_at, r.message FROM tablesync.run r WHERE r.target = $1 AND "
+        "r.command = "
+        "'sync_table' ORDER BY r.run_id DESC LIMIT 1",
+        {name});
+    if (!last.empty())
+      say("last sync", "run " + text_of(last[0][0]) + ", " + text_of(last[0][1]) + ", begun " +
+                           text_of(last[0][2]) + (last[0][3] ? ": " + text_of(last[0][3]) : ""));
+    std::vector<std::string> arguments;
+    Row parameters{name};
+    for (const std::string &value : values_) {
+      parameters.push_back(value);
+      arguments.push_back("$" + std::to_string(parameters.size()));
+    }
+    const Rows rejects = query(
+        "SELECT j.run_id, j.column_name, j.message FROM tablesync.reject j WHERE j.target = $1 AND j.row_key "
+        "= "
+        "(ROW(" +
+            join(arguments, ", ") + ")::record)::text ORDER BY j.reject_id DESC LIMIT 1",
+        parameters);
+    rejected_ = !rejects.empty();
+    if (rejected_)
+      say("rejected", "by run " + text_of(rejects[0][0]) + ", column \"" + text_of(rejects[0][1]) +
+                          "\": " + text_of(rejects[0][2]));
+    if (!known_) return;
+    say("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
+    if (known_->mode == SyncMode::incremental)
+      say("watermark",
+          known_->field + (known_->value.empty() ? ": nothing is proven yet" : " = " + known_->value));
+    if (known_->mode == SyncMode::xmin)
+      say("watermark", "transaction " + std::to_string(known_->position.xmin));
+  }
+
+  void look_there() {
+    try {
+      ask_source();
+    } catch (const Error &error) {
+      const Diagnostics &said = error.diagnostics();
+      if (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown) throw;
+      say("source", "cannot be asked: " + said.message);
+    }
+  }
+
+  void ask_source() {
+    remote::Source source(host_, connection_settings(known_->server));
+    source.find(known_->source);
+    source.open();
+    source.use_path_of_role();
+    if (!known_->custom_select.empty()) source.describe_query(remote::trimmed_query(known_->custom_select));
+    SyncPlan plan;
+    plan.key = key_;
+    for (const std::string &column : key_)
+      if (source.table().find_column(column) == nullptr)
+        return say("source", "has no column \"" + column + "\" to find it by");
+    const auto has = [&](const std::string &condition) {
+      SourceRows rows{&source.table(), remote::trimmed_query(known_->custom_select), {}};
+      rows.conditions.push_back(key_is_one_of(source.table(), plan, {Row(values_.begin(), values_.end())}));
+      if (!condition.empty()) rows.conditions.push_back(condition);
+      return !source.connection().query(select_of(rows, plan)).empty();
+    };
+    asked_ = true;
+    there_ = has("");
+    say("source", there_ ? "there" : known_->custom_select.empty() ? "not there" : "not in custom_select");
+    if (!there_) return;
+    filtered_ = !known_->custom_where.empty() && !has(known_->custom_where);
+    if (filtered_) say("filter", "custom_where leaves it out: " + known_->custom_where);
+    if (const Column *column = source.table().find_column(known_->soft_delete_column))
+      marked_ = has(is_soft_deleted(*column, ""));
+    if (marked_) say("marked", "as deleted, by " + known_->soft_delete_column);
+    waiting_ = is_waiting(source, has);
+    if (waiting_) say("waiting", "it was written after what the last sync has proven: the next one reads it");
+  }
+
+  template <typename Has>
+  bool is_waiting(remote::Source &source, Has has) const {
+    if (known_->mode == SyncMode::incremental && !known_->value.empty()) {
+      const Column *column = source.table().find_column(known_->field);
+      if (column == nullptr) return false;
+      const bool text =
+          column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
+      return has(at_or_above(find_incremental_field(source.table(), known_->field, text ? "yyyymmdd" : ""),
+                             known_->value));
+    }
+    if (known_->mode != SyncMode::xmin) return false;
+    const auto switch_point = [&](int timeline) { return source.switch_point(timeline); };
+    return proves_position(*known_, source.table(), source.position(), switch_point) &&
+           has(written_since(known_->position.xmin));
+  }
+
+  std::string verdict() const {
+    if (!known_)
+      return here_ ? "it is here; no sync of this target is known to you"
+                   : "no sync of this target is known to you";
+    if (!asked_) return "the source could not be asked";
+    if (here_ && there_)
+      return filtered_  ? "it is here from before it left the filter: a delete pass removes it "
+                          "(delete_missing => true)"
+             : marked_  ? "it is here and marked as deleted there: the next sync that reads it removes it"
+             : waiting_ ? "it is here; a later change may still be on its way"
+                        : "it is where it should be; verify_table() says whether it is the same";
+    if (here_) return "it is gone from the source: a delete pass removes it (delete_missing => true)";
+    if (!there_) return "it is on neither side";
+    if (filtered_) return "the filter keeps it out";
+    if (marked_) return "it is marked as deleted on the source";
+    if (rejected_) return "it was rejected: see tablesync.reject";
+    if (waiting_) return "the next sync brings it";
+    return "it is missing: SELECT * FROM verify_table(..., repair => true) brings it";
+  }
+
+  Table target_;
+  std::vector<std::string> values_, key_;
+  std::optional<Watermark> known_;
+  LatchHost host_;
+  bool here_ = false, there_ = false, asked_ = false, rejected_ = false, filtered_ = false, marked_ = false,
+       waiting_ = false;
+  Rows lines_;
+};
+
+Rows explain(FunctionCallInfo fcinfo) {
+  const QualifiedName target = resolve_target(required(text_argument(fcinfo, 0), "target table"));
+  const std::vector<std::string> key = text_array_argument(fcinfo, 1);
+  if (key.empty())
+    throw Error(sqlstate::null_not_allowed, "key must not be null", {}, "explain_row('raw.orders', '42')");
+  return Explainer(target, key).run();
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_explain_row);
+
+Datum tablesync_explain_row(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::set_result(fcinfo, pg::explain(fcinfo)); });
+}
+}

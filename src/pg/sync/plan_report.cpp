@@ -1,0 +1,284 @@
+// The SQL function sync_plan(): what sync_table() would do with the same arguments, and what stands in its
+// way. It prepares the sync as the worker would, in this session, and undoes it.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+}
+
+#include <sys/statvfs.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/deparse.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/session_option.h"
+#include "pg/server/spi.h"
+#include "pg/server/sql_call.h"
+#include "pg/server/transaction.h"
+#include "pg/sync/call_arguments.h"
+#include "pg/sync/table_sync.h"
+
+namespace tablesync::pg {
+namespace {
+
+// The lines: item, value, state (ok, warning, error or NULL for what is only told), what to run.
+class Report {
+ public:
+  void tell(const std::string &item, const std::string &value) { add(item, value, {}, {}); }
+  void ok(const std::string &item, const std::string &value) { add(item, value, "ok", {}); }
+  void warn(const std::string &item, const std::string &value, const std::string &fix) {
+    add(item, value, "warning", fix);
+  }
+  void fail(const std::string &item, const Diagnostics &said) {
+    add(item, said.message + (said.detail.empty() ? "" : " (" + said.detail + ")"), "error", said.hint);
+  }
+  const Rows &rows() const { return rows_; }
+
+ private:
+  void add(const std::string &item, const std::string &value, const std::string &state,
+           const std::string &fix) {
+    const auto cell = [](const std::string &text) { return text.empty() ? Cell() : Cell(text); };
+    rows_.push_back({item, cell(value), cell(state), cell(fix)});
+  }
+  Rows rows_;
+};
+
+std::string ask_source(TablePair &pair, const std::string &sql,
+                       const std::vector<std::string> &parameters = {}) {
+  const Rows rows = pair.source->connection().query(sql, parameters);
+  return rows.empty() || rows[0].empty() ? "" : text_of(rows[0][0]);
+}
+
+std::string ask_here(const std::string &sql) {
+  const Rows rows = query(sql);
+  return rows.empty() ? "" : text_of(rows[0].at(0));
+}
+
+class Planner {
+ public:
+  Planner(const SyncSpec &spec, Report &report) : spec_(spec), report_(report), sync_(spec, 0, steps_) {}
+
+  void run() {
+    sync_.prepare();
+    tell_source();
+    tell_window();
+    tell_target();
+    if (pair().horizon) tell_horizon();
+    tell_environment();
+  }
+
+ private:
+  TablePair &pair() { return sync_.pair(); }
+
+  void tell_source() {
+    const Table &source = pair().source->table();
+    report_.ok("connection", "PostgreSQL " + pair().source->connection().server_version_text() + " as " +
+                                 pair().source->role());
+    report_.ok("source",
+               display_name(source.name) +
+                   (source.row_estimate < 0 ? "" : ", about " + with_commas(source.row_estimate) + " rows") +
+                   ", " +
+                   human_bytes(std::atoll(
+                       ask_source(pair(), "SELECT pg_catalog.pg_table_size($1::pg_catalog.oid)", {source.oid})
+                           .c_str())));
+    const bool superuser =
+        ask_source(pair(),
+                   "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) "
+                   "current_user") == "t";
+    if (superuser)
+      report_.warn("role on the source", "a superuser: it may do far more than read",
+                   "CREATE ROLE reader LOGIN PASSWORD '...'; GRANT SELECT ON " + display_name(source.name) +
+                       " TO reader; and name it in the user mapping.");
+    else
+      report_.ok("role on the source", "may read the table");
+  }
+
+  void tell_window() {
+    std::string reads = "everything";
+    if (sync_.window().kind == ReadWindow::Kind::at_or_above_value)
+      reads = "rows whose " + spec_.incremental_field + " is at or above " + pair().known->value;
+    if (sync_.window().kind == ReadWindow::Kind::written_since_position)
+      reads = "rows written since transaction " + std::to_string(pair().known->position.xmin);
+    if (!sync_.window().why.empty()) reads += ", since " + sync_.window().why;
+    report_.tell("mode", std::string(name_of(spec_.mode)) + ": reads " + reads);
+    const std::string statement = copy_out(sync_.rows(), pair().plan);
+    report_.tell("statement on the source", statement);
+    tell_estimate();
+    if (sync_.field() && spec_.custom_select.empty()) tell_field_index();
+  }
+
+  // The planner of the source: rows and the width of a row.
+  void tell_estimate() {
+    const std::string plan =
+        ask_source(pair(), "EXPLAIN (FORMAT JSON) " + select_of(sync_.rows(), pair().plan));
+    const Rows numbers = query(
+        "SELECT $1::pg_catalog.json #>> '{0,Plan,Plan Rows}', $1::pg_catalog.json #>> '{0,Plan,Plan Width}'",
+        {plan});
+    const std::int64_t rows = std::atoll(text_of(numbers.at(0).at(0)).c_str());
+    bytes_ = rows * std::atoll(text_of(numbers[0].at(1)).c_str());
+    report_.tell("estimate", "about " + with_commas(rows) + " rows, " + human_bytes(bytes_));
+  }
+
+  void tell_field_index() {
+    const std::string there = ask_source(
+        pair(),
+        "SELECT i.indexrelid::pg_catalog.regclass FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a "
+        "ON a.attrelid "
+        "OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) i.indkey[0] WHERE i.indrelid "
+        "OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name "
+        "AND "
+        "i.indisvalid AND i.indpred IS NULL LIMIT 1",
+        {pair().source->table().oid, sync_.field()->name});
+    const std::string column = display_name(sync_.field()->name);
+    if (there.empty())
+      report_.warn(
+          "index on " + column, "none: every run reads the whole table there",
+          "CREATE INDEX CONCURRENTLY ON " + display_name(pair().source->table().name) + " (" + column + ");");
+    else
+      report_.ok("index on " + column, there);
+  }
+
+  void tell_target() {
+    const std::string name = display_name(spec_.target);
+    report_.ok("target", pair().target_is_new ? name + " will be created" : name);
+    report_.tell("key",
+                 pair().plan.keyed() ? join(pair().plan.key, ", ") : "none: rows are compared as a multiset");
+    for (const ColumnPlan &column : pair().plan.columns)
+      if (column.converted())
+        report_.tell("column " + display_name(column.name),
+                     "converted value by value to " + column.target_type + "; a value that does not fit is " +
+                         (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
+    report_.tell("locks", pair().exclusively_locked
+                              ? "SHARE ROW EXCLUSIVE on " + name + ": others read, and wait to write"
+                              : "ROW EXCLUSIVE on " + name + ": others read and write");
+    if (pair().target_is_empty)
+      report_.tell("statement on the target", "rows go straight into the table; then its key is built");
+    else if (pair().plan.keyed())
+      report_.tell("statement on the target", merge(spec_.target, pair().plan));
+    else
+      report_.tell("statement on the target", insert_shortfall(spec_.target, pair().plan));
+    if (spec_.delete_missing && pair().plan.keyed() && !pair().target_is_empty)
+      report_.tell(
+          "deletes",
+          delete_missing(spec_.target, pair().plan,
+                         sync_.window().kind == ReadWindow::Kind::everything ? KeysOf::stage : KeysOf::keys));
+    tell_space();
+  }
+
+  void tell_space() {
+    struct statvfs disk {};
+    if (statvfs(DataDir, &disk) != 0) return;
+    const auto free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+    // The rows twice: in the stage and in the target; and the log.
+    const std::int64_t needed = 3 * bytes_;
+    const std::string told = human_bytes(free) + " free where the data directory is, at most about " +
+                             human_bytes(needed) + " needed";
+    if (free < needed)
+      report_.warn("free space", told, "Make room, or narrow the sync with custom_where.");
+    else
+      report_.ok("free space", told);
+  }
+
+  void tell_horizon() {
+    const remote::Horizon &horizon = *pair().horizon;
+    if (horizon.standby)
+      report_.warn("horizon",
+                   "the source is a standby: transactions are taken to be shorter than the lookback",
+                   "Sync from the primary, or use sync_mode => 'xmin'.");
+    else if (horizon.hidden)
+      report_.warn("horizon",
+                   "other sessions' transactions are hidden: they are taken to be shorter than the lookback",
+                   "GRANT pg_read_all_stats TO " + pair().source->role() + "; on the source.");
+    else if (horizon.prepared)
+      report_.warn("horizon", "pinned by a prepared transaction",
+                   "SELECT * FROM pg_prepared_xacts; on the source.");
+    else if (horizon.oldest_seconds > 60)
+      report_.warn(
+          "horizon",
+          "pinned for " + human_seconds(horizon.oldest_seconds) + " by process " + horizon.oldest_pid,
+          "SELECT * FROM pg_stat_activity WHERE pid = " + horizon.oldest_pid + "; on the source.");
+    else
+      report_.ok("horizon", horizon.instant);
+    const double skew =
+        std::atof(ask_here("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - " +
+                           quote_literal(horizon.clock) + "::pg_catalog.timestamptz)")
+                      .c_str());
+    if (std::fabs(skew) > 5)
+      report_.warn("clocks", human_seconds(std::fabs(skew)) + " apart; only the source's counts",
+                   "Keep both servers' time with NTP.");
+    else
+      report_.ok("clocks", "together");
+    if (sync_.field()->kind == FieldKind::timestamp || is_day_grained(sync_.field()->kind))
+      report_.tell(
+          "time zone",
+          spec_.time_zone.empty()
+              ? spec_.incremental_field + " has none: taken to be written in UTC or in the source's own"
+              : spec_.incremental_field + " is taken to be written in " + spec_.time_zone);
+  }
+
+  void tell_environment() {
+    const std::string there = ask_source(pair(), "SELECT pg_catalog.current_setting('server_encoding')");
+    const std::string here = session_option("server_encoding");
+    if (there == here)
+      report_.ok("encoding", here);
+    else
+      report_.warn("encoding",
+                   there + " there, " + here + " here: texts are converted; one that cannot be is an error",
+                   {});
+    const int used = std::atoi(
+        ask_here("SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type NOT IN "
+                 "('client "
+                 "backend', 'autovacuum launcher', 'autovacuum worker', 'checkpointer', 'background writer', "
+                 "'walwriter', 'archiver', 'startup', 'walreceiver', 'walsender')")
+            .c_str());
+    const int slots = std::atoi(session_option("max_worker_processes").c_str());
+    const std::string told =
+        std::to_string(slots - used) + " of " + std::to_string(slots) + " worker slots free";
+    if (used >= slots)
+      report_.warn("worker slots", told,
+                   "ALTER SYSTEM SET max_worker_processes = " + std::to_string(slots + 8) + "; and restart.");
+    else
+      report_.ok("worker slots", told);
+  }
+
+  const SyncSpec &spec_;
+  Report &report_;
+  Progress progress_;
+  RunSteps steps_{progress_};
+  TableSync sync_;
+  std::int64_t bytes_ = 0;
+};
+
+Rows plan(FunctionCallInfo fcinfo) {
+  const SyncSpec spec = sync_spec_from(fcinfo);
+  Report report;
+  try {
+    in_discarded_subtransaction([&] { Planner(spec, report).run(); });
+  } catch (const Error &error) {
+    // What a sync would fail with is what the caller wants to know; a cancel is not.
+    if (error.diagnostics().sqlstate == sqlstate::canceled ||
+        error.diagnostics().sqlstate == sqlstate::admin_shutdown)
+      throw;
+    report.fail("sync_table", error.diagnostics());
+  }
+  return report.rows();
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_sync_plan);
+
+Datum tablesync_sync_plan(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::set_result(fcinfo, pg::plan(fcinfo)); });
+}
+}
