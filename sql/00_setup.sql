@@ -84,6 +84,30 @@ CREATE TABLE generated (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 
 INSERT INTO generated VALUES (1), (2);
 CREATE TABLE numbers (id int PRIMARY KEY, n numeric(10,4), f float8, i8 bigint, d date, ts timestamp);
 INSERT INTO numbers VALUES (1, 1.2345, 1.5, 42, '2024-01-01', '2024-01-01 12:00');
+-- What a careless export makes of numbers, dates and words; and what nobody can make anything of.
+CREATE TABLE texts (id text PRIMARY KEY, i text, n text, f text, b text, d text, ts text, tz text, s text, j text, u text);
+INSERT INTO texts VALUES
+  ('1', '12.0', '12.50', '0.1', 'yes', '2024-01-05', '2024-01-05 10:20:30.5', '2024-01-05T10:20:30Z', 'short', '{"a": 1}',
+   'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
+  ('2.0', ' 7 ', ' 1.5 ', '1e3', '0', '20240105', '20240105103000', '2024-01-05 10:20:30+02', '', '[]', ''),
+  ('3', '', '', '', '', '', '', '', NULL, '', NULL),
+  ('4', '-0', '1e2', '-inf', 'TRUE', '5 Jan 2024', '2024/1/5', 'infinity', 'ünïcø', NULL, NULL),
+  ('5', '+5.', '.5', 'NaN', 'Off', 'Jan 5, 2024', '2024-01-05', '20240105T102030 -0500', '123456', '"x"', NULL);
+CREATE TABLE spoiled (id int PRIMARY KEY, column_name text, v text);
+INSERT INTO spoiled VALUES (1, 'i', '12.5'), (2, 'i', '99999999999'), (3, 'i', 'abc'), (4, 'n', '12.345'),
+  (5, 'n', '123456789.1'), (6, 'b', 'perhaps'), (7, 'd', 'now'), (8, 'd', 'today'), (9, 'd', '2024-02-30'),
+  (10, 'd', '01/02/2024'), (11, 'd', '2024-01-05 10:00'), (12, 'ts', '2024-01-05T10:00:00Z'),
+  (13, 'ts', '2024-01-05 10:00:00.1234567'), (14, 'tz', 'yesterday'), (15, 's', 'much too long'), (16, 'i', 'NaN'),
+  (17, 'u', 'no uuid'), (18, 'j', '{');
+CREATE VIEW spoiled_columns AS SELECT id, v AS v FROM spoiled;
+CREATE TABLE exact (id int PRIMARY KEY, n numeric, f float8, i8 bigint, ts timestamp, day int);
+INSERT INTO exact VALUES (1, 12.0, 3, 42, '2024-01-05', 20240105), (2, NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE inexact AS SELECT * FROM exact;
+ALTER TABLE inexact ADD PRIMARY KEY (id);
+INSERT INTO inexact VALUES (3, 12.5, 0.1, 3000000000, '2024-01-05 12:00', 9497), (4, 'NaN', 1e300, 5, NULL, 20241301);
+CREATE TABLE marked (id int PRIMARY KEY, gone boolean, n int, word text, at timestamptz);
+INSERT INTO marked VALUES (1, false, 0, 'N', NULL), (2, true, 1, ' y ', '2024-01-01'), (3, NULL, NULL, NULL, NULL),
+  (4, true, -1, 'True', 'infinity'), (5, false, 0, '', NULL);
 CREATE TABLE secret (id int PRIMARY KEY);
 CREATE SEQUENCE a_sequence;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO tablesync_reader;

@@ -111,7 +111,7 @@ class Comparer {
   void list(int limit) {
     std::vector<std::string> names;
     for (const ColumnPlan &column : pair_.plan.columns)
-      if (!column.key) names.push_back(column.name);
+      if (!column.key && pair_.plan.keyed()) names.push_back(column.name);
     for (const Row &row : query(list_differences(limit))) {
       Difference difference{text_of(row.at(0)), text_of(row.at(1)), {}};
       constexpr size_t digits = 8;  // of each column's hash

@@ -191,7 +191,7 @@ void TableSync::copy_into_stage() {
   const bool everything = window_.kind == ReadWindow::Kind::everything;
   std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_);
   check_count();
-  if (everything && spec_.delete_missing) refuse_empty(staged);
+  if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
   if (!everything && spec_.delete_missing) {
     stage_keys();
     staged += fetch_absent_rows();
