@@ -150,7 +150,7 @@ JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
 JOIN pg_catalog.pg_namespace on_ ON on_.oid = o.oprnamespace
 WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
   AND i.indpred IS NULL AND i.indexprs IS NULL
-ORDER BY i.indisprimary DESC, c.relname COLLATE pg_catalog."C", k.at)";
+ORDER BY i.indisprimary DESC, c.relname::pg_catalog.text COLLATE pg_catalog."C", k.at)";
 }
 
 void decode_keys(Table &table, const Rows &rows) {

@@ -52,6 +52,7 @@ class Source {
   // The role there, in SQL form.
   std::string role() const { return display_name(connection_.user()); }
   Connection &connection() { return connection_; }
+  const Connection &connection() const { return connection_; }
 
  private:
   Rows ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width);

@@ -42,6 +42,10 @@ int choose_buckets(std::int64_t rows) {
   return buckets;
 }
 
+bool writes_floats_otherwise(const TablePair &pair) {
+  return pair.source && pair.source->connection().server_version() < 120000;
+}
+
 class Comparer {
  public:
   Comparer(TablePair &pair, const std::string &pending) : pair_(pair), pending_(pending) {}
@@ -60,13 +64,12 @@ class Comparer {
   }
 
  private:
-  // The source's text of a float is of other digits before 12.
-  bool hex_floats() const { return pair_.source && pair_.source->connection().server_version() < 120000; }
-
   void compare_digests() {
     const int count = choose_buckets(std::max(pair_.source_table.row_estimate, pair_.target.row_estimate));
-    const DigestedRows source = digested_source(pair_.all_rows, pair_.plan, pending_, count, hex_floats());
-    const DigestedRows target = digested_target(pair_.target.name, pair_.plan, count, hex_floats());
+    const DigestedRows source =
+        digested_source(pair_.all_rows, pair_.plan, pending_, count, writes_floats_otherwise(pair_));
+    const DigestedRows target =
+        digested_target(pair_.target.name, pair_.plan, count, writes_floats_otherwise(pair_));
     // Both sides compute at the same time.
     if (pair_.source) pair_.source->connection().start_query(sum_buckets(source));
     const Buckets here = decode_buckets(query(sum_buckets(target)), found_.target_rows);
@@ -132,13 +135,20 @@ class Comparer {
 }  // namespace
 
 Comparison compare(TablePair &pair, const std::string &pending, int limit) {
-  // The same texts on both sides, inside arrays and composites too.
-  const std::string time_zone = session_option("timezone"), lc_monetary = session_option("lc_monetary");
-  set_session_option("timezone", "UTC");
-  set_session_option("lc_monetary", "C");
+  // The same texts on both sides, inside arrays and composites too. Before 12 the shortest text of a float
+  // was not known: there, those inside of other types are compared in 15 digits.
+  const bool old_floats = writes_floats_otherwise(pair);
+  const std::pair<const char *, const char *> options[] = {
+      {"timezone", "UTC"}, {"lc_monetary", "C"}, {"extra_float_digits", old_floats ? "0" : "1"}};
+  std::vector<std::string> before;
+  for (const auto &[name, value] : options) {
+    before.push_back(session_option(name));
+    set_session_option(name, value);
+  }
+  if (old_floats) pair.source->connection().execute("SET LOCAL extra_float_digits = 0");
   Comparison found = Comparer(pair, pending).run(limit);
-  set_session_option("timezone", time_zone);
-  set_session_option("lc_monetary", lc_monetary);
+  if (old_floats) pair.source->connection().execute("SET LOCAL extra_float_digits = 3");
+  for (size_t n = 0; n < before.size(); ++n) set_session_option(options[n].first, before[n]);
   return found;
 }
 
