@@ -15,47 +15,55 @@ constexpr size_t digits = 8;  // of the hash of one column
 
 std::string in_parentheses(const std::string &sql) { return "(" + sql + "\n)"; }
 
-// What is compared of a value: its text. Moments in UTC, whatever the session's time zone is, and floats as
-// bytes where their texts are not the same.
-std::string text_of_value(const std::string &value, const std::string &type, bool hex_floats) {
-  if (hex_floats && (type == "double precision" || type == "real"))
-    return "pg_catalog.encode(pg_catalog." + std::string(type == "real" ? "float4" : "float8") + "send(" +
-           value + "), 'hex')";
-  if (type.starts_with("timestamp") && type.ends_with("with time zone"))
-    return "((" + value + ") AT TIME ZONE 'UTC')::pg_catalog.text";
-  return "(" + value + ")::pg_catalog.text";
+std::string text_of_value(const std::string &value) { return "(" + value + ")::pg_catalog.text"; }
+
+// The text of a row: all of it, told apart from every other.
+std::string text_of_row(const std::vector<std::string> &values) {
+  return "(ROW(" + join(values, ", ") + ")::pg_catalog.record)::pg_catalog.text";
 }
 
-std::string array_of(const std::vector<std::string> &texts) {
+std::string array_of(const std::vector<std::string> &values) {
+  std::vector<std::string> texts;
+  for (const std::string &value : values) texts.push_back(text_of_value(value));
   return "ARRAY[" + join(texts, ", ") + "]::pg_catalog.text[]";
 }
 
-std::string hash(const std::string &text) { return "pg_catalog.md5(" + text + ")"; }
-
-// Eight hexadecimal digits of a hash as a number.
-std::string number_at(const std::string &hash, int at) {
-  return "('x' OPERATOR(pg_catalog.||) pg_catalog.substr(" + hash + ", " + std::to_string(at) +
-         ", 8))::pg_catalog.bit(32)::pg_catalog.int4";
+// Of the text in one encoding, whatever the servers'.
+std::string md5_of(const std::string &text) {
+  return "pg_catalog.md5(pg_catalog.convert_to(" + text + ", 'UTF8'))";
 }
 
-std::string bucket_of(const std::string &key, int buckets) {
-  return "(" + number_at(hash(key), 1) + " OPERATOR(pg_catalog.&) " + std::to_string(buckets - 1) + ")";
+// A hash of 64 bits, as int8.
+std::string hash_of(const std::string &text, const RowHash &hash) {
+  if (hash.extended)
+    return "pg_catalog.hashtextextended(" + text + ", '" + std::to_string(hash.seed) + "'::pg_catalog.int8)";
+  return "('x' OPERATOR(pg_catalog.||) pg_catalog.substr(" + md5_of(text) +
+         ", 1, 16))::pg_catalog.bit(64)::pg_catalog.int8";
 }
 
-// The rows with their key, bucket, hash and pending as columns.
-std::string digests(const DigestedRows &rows, bool with_columns) {
+std::string bucket_of(const DigestedRows &rows) {
+  return "(" + hash_of(text_of_row(rows.key), rows.hash) + " OPERATOR(pg_catalog.&) '" +
+         std::to_string(rows.buckets - 1) + "'::pg_catalog.int8)::pg_catalog.int4";
+}
+
+// The rows with their bucket, hash and pending as columns; and where asked, their key and the hashes of the
+// other columns.
+std::string digests(const DigestedRows &rows, bool in_detail) {
   std::vector<std::string> all = rows.key;
   all.insert(all.end(), rows.values.begin(), rows.values.end());
-  std::vector<std::string> columns;
-  for (const std::string &value : rows.values)
-    columns.push_back("pg_catalog.substr(" + hash("coalesce('=' OPERATOR(pg_catalog.||) " + value + ", '')") +
-                      ", 1, " + std::to_string(digits) + ")");
-  const std::string of_columns = columns.empty() ? "''" : join(columns, " OPERATOR(pg_catalog.||) ");
-  return "(SELECT k.key, " + bucket_of("k.key", rows.buckets) + " AS bucket, k.digest, k.pending" +
-         (with_columns ? ", k.columns" : "") + " FROM (SELECT " + array_of(rows.key) +
-         "::pg_catalog.text AS key, " + hash(array_of(all) + "::pg_catalog.text") + " AS digest, " +
-         (rows.pending.empty() ? "false" : in_parentheses(rows.pending) + " IS TRUE") + " AS pending" +
-         (with_columns ? ", " + of_columns + " AS columns" : "") + " FROM " + rows.from + " OFFSET 0) AS k)";
+  std::string select =
+      bucket_of(rows) + " AS bucket, " + hash_of(text_of_row(all), rows.hash) + " AS digest, " +
+      (rows.pending.empty() ? "false" : in_parentheses(rows.pending) + " IS TRUE") + " AS pending";
+  if (in_detail) {
+    std::vector<std::string> columns;
+    for (const std::string &value : rows.values)
+      columns.push_back("pg_catalog.substr(" +
+                        md5_of("coalesce('=' OPERATOR(pg_catalog.||) " + text_of_value(value) + ", '')") +
+                        ", 1, " + std::to_string(digits) + ")");
+    select += ", " + array_of(rows.key) + "::pg_catalog.text AS key, " +
+              (columns.empty() ? "''" : join(columns, " OPERATOR(pg_catalog.||) ")) + " AS columns";
+  }
+  return "(SELECT " + select + " FROM " + rows.from + ")";
 }
 
 std::string in_buckets(const std::vector<int> &buckets) {
@@ -64,23 +72,25 @@ std::string in_buckets(const std::vector<int> &buckets) {
   return "d.bucket OPERATOR(pg_catalog.=) ANY ('{" + join(numbers, ",") + "}'::pg_catalog.int4[])";
 }
 
-void add_columns(DigestedRows &rows, const SyncPlan &plan, const std::vector<std::string> &values,
-                 bool hex_floats) {
+void add_columns(DigestedRows &rows, const SyncPlan &plan, std::vector<std::string> values) {
   rows.keyed = plan.keyed();
+  if (rows.hash.hex_floats)
+    for (size_t n = 0; n < plan.columns.size(); ++n)
+      for (const auto &[type, send] :
+           {std::pair{"double precision", "float8send"}, std::pair{"real", "float4send"}})
+        if (plan.columns[n].target_type == type)
+          values[n] = "pg_catalog.encode(pg_catalog." + std::string(send) + "(" + values[n] + "), 'hex')";
   for (const std::string &name : plan.key)
     for (size_t n = 0; n < plan.columns.size(); ++n)
-      if (plan.columns[n].name == name)
-        rows.key.push_back(text_of_value(values[n], plan.columns[n].target_type, hex_floats));
+      if (plan.columns[n].name == name) rows.key.push_back(values[n]);
   for (size_t n = 0; n < plan.columns.size(); ++n)
-    if (!plan.columns[n].key || !plan.keyed())
-      (plan.keyed() ? rows.values : rows.key)
-          .push_back(text_of_value(values[n], plan.columns[n].target_type, hex_floats));
+    if (!plan.columns[n].key || !plan.keyed()) (plan.keyed() ? rows.values : rows.key).push_back(values[n]);
 }
 
 }  // namespace
 
 DigestedRows digested_source(const SourceRows &rows, const SyncPlan &plan, const std::string &pending,
-                             int buckets, bool hex_floats) {
+                             int buckets, const RowHash &hash) {
   DigestedRows digested;
   std::vector<std::string> conditions, reads;
   for (const std::string &condition : rows.conditions) conditions.push_back(in_parentheses(condition));
@@ -90,33 +100,47 @@ DigestedRows digested_source(const SourceRows &rows, const SyncPlan &plan, const
       (conditions.empty() ? "" : " WHERE " + join(conditions, " AND "));
   digested.pending = pending;
   digested.buckets = buckets;
-  add_columns(digested, plan, reads, hex_floats);
+  digested.hash = hash;
+  add_columns(digested, plan, reads);
   return digested;
 }
 
 DigestedRows digested_target(const QualifiedName &target, const SyncPlan &plan, int buckets,
-                             bool hex_floats) {
+                             const RowHash &hash) {
   DigestedRows digested;
   std::vector<std::string> values;
   for (const ColumnPlan &column : plan.columns) values.push_back("t." + quote_identifier(column.name));
   digested.from = quote_qualified(target) + " AS t";
   digested.buckets = buckets;
-  add_columns(digested, plan, values, hex_floats);
+  digested.hash = hash;
+  add_columns(digested, plan, values);
   return digested;
 }
 
+std::string hash_probe(std::int64_t seed) {
+  // Jenkins' hash takes blocks of 12 bytes: every length of the last one, and letters of more than one byte.
+  return "SELECT pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.||) ' ' "
+         "OPERATOR(pg_catalog.||) "
+         "pg_catalog.string_agg(pg_catalog.hashtextextended(pg_catalog.substr('An "
+         "äß0123456789abcdefghijklmnopqrstuvwxyz', "
+         "1, n), '" +
+         std::to_string(seed) +
+         "'::pg_catalog.int8)::pg_catalog.text, ',' ORDER BY n) FROM pg_catalog.generate_series(0, 40) AS n";
+}
+
 std::string sum_buckets(const DigestedRows &rows) {
-  return "SELECT d.bucket, pg_catalog.count(*), pg_catalog.sum(" + number_at("d.digest", 1) +
-         "), pg_catalog.sum(" + number_at("d.digest", 9) + ") FROM " + digests(rows, false) +
+  return "SELECT d.bucket, pg_catalog.count(*), pg_catalog.sum(d.digest) FROM " + digests(rows, false) +
          " AS d WHERE NOT d.pending GROUP BY d.bucket";
 }
 
 std::string list_rows(const DigestedRows &rows, const std::vector<int> &buckets) {
   const std::string where = " AS d WHERE " + in_buckets(buckets);
-  if (rows.keyed) return "SELECT d.key, d.digest, d.columns, d.pending FROM " + digests(rows, true) + where;
+  if (rows.keyed)
+    return "SELECT d.key, d.digest::pg_catalog.text AS digest, d.columns, d.pending FROM " +
+           digests(rows, true) + where;
   return "SELECT d.key, pg_catalog.count(*)::pg_catalog.text AS digest, ''::pg_catalog.text AS columns, "
          "pg_catalog.bool_or(d.pending) AS pending FROM " +
-         digests(rows, false) + where + " GROUP BY d.key";
+         digests(rows, true) + where + " GROUP BY d.key";
 }
 
 SyncPlan verified_plan() {
@@ -147,7 +171,7 @@ std::string create_differences(const DigestedRows &target, const std::vector<int
 
 std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan) {
   const auto side = [&](const QualifiedName &table) {
-    return "(" + list_rows(digested_target(table, plan, 1, false), {0}) + ")";
+    return "(" + list_rows(digested_target(table, plan, 1, {}), {0}) + ")";
   };
   return "CREATE TEMPORARY TABLE tablesync_differences ON COMMIT DROP AS SELECT CASE WHEN t.key IS NULL THEN "
          "'missing' WHEN s.key IS NULL THEN 'extra' ELSE 'different' END AS kind, coalesce(s.key, t.key) AS "
@@ -182,10 +206,15 @@ std::string list_keys_to_fetch(size_t key_columns) {
 }
 
 std::string delete_extra(const QualifiedName &target, const SyncPlan &plan) {
-  const DigestedRows rows = digested_target(target, plan, 1, false);
+  std::vector<std::string> equal;
+  for (size_t n = 0; n < plan.key.size(); ++n)
+    for (const ColumnPlan &column : plan.columns)
+      if (column.name == plan.key[n])
+        equal.push_back("t." + quote_identifier(column.name) + " " + plan.key_equality[n] +
+                        " CAST((d.key::pg_catalog.text[])[" + std::to_string(n + 1) + "] AS " +
+                        column.target_type + ")");
   return "DELETE FROM " + quote_qualified(target) + " AS t USING " + differences +
-         " AS d WHERE d.kind OPERATOR(pg_catalog.=) 'extra' AND d.key OPERATOR(pg_catalog.=) " +
-         array_of(rows.key) + "::pg_catalog.text";
+         " AS d WHERE d.kind OPERATOR(pg_catalog.=) 'extra' AND " + join(equal, " AND ");
 }
 
 }  // namespace tablesync

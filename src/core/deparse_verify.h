@@ -1,8 +1,9 @@
-// The SQL of a verification. Both sides make the same texts of the same rows, and md5 of them: the one hash
-// that every PostgreSQL computes alike. The rows fall into buckets by the hash of their key; one scan of each
-// side sums the hashes of each bucket, and only buckets whose sums differ are read row by row.
+// The SQL of a verification. Both sides make the same texts of the same rows, and hash them. The rows fall
+// into buckets by the hash of their key; one scan of each side sums the hashes of each bucket, and only
+// buckets whose sums differ are read row by row.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,22 +13,34 @@
 
 namespace tablesync {
 
-// The columns whose texts stand for the rows of one side.
+// How both sides hash. The server's own hash is by far the fastest, and no contract between versions: it is
+// taken where hash_probe() gives the same on both sides, else md5.
+struct RowHash {
+  bool extended = false;  // hashtextextended(), with this seed
+  std::int64_t seed = 0;
+  bool hex_floats = false;  // floats as their bytes, since servers before 12 write them with other digits
+};
+
+// One text: the encoding of the server and the hashes of texts of every length up to some blocks of the hash.
+std::string hash_probe(std::int64_t seed);
+
+// The rows of one side, as they are hashed.
 struct DigestedRows {
   std::string from;                 // FROM item, with its conditions (WHERE ...)
-  std::vector<std::string> key;     // expressions, as text; all columns where there is no key
-  std::vector<std::string> values;  // expressions of the others, as text
+  std::vector<std::string> key;     // expressions; of all columns where there is no key
+  std::vector<std::string> values;  // expressions of the others
   std::string pending;              // condition of rows that the target need not have yet; or empty
   int buckets = 1;                  // a power of two
   bool keyed = true;                // rows without a key are counted, not compared
+  RowHash hash;
 };
 
-// `hex_floats`: floats as their bytes, since servers before 12 write them with other digits.
 DigestedRows digested_source(const SourceRows &rows, const SyncPlan &plan, const std::string &pending,
-                             int buckets, bool hex_floats);
-DigestedRows digested_target(const QualifiedName &target, const SyncPlan &plan, int buckets, bool hex_floats);
+                             int buckets, const RowHash &hash);
+DigestedRows digested_target(const QualifiedName &target, const SyncPlan &plan, int buckets,
+                             const RowHash &hash);
 
-// One row per bucket that has rows: its number, how many, two sums of their hashes; pending rows left out.
+// One row per bucket that has rows: its number, how many, the sum of their hashes; pending rows left out.
 std::string sum_buckets(const DigestedRows &rows);
 
 // The rows of these buckets: key (text of an array of texts), hash of the row, 8 digits of the hash of each
