@@ -5,6 +5,7 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
 #include "pg/sync/compare.h"
@@ -32,7 +33,7 @@ void TableSync::run() {
 
 // Which rows the sync is of, and which of them this run reads.
 void TableSync::choose_rows() {
-  const Table &source = pair_.source->table();
+  const Table &source = pair_.source_table;
   const std::string source_name = display_name(source.name);
   if (spec_.mode == SyncMode::incremental)
     field_ = find_incremental_field(source, spec_.incremental_field, spec_.incremental_field_type);
@@ -248,6 +249,8 @@ void TableSync::apply_stage(std::int64_t staged) {
     if (const Column *column = pair_.target.find_column(spec_.soft_delete_column))
       job.marked = is_soft_deleted(*column, "s");
   if (job.deletes == Deletes::none) job.stage_is_everything = false;
+  // Few rows, found by their key: at the default cost of a page the whole target would be read instead.
+  if (!everything) set_session_option("random_page_cost", "1.1");
   apply(job, pair_.counts);
 }
 
@@ -255,8 +258,14 @@ void TableSync::apply_stage(std::int64_t staged) {
 
 // What the next run may rely on: written with the rows, in the same transaction.
 void TableSync::advance() {
-  const Table &source = pair_.source->table();
-  if (window_.kind != ReadWindow::Kind::everything) watermark_ = *pair_.known;
+  const Table &source = pair_.source_table;
+  const std::optional<Watermark> &known = pair_.known;
+  if (window_.kind != ReadWindow::Kind::everything) watermark_ = *known;
+  // Values of another field, or of a time when nobody kept them, prove nothing of this one.
+  if (known && (known->mode != SyncMode::incremental || known->field != spec_.incremental_field)) {
+    watermark_.value.clear();
+    watermark_.pending.clear();
+  }
   watermark_.server = spec_.server;
   watermark_.source = display_name(source.name);
   watermark_.mode = spec_.mode;

@@ -129,7 +129,7 @@ void TableVerify::refuse_many_deletes() const {
 // watermark was of.
 void TableVerify::start_anew() {
   if (!pending_.empty() || !pair_->source || !pair_->known) return;
-  const Table &source = pair_->source->table();
+  const Table &source = pair_->source_table;
   watermark_ = pair_->known;
   watermark_->shape = shape_of(source);
   watermark_->system_identifier = source.system_identifier;
