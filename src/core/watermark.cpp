@@ -4,7 +4,9 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "core/deparse_source.h"
 #include "core/error.h"
+#include "core/incremental_field.h"
 
 namespace tablesync {
 namespace {
@@ -125,6 +127,21 @@ bool proves_position(const Watermark &known, const Table &source, const Snapshot
          known.custom_select.empty() && !is_other_cluster(known, source) &&
          relation_change(known, source).empty() && now.xmin >= known.position.xmin &&
          now.xmin - known.position.xmin < half_of_xids && is_in_history(known.position, now, switch_point);
+}
+
+std::optional<std::string> unproven_rows(const Watermark &known, const Table &source,
+                                         const SnapshotPosition &now, const SwitchPoint &switch_point) {
+  if (known.mode == SyncMode::full) return "";
+  if (known.mode == SyncMode::incremental && !known.value.empty()) {
+    const Column *const column = source.find_column(known.field);
+    if (column == nullptr) return std::nullopt;
+    // Texts are days; and numbers are compared as numbers, whether they are days or not.
+    const bool text =
+        column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
+    return at_or_above(find_incremental_field(source, known.field, text ? "yyyymmdd" : ""), known.value);
+  }
+  if (!proves_position(known, source, now, switch_point)) return std::nullopt;
+  return written_since(known.position.xmin);
 }
 
 ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &known, const Table &source,

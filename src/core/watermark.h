@@ -68,6 +68,11 @@ using SwitchPoint = std::function<std::string(int timeline)>;
 bool proves_position(const Watermark &known, const Table &source, const SnapshotPosition &now,
                      const SwitchPoint &switch_point);
 
+// A condition over the source's rows: those that the target need not have yet, since the next sync reads
+// them; empty where there are none; nothing where that cannot be told.
+std::optional<std::string> unproven_rows(const Watermark &known, const Table &source,
+                                         const SnapshotPosition &now, const SwitchPoint &switch_point);
+
 // Chooses what to read. Throws 55000 in xmin mode where the source is not, or not provably, of the history
 // that the watermark is of.
 ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &known, const Table &source,

@@ -10,7 +10,6 @@ extern "C" {
 
 #include "core/deparse_source.h"
 #include "core/error.h"
-#include "core/incremental_field.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
@@ -154,24 +153,11 @@ class Explainer {
     if (const Column *column = source.table().find_column(known_->soft_delete_column))
       marked_ = has(is_soft_deleted(*column, ""));
     if (marked_) say("marked", "as deleted, by " + known_->soft_delete_column);
-    waiting_ = is_waiting(source, has);
+    const std::optional<std::string> waiting =
+        unproven_rows(*known_, source.table(), source.position(),
+                      [&](int timeline) { return source.switch_point(timeline); });
+    waiting_ = waiting && !waiting->empty() && has(*waiting);
     if (waiting_) say("waiting", "it was written after what the last sync has proven: the next one reads it");
-  }
-
-  template <typename Has>
-  bool is_waiting(remote::Source &source, Has has) const {
-    if (known_->mode == SyncMode::incremental && !known_->value.empty()) {
-      const Column *column = source.table().find_column(known_->field);
-      if (column == nullptr) return false;
-      const bool text =
-          column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
-      return has(at_or_above(find_incremental_field(source.table(), known_->field, text ? "yyyymmdd" : ""),
-                             known_->value));
-    }
-    if (known_->mode != SyncMode::xmin) return false;
-    const auto switch_point = [&](int timeline) { return source.switch_point(timeline); };
-    return proves_position(*known_, source.table(), source.position(), switch_point) &&
-           has(written_since(known_->position.xmin));
   }
 
   std::string verdict() const {

@@ -3,7 +3,6 @@
 #include "core/deparse.h"
 #include "core/deparse_verify.h"
 #include "core/error.h"
-#include "core/incremental_field.h"
 #include "core/text.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
@@ -41,21 +40,13 @@ void TableVerify::take_definition() {
 
 // The rows that the next sync would read: the target need not have them yet.
 std::string TableVerify::choose_pending() {
-  const std::optional<Watermark> &known = pair_->known;
-  if (!known || !pair_->source || known->mode == SyncMode::full) return {};
-  const auto switch_point = [&](int timeline) { return pair_->source->switch_point(timeline); };
-  if (known->mode == SyncMode::incremental && !known->value.empty()) {
-    const Column *const column = pair_->source_table.find_column(known->field);
-    if (column == nullptr) return {};
-    const bool text =
-        column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
-    return at_or_above(find_incremental_field(pair_->source_table, known->field, text ? "yyyymmdd" : ""),
-                       known->value);
-  }
-  if (proves_position(*known, pair_->source_table, pair_->source->position(), switch_point))
-    return written_since(known->position.xmin);
-  tell(spec_, "all rows are compared, since the watermark is of another history of the source");
-  return {};
+  if (!pair_->known || !pair_->source) return {};
+  const std::optional<std::string> pending =
+      unproven_rows(*pair_->known, pair_->source_table, pair_->source->position(),
+                    [&](int timeline) { return pair_->source->switch_point(timeline); });
+  if (!pending)
+    tell(spec_, "all rows are compared, since the watermark says nothing of the source as it is now");
+  return pending.value_or("");
 }
 
 void TableVerify::repair() {
