@@ -44,7 +44,8 @@ SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()),
        CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
             ELSE pg_catalog.pg_current_wal_insert_lsn() END,
        CASE WHEN pg_catalog.pg_is_in_recovery()
-            THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline)
+            THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline,
+                                  (SELECT w.received_tli FROM pg_catalog.pg_stat_wal_receiver w))
                   FROM pg_catalog.pg_control_checkpoint() c, pg_catalog.pg_control_recovery() r)
             ELSE ('x' OPERATOR(pg_catalog.||) pg_catalog.substr(pg_catalog.pg_walfile_name(
                   pg_catalog.pg_current_wal_insert_lsn()), 1, 8))::pg_catalog.bit(32)::pg_catalog.int4 END,

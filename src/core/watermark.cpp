@@ -23,7 +23,8 @@ constexpr std::uint64_t half_of_xids = std::uint64_t{1} << 31;
 // Whether all that the position saw is in the history of the source as it is now.
 bool is_in_history(const SnapshotPosition &then, const SnapshotPosition &now,
                    const SwitchPoint &switch_point) {
-  if (then.timeline == now.timeline) return true;
+  // Behind what was read before: a standby that lags, or another history.
+  if (then.timeline == now.timeline) return parse_lsn(then.lsn) <= parse_lsn(now.lsn);
   const std::string end = switch_point(then.timeline);
   return !end.empty() && parse_lsn(then.lsn) <= parse_lsn(end);
 }
@@ -58,19 +59,26 @@ bool is_other_cluster(const Watermark &known, const Table &source) {
 
 void check_history(const SyncSpec &spec, const Watermark &known, const Table &source,
                    const SnapshotPosition &now, const SwitchPoint &switch_point) {
+  const SnapshotPosition &then = known.position;
   if (is_other_cluster(known, source))
     fail_history(spec, "server \"" + spec.server + "\" is not the cluster that it was",
                  "Its system identifier is " + source.system_identifier + "; the watermark is of " +
                      known.system_identifier + ".");
-  if (!is_in_history(known.position, now, switch_point))
-    fail_history(spec, "server \"" + spec.server + "\" is on another timeline than it was",
-                 "It is on timeline " + std::to_string(now.timeline) +
-                     ", and it cannot be shown that what was read at " + known.position.lsn +
-                     " on timeline " + std::to_string(known.position.timeline) + " is in its history.");
-  if (now.xmin < known.position.xmin)
-    fail_history(spec, "the transaction ids of server \"" + spec.server + "\" went back",
-                 "They are at " + std::to_string(now.xmin) + "; the watermark is " +
-                     std::to_string(known.position.xmin) + ".");
+  // A table that was made anew is read as a whole, whatever transactions say.
+  if (!relation_change(known, source).empty()) return;
+  const std::string there = " at " + now.lsn + " on timeline " + std::to_string(now.timeline);
+  const std::string read = "what was read at " + then.lsn + " on timeline " + std::to_string(then.timeline);
+  if (!is_in_history(then, now, switch_point)) {
+    if (then.timeline != now.timeline)
+      fail_history(spec, "server \"" + spec.server + "\" is on another timeline than it was",
+                   "It is" + there + ", and it cannot be shown that " + read + " is in its history.");
+    fail_history(spec, "server \"" + spec.server + "\" is behind what was read from it before",
+                 "It is" + there + ", behind " + read + ". A standby that lags catches up: then wait.");
+  }
+  if (now.xmin < then.xmin)
+    fail_history(
+        spec, "the transaction ids of server \"" + spec.server + "\" went back",
+        "They are at " + std::to_string(now.xmin) + "; the watermark is " + std::to_string(then.xmin) + ".");
 }
 
 }  // namespace
@@ -151,8 +159,7 @@ ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &k
   const bool xmin_mode = spec.mode == SyncMode::xmin;
   if (xmin_mode && known->position.xmin == 0) return {};
   if (target_is_empty) return {Kind::everything, "the target is empty"};
-  if (xmin_mode && known->mode == SyncMode::xmin && relation_change(*known, source).empty())
-    check_history(spec, *known, source, now, switch_point);
+  if (xmin_mode && known->mode == SyncMode::xmin) check_history(spec, *known, source, now, switch_point);
   if (const std::string why = definition_change(spec, *known, source); !why.empty())
     return {Kind::everything, why};
   if (is_other_cluster(*known, source))
