@@ -7,7 +7,8 @@
 namespace tablesync::remote {
 namespace {
 
-// A session stamps now() when its statement arrives, and shows it in pg_stat_activity a moment later.
+// A session stamps now() when its statement arrives, and shows it in pg_stat_activity a moment later. And a
+// column of whole seconds rounds it: to before the transaction began.
 constexpr char margin[] = "'2 seconds'";
 
 // A moment as it is written in a zone, less what the zone's clocks go back within the hour that follows: in
@@ -18,7 +19,8 @@ std::string local_time(const std::string &zone) {
 }
 
 // Every kind of process of this database counts, not clients alone: background workers and logical
-// replication write too. An autovacuum does not, and would hold the horizon for as long as it takes.
+// replication write too. An autovacuum does not, and would hold the horizon for as long as it takes. A
+// transaction that shows no beginning was begun while track_activities was off.
 std::string activity_query(std::int64_t lookback_ms, const std::string &time_zone) {
   const std::string lookback = quote_literal(std::to_string(lookback_ms) + " milliseconds") + "::interval";
   const std::string local = time_zone.empty() ? "least(" + local_time("'UTC'") + ", " +
@@ -28,17 +30,20 @@ std::string activity_query(std::int64_t lookback_ms, const std::string &time_zon
 WITH activity AS (
     SELECT min(a.xact_start) AS oldest,
            count(*) FILTER (WHERE a.query = '<insufficient privilege>') > 0 AS hidden,
-           count(*) FILTER (WHERE a.state = 'disabled') > 0 AS untracked
+           count(*) FILTER (WHERE a.query <> '<insufficient privilege>' AND (a.state = 'disabled' OR a.xact_start IS NULL
+               AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL
+                    OR a.state LIKE 'idle in transaction%'))) > 0 AS untracked
     FROM pg_stat_activity a
     WHERE a.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND a.pid <> pg_backend_pid() AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
 ), horizon AS (
     SELECT a.*, CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() - )" +
          lookback + R"(
-                     WHEN a.hidden OR a.untracked THEN least(a.oldest, statement_timestamp() - )" +
-         lookback + R"()
-                     ELSE least(a.oldest, statement_timestamp() - )" +
-         margin + R"(::interval) END AS instant
+                     WHEN a.hidden OR a.untracked
+                     THEN least(a.oldest - )" +
+         margin + R"(::interval, statement_timestamp() - )" + lookback + R"()
+                     ELSE least(a.oldest, statement_timestamp()) - )" +
+         margin + R"(::interval END AS instant
     FROM activity a
 )
 SELECT to_char(h.instant AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', to_char()" +

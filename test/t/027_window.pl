@@ -99,14 +99,9 @@ sub prove_number
 	return;
 }
 
+# Fields of other meanings and types: what was proven of one says nothing of the other.
 create_items('numbered');
 $pair->sync('numbered', 'raw.numbered', $by_number);
-prove_number('numbered');
-is(value('numbered'), $many, 'the highest number is proven, in a while');
-touch('numbered');
-assert_reads_little('numbered', $by_number, '... and then the number serves');
-
-# Fields of other meanings and types: what was proven of one says nothing of the other.
 $pair->source_sql(q(
 	CREATE SEQUENCE small;
 	ALTER TABLE numbered ADD small int;
@@ -114,6 +109,7 @@ $pair->source_sql(q(
 $pair->sql('ALTER TABLE raw.numbered ADD small int');
 assert_reads_everything('numbered', $by_number, 'the columns of the source have changed', 'a column more');
 prove_number('numbered');
+is(value('numbered'), $many, 'the highest number is proven, in a while');
 
 sub touch_numbered
 {
@@ -124,6 +120,9 @@ sub touch_numbered
 			WHERE id IN ($ids)));
 }
 
+touch_numbered(21, 22);
+assert_reads_little('numbered', $by_number, '... and then the number serves');
+
 my $by_small = q(sync_mode => 'incremental', incremental_field => 'small');
 foreach my $switch ([ 'from number to number' => $by_small ], [ 'from number to time' => $by_time ],
 	[ 'from time to number' => $by_small ])
@@ -131,9 +130,10 @@ foreach my $switch ([ 'from number to number' => $by_small ], [ 'from number to 
 	my ($name, $mode) = @$switch;
 	touch_numbered(3, 5);
 	assert_reads_little('numbered', $mode, $name);
-	# Long enough for whatever was not proven to become so.
+	# Long enough for numbers that were not proven to become so.
 	my $clock = $pair->source_sql('SELECT clock_timestamp()');
-	$pair->wait_until($pair->source, "SELECT clock_timestamp() > '$clock'::timestamptz + interval '2.1 s'");
+	$pair->wait_until($pair->source, "SELECT clock_timestamp() > '$clock'::timestamptz + interval '2.1 s'")
+	  if $mode eq $by_small;
 	foreach my $id (1, 2)
 	{
 		touch_numbered($id, $id + 10);
