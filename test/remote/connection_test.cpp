@@ -589,6 +589,54 @@ TEST_F(LiveConnection, RunsNoSecondStatementBehindACopy) {
             "42601");
 }
 
+TEST_F(LiveConnection, DescribesAStatementWithoutRunningIt) {
+  PollHost host;
+  Connection connection(host, settings());
+  int parameters = -1;
+  const std::vector<ResultColumn> columns =
+      connection.describe("SELECT 1 / 0 AS a, $1::varchar(7) AS \"B\", $2::numeric(5,2)", parameters);
+  EXPECT_EQ(parameters, 2);
+  ASSERT_EQ(columns.size(), 3U);
+  EXPECT_EQ(columns[0].name, "a");
+  EXPECT_EQ(columns[0].type_oid, 23U);  // int4
+  EXPECT_EQ(columns[0].typmod, -1);
+  EXPECT_EQ(columns[1].name, "B");
+  EXPECT_EQ(columns[1].typmod, 7 + 4);
+  EXPECT_EQ(columns[2].typmod, ((5 << 16) | 2) + 4);
+  EXPECT_TRUE(connection.describe("CREATE TABLE x (y int)", parameters).empty());
+  EXPECT_EQ(parameters, 0);
+  EXPECT_EQ(connection.query("SELECT to_regclass('x') IS NULL"), (Rows{{"t"}}));
+}
+
+TEST_F(LiveConnection, DescribesOneStatementAlone) {
+  PollHost host;
+  Connection connection(host, settings());
+  int parameters = 0;
+  EXPECT_EQ(error_of([&] { connection.describe("SELECT 1; SELECT 2", parameters); }).sqlstate, "42601");
+}
+
+TEST_F(LiveConnection, RaisesTheErrorOfAStatementThatCannotBeDescribed) {
+  PollHost host;
+  Connection connection(host, settings());
+  int parameters = 0;
+  const Diagnostics said = error_of([&] { connection.describe("SELECT nope", parameters); });
+  EXPECT_EQ(said.sqlstate, "42703");
+  EXPECT_TRUE(said.context.ends_with("remote server \"shop\"")) << said.context;
+}
+
+TEST_F(LiveConnection, KnowsItsRoleAndWhetherATransactionIsOpen) {
+  PollHost host;
+  Connection connection(host, settings());
+  EXPECT_EQ(connection.user(), plain_user());
+  EXPECT_FALSE(connection.in_transaction());
+  connection.execute("BEGIN");
+  EXPECT_TRUE(connection.in_transaction());
+  EXPECT_EQ(error_of([&] { connection.execute("SELECT 1/0"); }).sqlstate, "22012");
+  EXPECT_TRUE(connection.in_transaction()) << "it must be ended, though it failed";
+  connection.execute("ROLLBACK");
+  EXPECT_FALSE(connection.in_transaction());
+}
+
 TEST_F(LiveConnection, HandsOverNotices) {
   PollHost host;
   Connection connection(host, settings());

@@ -209,6 +209,149 @@ TEST(CopyOut, EndsWhenTheHostThrows) {
   EXPECT_EQ(host.descriptors, 0);
 }
 
+// ---- row by row
+// --------------------------------------------------------------------------------------------
+
+using Messages = std::vector<std::string>;
+
+// Reads `copy` to its end, message by message.
+Messages take_rows(CopyOut &copy) {
+  Messages messages;
+  size_t size = 0;
+  while (char *const message = copy.next_row(size)) messages.emplace_back(message, size);
+  return messages;
+}
+
+// The messages of a COPY for which the server says what `script` tells it to.
+Messages receive_rows(const std::function<void(Session &)> &script) {
+  FakeServer server([&](Session &session) {
+    session.begin_copy();
+    script(session);
+    session.wait_for_end();
+  });
+  PollHost host;
+  ConnectionSettings settings = server.settings();
+  settings.stall_timeout = std::chrono::milliseconds(20000);
+  Connection connection(host, settings);
+  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
+  Messages messages = take_rows(copy);
+  EXPECT_TRUE(copy.finished());
+  return messages;
+}
+
+TEST(NextRow, ReturnsEachMessageWhole) {
+  const Messages sent = {copy_header() + copy_row("one"), copy_row(""), copy_row(std::string(100'000, 'x')),
+                         copy_row("\377\377"), copy_trailer()};
+  EXPECT_EQ(receive_rows([&](Session &session) {
+              for (const std::string &message : sent) session.send('d', message);
+              session.end_copy("COPY 4");
+            }),
+            sent);
+}
+
+TEST(NextRow, ReturnsAHeaderThatStandsAlone) {
+  const Messages sent = {copy_header(), copy_row("one"), copy_trailer()};
+  EXPECT_EQ(receive_rows([&](Session &session) {
+              for (const std::string &message : sent) session.send('d', message);
+              session.end_copy("COPY 1");
+            }),
+            sent);
+}
+
+TEST(NextRow, CountsRowsAndBytes) {
+  FakeServer server([](Session &session) {
+    session.begin_copy();
+    session.send('d', copy_header() + copy_row("one"));
+    session.send('d', copy_row("two"));
+    session.send('d', copy_trailer());
+    session.end_copy("COPY 2");
+    session.answer({"next"});
+    session.wait_for_end();
+  });
+  PollHost host;
+  Connection connection(host, server.settings());
+  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
+  size_t size = 0;
+  ASSERT_NE(copy.next_row(size), nullptr);
+  EXPECT_EQ(copy.rows(), 1);
+  EXPECT_EQ(copy.bytes(), static_cast<std::int64_t>(size));
+  EXPECT_FALSE(copy.finished());
+  take_rows(copy);
+  EXPECT_EQ(copy.rows(), 2);
+  EXPECT_EQ(copy.bytes(), static_cast<std::int64_t>(copy_header().size() + 2 * copy_row("one").size() +
+                                                    copy_trailer().size()));
+  EXPECT_TRUE(copy.finished());
+  EXPECT_EQ(connection.query("SELECT"), (Rows{{"next"}}));
+}
+
+TEST(NextRow, MayBeWrittenToUpToOneByteBehindItsEnd) {
+  FakeServer server([](Session &session) {
+    session.begin_copy();
+    for (const size_t size : {1, 2, 7, 8, 15, 16, 1000}) session.send('d', copy_row(std::string(size, 'x')));
+    session.end_copy("COPY 7");
+    session.wait_for_end();
+  });
+  PollHost host;
+  Connection connection(host, server.settings());
+  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
+  size_t size = 0;
+  while (char *const message = copy.next_row(size))
+    for (size_t at = 0; at <= size; ++at) message[at] = '\0';
+  EXPECT_EQ(copy.rows(), 7) << "what a reader does to a row does not change how many there were";
+}
+
+TEST(NextRow, IsNeverTheEndWhereTheStreamBreaksOff) {
+  const auto failed = [](const std::function<void(Session &)> &script) {
+    return error_of([&] { receive_rows(script); }).sqlstate;
+  };
+  EXPECT_EQ(failed([](Session &session) { session.close(); }), "08006");
+  EXPECT_EQ(failed([](Session &session) {
+              session.send('d', copy_header() + copy_row("a"));
+              session.send('d', copy_trailer());
+              session.close();
+            }),
+            "08006");
+  EXPECT_EQ(failed([](Session &session) {
+              session.send('d', copy_header() + copy_row("a"));
+              session.end_copy("COPY 2");
+            }),
+            "08P01");
+  EXPECT_EQ(failed([](Session &session) {
+              session.send('d', copy_header() + copy_row("a"));
+              session.say('E', {{'S', "ERROR"}, {'C', "22012"}, {'M', "division by zero"}});
+              session.ready();
+            }),
+            "22012");
+}
+
+TEST(NextRow, EndsWhenTheHostThrows) {
+  FakeServer server([](Session &session) {
+    session.begin_copy();
+    session.wait_for_end();
+  });
+  PollHost host;
+  Connection connection(host, server.settings());
+  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
+  host.before_wait = [] { throw Canceled(); };
+  size_t size = 0;
+  EXPECT_THROW(copy.next_row(size), Canceled);
+}
+
+TEST(NextRow, GivesUpOnAServerThatFallsSilent) {
+  FakeServer server([](Session &session) {
+    session.begin_copy();
+    session.send('d', copy_header() + copy_row("a"));
+    session.wait_for_end();
+  });
+  PollHost host;
+  ConnectionSettings settings = server.settings();
+  settings.stall_timeout = std::chrono::milliseconds(100);
+  Connection connection(host, settings);
+  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
+  EXPECT_EQ(error_of([&] { take_rows(copy); }).sqlstate, "08006");
+  EXPECT_FALSE(copy.finished());
+}
+
 // ---- a stream that breaks off never ends
 // -------------------------------------------------------------------
 
@@ -403,6 +546,19 @@ TEST_F(LiveCopy, CountsTheRowsOfARealServer) {
     EXPECT_TRUE(received.bytes.starts_with(copy_header()));
     EXPECT_TRUE(received.bytes.ends_with(copy_trailer()));
   }
+}
+
+TEST_F(LiveCopy, GivesARowAtATime) {
+  PollHost host;
+  Connection connection(host, settings());
+  CopyOut copy(connection, "COPY (SELECT g FROM generate_series(1, 1000) g) TO STDOUT (FORMAT binary)");
+  const Messages messages = take_rows(copy);
+  EXPECT_EQ(copy.rows(), 1000);
+  std::string stream;
+  for (const std::string &message : messages) stream += message;
+  EXPECT_EQ(stream.size(), copy_header().size() + 1000 * (2 + 4 + 4) + copy_trailer().size());
+  EXPECT_EQ(messages.back(), copy_trailer());
+  EXPECT_EQ(messages[1], int16(1) + int32(4) + int32(2)) << "the second row";
 }
 
 TEST_F(LiveCopy, CountsRowsWithoutColumns) { EXPECT_EQ(copy("SELECT FROM generate_series(1, 3)").rows, 3); }

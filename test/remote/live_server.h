@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/quote.h"
+#include "poll_host.h"
 #include "remote/connection.h"
 
 namespace tablesync::remote {
@@ -28,6 +30,15 @@ class LiveServer : public testing::Test {
   static ConnectionSettings settings_without_password() {
     return settings_for(from_environment("TABLESYNC_TEST_SOCKET_DIR"));
   }
+  static ConnectionSettings settings_as(const std::string &user, const std::string &database) {
+    ConnectionSettings settings = settings_without_password();
+    for (ConnectionOption &option : settings.options) {
+      if (option.name == "user") option.value = user;
+      if (option.name == "dbname") option.value = database;
+    }
+    return settings;
+  }
+  static std::string plain_user() { return from_environment("TABLESYNC_TEST_USER"); }
 
  private:
   static std::string from_environment(const char *name) {
@@ -45,6 +56,46 @@ class LiveServer : public testing::Test {
                         {"connect_timeout", "20", "default", false}};
     return settings;
   }
+};
+
+// Tests that need a database of their own, since they look at all that goes on in it or change who may do
+// what.
+class LiveDatabase : public LiveServer {
+ protected:
+  static constexpr char superuser[] = "postgres";
+
+  void SetUp() override {
+    LiveServer::SetUp();
+    if (IsSkipped()) return;
+    clean_up();
+    administer("CREATE DATABASE " + sql_name());
+  }
+  void TearDown() override {
+    if (!IsSkipped()) clean_up();
+  }
+  // A role of this test's own, which may do nothing yet.
+  std::string make_role() {
+    administer("CREATE ROLE " + sql_name() + " LOGIN");
+    return name_;
+  }
+  // The name of the database, and of the role.
+  std::string sql_name() const { return quote_identifier(name_); }
+  ConnectionSettings as(const std::string &user) const { return settings_as(user, name_); }
+
+  PollHost host_;
+
+ private:
+  void administer(const std::string &statement) {
+    Connection connection(host_, settings_as(superuser, superuser));
+    connection.execute("SET client_min_messages = error");
+    connection.execute(statement);
+  }
+  void clean_up() {
+    administer("DROP DATABASE IF EXISTS " + sql_name() + " WITH (FORCE)");
+    administer("DROP ROLE IF EXISTS " + sql_name());
+  }
+
+  const std::string name_ = testing::UnitTest::GetInstance()->current_test_info()->name();
 };
 
 }  // namespace tablesync::remote

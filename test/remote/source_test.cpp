@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/deparse_source.h"
+#include "core/quote.h"
 #include "fake_server.h"
 #include "live_server.h"
 #include "poll_host.h"
@@ -23,13 +24,14 @@ const Answer id_column = {"id", "pg_catalog", "int8", "f", "-1", "bigint", "/ pg
                           "t",  "t",          "",     "f", "",   "",       ""};
 const Answer id_key = {"users_pkey", "t", "id", "pg_catalog", "="};
 
-// Opens a table on a server that gives these answers to the five queries.
+// The answers of a server to the five queries that open a table.
 struct Answers {
   Answer resolve = resolved, where = position, describe = relation, columns = id_column, keys = id_key;
 };
 
-Table open_on_fake(const Answers &answers) {
-  FakeServer server([&](Session &session) {
+// What a server does that opens a table so, and then goes on.
+std::function<void(Session &)> opening(const Answers &answers, std::function<void(Session &)> then) {
+  return [answers, then = std::move(then)](Session &session) {
     session.log_in();
     session.answer(answers.resolve);
     session.receive_batch();
@@ -39,8 +41,13 @@ Table open_on_fake(const Answers &answers) {
     session.answer(answers.describe);
     session.answer(answers.columns);
     session.answer(answers.keys);
+    then(session);
     session.wait_for_end();
-  });
+  };
+}
+
+Table open_on_fake(const Answers &answers) {
+  FakeServer server(opening(answers, [](Session &) {}));
   PollHost host;
   Source source(host, server.settings());
   source.find("public.users");
@@ -70,6 +77,102 @@ TEST(Source, RefusesATableThatWasReplacedWhileItWasOpened) {
   Answers view;
   view.describe[3] = "v";
   EXPECT_EQ(error_of([&] { open_on_fake(view); }).sqlstate, "42P01");
+}
+
+TEST(Source, TellsWhereItReads) {
+  Answers answers;
+  answers.where = {"18446744073709551615", "FF/1500000", "7", "2026-01-02 03:04:05.678901+00"};
+  FakeServer server(opening(answers, [](Session &) {}));
+  PollHost host;
+  Source source(host, server.settings());
+  source.find("public.users");
+  source.open();
+  EXPECT_EQ(source.position(), (SnapshotPosition{18446744073709551615U, "FF/1500000", 7}));
+  EXPECT_EQ(source.clock(), "2026-01-02 03:04:05.678901+00");
+}
+
+// ---- where a timeline ended
+// ---------------------------------------------------------------------------------
+
+// What a source on timeline 26 says of another, whose history is that file.
+std::string switch_point_of(int timeline, const std::string &history) {
+  std::vector<std::string> asked;
+  Answers answers;
+  answers.where[2] = "26";
+  FakeServer server(opening(answers, [&](Session &session) {
+    session.answer({"t"});
+    for (const std::string &answer : {std::string("t"), history}) {
+      asked.push_back(session.receive_up_to('B'));
+      session.answer({answer});
+    }
+  }));
+  PollHost host;
+  std::string point;
+  {
+    Source source(host, server.settings());
+    source.find("public.users");
+    source.open();
+    point = source.switch_point(timeline);
+  }
+  for (const std::string &parameters : asked)
+    EXPECT_NE(parameters.find("pg_wal/0000001A.history"), std::string::npos);
+  return point;
+}
+
+TEST(SwitchPoint, IsWhatTheHistoryFileSays) {
+  constexpr char history[] =
+      "1\t0/3000000\tno recovery target specified\n"
+      "\n"
+      "2\t0/9000148\tbefore 2000-01-01 00:00:00+00\n"
+      "25\tA/B0\t\n";
+  EXPECT_EQ(switch_point_of(1, history), "0/3000000");
+  EXPECT_EQ(switch_point_of(2, history), "0/9000148");
+  EXPECT_EQ(switch_point_of(25, history), "A/B0");
+}
+
+TEST(SwitchPoint, IsUnknownWhereTheHistoryHasNoSuchTimeline) {
+  for (const char *history :
+       {"", "1\t0/3000000\tx\n4\t0/4000000\tx\n", "# 3 0/1\n", "garbage", "\n\n\n", "3", "x 3 0/1"})
+    EXPECT_EQ(switch_point_of(3, history), "") << history;
+}
+
+TEST(SwitchPoint, AsksNoFurtherThanItMay) {
+  for (const bool may : {false, true}) {
+    int asked = 0;
+    FakeServer server(opening({}, [&](Session &session) {
+      for (;;) {
+        // First whether the role may look, then whether there is a file: of a server that was never promoted
+        // there is none.
+        session.answer({may && asked == 0 ? "t" : "f"});
+        ++asked;
+      }
+    }));
+    PollHost host;
+    {
+      Source source(host, server.settings());
+      source.find("public.users");
+      source.open();
+      EXPECT_EQ(source.switch_point(1), "");
+    }
+    EXPECT_EQ(asked, may ? 2 : 1);
+  }
+}
+
+// ---- the user's query
+// --------------------------------------------------------------------------------------
+
+TEST(TrimmedQuery, LosesTheSemicolonThatEndsIt) {
+  for (const char *sql : {"SELECT 1", "SELECT 1;", "SELECT 1 ;", "SELECT 1 ; \n\t\r\f", "SELECT 1 \n"})
+    EXPECT_EQ(trimmed_query(sql), "SELECT 1") << sql;
+}
+
+TEST(TrimmedQuery, KeepsEveryOtherSemicolon) {
+  for (const char *sql : {"SELECT ';'", "SELECT 1; SELECT 2", "SELECT 1 /* ; */", "SELECT \";\""})
+    EXPECT_EQ(trimmed_query(sql), sql);
+}
+
+TEST(TrimmedQuery, IsEmptyWhereThereIsNoQuery) {
+  for (const char *sql : {"", ";", " ", " ; ", "\n;\n"}) EXPECT_EQ(trimmed_query(sql), "") << sql;
 }
 
 // ---- a real server
@@ -266,6 +369,310 @@ TEST_F(LiveSource, IsCopiedByTheStatementOfItsPlan) {
   EXPECT_TRUE(copy.finished());
   EXPECT_EQ(copy.rows(), 10);
   EXPECT_EQ(size, copy_header().size() + 10 * (2 + (4 + 4) + (4 + 4) + (4 + 1)) + copy_trailer().size());
+}
+
+TEST_F(LiveSource, EndsATransactionThatIsOpenBeforeItBeginsItsOwn) {
+  run("CREATE TABLE t (id int PRIMARY KEY)");
+  Source source(host_, settings());
+  source.find(schema_ + ".t");
+  source.connection().execute("BEGIN; SET LOCAL work_mem = '77kB'");
+  EXPECT_TRUE(source.connection().in_transaction());
+  source.open();
+  EXPECT_NE(source.connection().query("SHOW work_mem"), (Rows{{"77kB"}}));
+  EXPECT_EQ(source.connection().query("SHOW transaction_isolation"), (Rows{{"repeatable read"}}));
+  EXPECT_EQ(source.connection().query("SHOW transaction_read_only"), (Rows{{"on"}}));
+  source.close();
+  EXPECT_FALSE(source.connection().in_transaction());
+}
+
+TEST_F(LiveSource, KnowsWhoItIs) {
+  Source source(host_, settings());
+  EXPECT_EQ(source.role(), plain_user());
+}
+
+// ---- where it reads
+// ----------------------------------------------------------------------------------------
+
+TEST_F(LiveSource, ReadsFurtherOnEachTime) {
+  run("CREATE TABLE t (id int PRIMARY KEY)");
+  Source source(host_, settings());
+  open_in(source, "t");
+  const SnapshotPosition first = source.position();
+  const std::string clock = source.clock();
+  EXPECT_GT(first.xmin, 0U);
+  EXPECT_EQ(first.timeline, 1);
+  run("INSERT INTO t VALUES (1)");
+  open_in(source, "t");
+  const SnapshotPosition second = source.position();
+  EXPECT_GE(second.xmin, first.xmin);
+  EXPECT_EQ(source.connection().query("SELECT " + quote_literal(second.lsn) + "::pg_lsn > " +
+                                      quote_literal(first.lsn)),
+            (Rows{{"t"}}));
+  EXPECT_GT(source.clock(), clock);
+  EXPECT_EQ(source.clock().size(), clock.size());
+}
+
+TEST_F(LiveSource, ReadsNoFurtherThanATransactionThatIsOpen) {
+  run("CREATE TABLE t (id int PRIMARY KEY)");
+  Connection writer(host_, settings());
+  writer.execute("BEGIN; INSERT INTO " + schema_ + ".t VALUES (1)");
+  const std::uint64_t id = std::stoull(text_of(writer.query("SELECT txid_current()")[0][0]));
+  Source source(host_, settings());
+  open_in(source, "t");
+  EXPECT_LE(source.position().xmin, id);
+  writer.execute("COMMIT");
+  EXPECT_EQ(source.connection().query("SELECT count(*) FROM " + schema_ + ".t"), (Rows{{"0"}}));
+}
+
+TEST_F(LiveSource, FindsWhatWasWrittenSinceATransaction) {
+  run("CREATE TABLE t (id int PRIMARY KEY)");
+  std::vector<std::uint64_t> ids;
+  for (const char *row : {"1", "2", "3"}) {
+    Connection writer(host_, settings());
+    writer.execute(std::string("BEGIN; INSERT INTO ") + schema_ + ".t VALUES (" + row + ")");
+    ids.push_back(std::stoull(text_of(writer.query("SELECT txid_current()")[0][0])));
+    writer.execute("COMMIT");
+  }
+  Connection reader(host_, settings());
+  const auto found = [&](std::uint64_t since) {
+    return text_of(reader.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM " + schema_ + ".t WHERE " +
+                                written_since(since))[0][0]);
+  };
+  EXPECT_EQ(found(ids[1]), "2 3");
+  EXPECT_EQ(found(ids[2]), "3");
+  EXPECT_EQ(found(ids[2] + 1), "");
+  EXPECT_EQ(found(3), "1 2 3");
+}
+
+TEST_F(LiveSource, KnowsNoTimelineThatARoleMayNotSee) {
+  run("CREATE TABLE t (id int PRIMARY KEY)");
+  Source source(host_, settings());
+  open_in(source, "t");
+  EXPECT_EQ(source.switch_point(1), "");
+  EXPECT_EQ(source.connection().query("SELECT 'x'"), (Rows{{"x"}})) << "the transaction goes on";
+}
+
+TEST_F(LiveSource, KnowsNoTimelineThatNeverEnded) {
+  run("CREATE TABLE t (id int PRIMARY KEY)");
+  const std::string database = option_value(settings().options, "dbname", "");
+  Source source(host_, settings_as("postgres", database));
+  open_in(source, "t");
+  for (const int timeline : {0, 1, 2, -1}) EXPECT_EQ(source.switch_point(timeline), "");
+  EXPECT_EQ(source.connection().query("SELECT 'x'"), (Rows{{"x"}}));
+}
+
+// Who may call a function is a matter of each database.
+class LivePrivileges : public LiveDatabase {};
+
+TEST_F(LivePrivileges, OfBothFunctionsAreNeededToLookForATimeline) {
+  constexpr char read_file[] = "pg_read_file(text)", stat_file[] = "pg_stat_file(text, boolean)";
+  const std::string role = make_role();
+  Connection admin(host_, as(superuser));
+  admin.execute("CREATE TABLE t (id int PRIMARY KEY)");
+  admin.execute("GRANT SELECT ON t TO PUBLIC");
+  const auto may_look = [&] {
+    return Connection(host_, as(role)).query(may_read_history_query()) == Rows{{"t"}};
+  };
+  EXPECT_FALSE(may_look());
+  for (const char *granted : {read_file, stat_file}) {
+    admin.execute(std::string("GRANT EXECUTE ON FUNCTION ") + granted + " TO " + sql_name());
+    EXPECT_EQ(may_look(), granted == stat_file);
+    Source source(host_, as(role));
+    source.find("public.t");
+    source.open();
+    EXPECT_EQ(source.switch_point(1), "");
+  }
+}
+
+// ---- the user's query
+// --------------------------------------------------------------------------------------
+
+// The tests of a query have a table t of two rows.
+class LiveQuery : public LiveSource {
+ protected:
+  void SetUp() override {
+    LiveSource::SetUp();
+    if (IsSkipped()) return;
+    run("CREATE TABLE t (id int PRIMARY KEY, v text, UNIQUE (v)); INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+  }
+  void TearDown() override {
+    source_.reset();  // it holds a lock
+    LiveSource::TearDown();
+  }
+  // Opens t, as a sync with custom_select does.
+  Source &opened() {
+    source_.emplace(host_, settings());
+    open_in(*source_, "t");
+    source_->use_path_of_role();
+    return *source_;
+  }
+  Table describe(const std::string &sql) {
+    opened().describe_query(sql);
+    return source_->table();
+  }
+  Diagnostics refusal(const std::string &sql) {
+    return error_of([&] { describe(sql); });
+  }
+  // How many rows are copied of a query as the user gave it.
+  std::int64_t copied(const std::string &sql) {
+    SourceRows rows;
+    rows.query = trimmed_query(sql);
+    const Table source = describe(rows.query);
+    rows.table = &source;
+    Table target = source;
+    for (Column &column : target.columns) column.not_null = true;
+    CopyOut copy(source_->connection(), copy_out(rows, plan_sync(source, target, {}, false)));
+    std::string buffer(100000, '\0');
+    copy.read(buffer.data(), buffer.size(), buffer.size());
+    EXPECT_TRUE(copy.finished());
+    return copy.rows();
+  }
+
+  std::optional<Source> source_;
+};
+
+TEST_F(LiveQuery, HasTypesByTheirNames) {
+  run("CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN amount AS numeric(10,2); CREATE TYPE pair AS (x int, y "
+      "mood)");
+  const Table table = describe(
+      "SELECT id, v::varchar(10) AS v, 1.5::numeric(10,2) AS n, ARRAY[1] AS ints, 'ok'::mood AS m, 1::amount "
+      "AS d, ARRAY['ok'::mood] AS ms, row(1, 'ok')::pair AS p, now() AS t, NULL AS u FROM t");
+  std::vector<std::string> names, types;
+  for (const Column &column : table.columns) {
+    names.push_back(column.name);
+    types.push_back(column.sql_type);
+    EXPECT_FALSE(column.not_null) << "a query proves nothing of its columns";
+    EXPECT_FALSE(column.generated);
+    EXPECT_EQ(column.identity, 0);
+    EXPECT_TRUE(column.binary_safe) << column.name;
+  }
+  const std::string mine = schema_ + ".";
+  // The server tells of a domain what is below it.
+  EXPECT_EQ(names, (std::vector<std::string>{"id", "v", "n", "ints", "m", "d", "ms", "p", "t", "u"}));
+  EXPECT_EQ(types, (std::vector<std::string>{"integer", "character varying(10)", "numeric(10,2)", "integer[]",
+                                             mine + "mood", "numeric(10,2)", mine + "mood[]", mine + "pair",
+                                             "timestamp with time zone", "text"}));
+  EXPECT_EQ(table.find_column("m")->type, (TypeName{"HasTypesByTheirNames", "mood", false}));
+  EXPECT_EQ(table.find_column("ms")->type, (TypeName{"HasTypesByTheirNames", "mood", true}));
+  EXPECT_EQ(table.find_column("ints")->type, (TypeName{"pg_catalog", "int4", true}));
+}
+
+TEST_F(LiveQuery, DescribesAColumnAsTheTableDoes) {
+  run("CREATE TABLE kinds (id int PRIMARY KEY, a numeric(5,2), b timestamp(3), c varchar(7)[], d bit(3), e "
+      "json)");
+  Source &source = opened();
+  open_in(source, "kinds");
+  source.use_path_of_role();
+  const Table before = source.table();
+  source.describe_query("SELECT * FROM kinds");
+  ASSERT_EQ(source.table().columns.size(), before.columns.size());
+  for (const Column &column : before.columns) {
+    const Column &described = *source.table().find_column(column.name);
+    EXPECT_EQ(described.type, column.type);
+    EXPECT_EQ(described.typmod, column.typmod) << column.name;
+    EXPECT_EQ(described.sql_type, column.sql_type);
+    EXPECT_EQ(described.signature, column.signature);
+    EXPECT_EQ(described.binary_safe, column.binary_safe);
+  }
+}
+
+TEST_F(LiveQuery, KeepsTheKeysWhoseColumnsItHas) {
+  const Table both = describe("SELECT * FROM t");
+  EXPECT_EQ(both.keys.size(), 2U);
+  const Table one = describe("SELECT v, id + 1 AS next FROM t");
+  ASSERT_EQ(one.keys.size(), 1U);
+  EXPECT_EQ(one.keys[0].columns, (std::vector<std::string>{"v"}));
+  EXPECT_EQ(one.primary_key(), nullptr);
+  EXPECT_TRUE(describe("SELECT id + 1 AS next FROM t").keys.empty());
+  EXPECT_EQ(both.name, one.name) << "the table it stands for";
+}
+
+TEST_F(LiveQuery, SeesTheTablesBesideTheSource) {
+  run("CREATE TABLE other (id int PRIMARY KEY, w text); CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS "
+      "'SELECT $1'");
+  EXPECT_EQ(describe("SELECT t.id, w, f(t.id) AS f FROM t JOIN other USING (id)").columns.size(), 3U);
+  EXPECT_EQ(source_->connection().query("SHOW search_path")[0][0]->substr(0, schema_.size()), schema_);
+}
+
+TEST_F(LiveQuery, KeepsHostileNamesInTheirPlace) {
+  const Table table = describe(R"(SELECT 1 AS "a""b'; DROP TABLE t; --", 2 AS "ü\", 3 AS " ")");
+  ASSERT_EQ(table.columns.size(), 3U);
+  EXPECT_EQ(table.columns[0].name, "a\"b'; DROP TABLE t; --");
+  EXPECT_EQ(table.columns[1].name, "ü\\");
+  EXPECT_EQ(copied(R"(SELECT id, v AS "a""b'; DROP TABLE t; --" FROM t)"), 2);
+}
+
+TEST_F(LiveQuery, MayBeAnyKindOfQuery) {
+  for (const char *sql :
+       {"SELECT * FROM t", "TABLE t", "VALUES (1, 'a'), (2, 'b')",
+        "WITH x AS (SELECT * FROM t) SELECT * FROM x", "(SELECT * FROM t)",
+        "select id from t where id = 1 union all select id from t where id = 2",
+        "SELECT * FROM t ORDER BY id LIMIT 2", "/* a /* nested */ comment */ -- another\n SELECT * FROM t",
+        "SELECT DISTINCT v FROM t"})
+    EXPECT_EQ(copied(sql), 2) << sql;
+}
+
+TEST_F(LiveQuery, MayEndInASemicolonOrAComment) {
+  for (const char *sql : {"SELECT * FROM t;", "SELECT * FROM t ; \n", "SELECT * FROM t -- all of it",
+                          "SELECT * FROM t /* all of it */", "SELECT * FROM t -- all of it;",
+                          "SELECT * FROM t -- all\n;", "SELECT * FROM t WHERE v <> ';'"})
+    EXPECT_EQ(copied(sql), 2) << sql;
+}
+
+TEST_F(LiveQuery, IsRefusedWhereItIsNone) {
+  for (const char *sql : {"", ";", "-- nothing", "DELETE FROM t", "INSERT INTO t VALUES (3) RETURNING id",
+                          "CREATE TABLE x (y int)", "SELECT 1 AS a INTO x", "EXPLAIN SELECT 1",
+                          "SHOW work_mem", "COMMIT", "COPY t TO STDOUT", "EXECUTE x", "SET work_mem = 1",
+                          "FETCH c", "selec 1", "/*", "1", "DO $$BEGIN END$$"}) {
+    const Diagnostics said = refusal(sql);
+    EXPECT_EQ(said.sqlstate, "42601") << sql;
+  }
+  EXPECT_EQ(refusal("SHOW work_mem").message, "custom_select must be one SELECT, VALUES or TABLE statement");
+  EXPECT_EQ(copied("SELECT * FROM t"), 2) << "and none of them did anything";
+}
+
+TEST_F(LiveQuery, IsRefusedWhereItIsTwo) {
+  for (const char *sql : {"SELECT 1 AS a; SELECT 2 AS b", "SELECT 1 AS a; DROP TABLE t",
+                          "SELECT 1 AS a; COMMIT", "SELECT 1 AS a\n;\n;SELECT 2 AS a"})
+    EXPECT_EQ(refusal(sql).sqlstate, "42601") << sql;
+  EXPECT_EQ(copied("SELECT * FROM t"), 2);
+}
+
+TEST_F(LiveQuery, IsRefusedWhereItWouldLeaveItsParentheses) {
+  for (const char *sql : {"SELECT id FROM t) AS q, (SELECT 1 AS x", "SELECT id FROM t) AS q --",
+                          "SELECT id FROM t) TO STDOUT --"})
+    EXPECT_EQ(refusal(sql).sqlstate, "42601") << sql;
+}
+
+TEST_F(LiveQuery, IsRefusedWithParameters) {
+  for (const char *sql : {"SELECT $1::int AS a", "SELECT id FROM t WHERE v = $1", "SELECT $2 AS a"}) {
+    const std::string state = refusal(sql).sqlstate;
+    EXPECT_TRUE(state == "42P02" || state == "42P18") << sql << ": " << state;
+  }
+  EXPECT_EQ(refusal("SELECT $1::int AS a").message, "parameters are not supported in custom_select");
+  EXPECT_EQ(describe("SELECT '$1' AS a").columns.size(), 1U);
+}
+
+TEST_F(LiveQuery, IsRefusedWithColumnsThatHaveNoName) {
+  const Diagnostics said = refusal("SELECT id, id + 1 FROM t");
+  EXPECT_EQ(said.sqlstate, "42701");
+  EXPECT_EQ(said.message, "column 2 of custom_select has no name");
+  EXPECT_EQ(said.hint, "Give each column an alias.");
+  EXPECT_EQ(refusal("SELECT 1").message, "column 1 of custom_select has no name");
+}
+
+TEST_F(LiveQuery, IsRefusedWithColumnsOfOneName) {
+  const Diagnostics said = refusal("SELECT a.id, a.v, b.id FROM t a, t b");
+  EXPECT_EQ(said.sqlstate, "42701");
+  EXPECT_EQ(said.message, "custom_select has the column \"id\" more than once");
+  EXPECT_EQ(refusal("SELECT max(id), max(id) FROM t").message,
+            "custom_select has the column \"max\" more than once");
+  EXPECT_EQ(describe("SELECT id, v AS \"ID\" FROM t").columns.size(), 2U) << "other names to the server";
+}
+
+TEST_F(LiveQuery, IsRefusedInTheServersOwnWords) {
+  EXPECT_EQ(refusal("SELECT * FROM nope").sqlstate, "42P01");
+  EXPECT_EQ(refusal("SELECT nope FROM t").sqlstate, "42703");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <regex>
 
 #include "core/deparse_source.h"
+#include "support/sql_text.h"
 #include "support/tables.h"
 
 namespace tablesync {
@@ -40,12 +41,6 @@ SyncPlan converting_plan() {
   return plan_sync(source, target, {}, false);
 }
 
-// The text without what stands in quotes.
-std::string unquoted(const std::string &sql) {
-  static const std::regex quoted(R"re(E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*")re");
-  return std::regex_replace(sql, quoted, "Q");
-}
-
 // A condition over the stage.
 std::string marked() { return is_soft_deleted(column(hostile, "text"), "s"); }
 
@@ -60,7 +55,8 @@ std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
          {delete_missing(target_name, plan, KeysOf::stage), delete_missing(target_name, plan, KeysOf::keys),
           find_absent_keys(target_name, plan), delete_marked(target_name, plan, marked()),
           unstage_marked(marked()), merge(target_name, plan), update_changed(target_name, plan),
-          delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan)})
+          delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan),
+          find_blocking_row(target_name, plan, unique_key({hostile, "id"}))})
       statements.push_back(statement);
   return statements;
 }
@@ -241,6 +237,51 @@ TEST(DeleteMissing, DeletesByKeyWhatTheStageLacks) {
       std::string(
           R"(DELETE FROM "raw"."t" AS t WHERE NOT EXISTS (SELECT FROM pg_temp.tablesync_stage AS s WHERE )") +
           id_matches + ")");
+}
+
+TEST(DeleteMissing, DeletesByKeyWhatIsNotAmongTheKeys) {
+  EXPECT_EQ(
+      delete_missing({"raw", "t"}, simple_plan(), KeysOf::keys),
+      std::string(
+          R"(DELETE FROM "raw"."t" AS t WHERE NOT EXISTS (SELECT FROM pg_temp.tablesync_keys AS s WHERE )") +
+          id_matches + ")");
+}
+
+TEST(FindAbsentKeys, LooksInTheTargetAndInTheStage) {
+  SyncPlan plan = simple_plan();
+  EXPECT_EQ(find_absent_keys({"raw", "t"}, plan),
+            std::string(R"(SELECT s."id"::pg_catalog.text FROM pg_temp.tablesync_keys AS s )"
+                        R"(WHERE NOT EXISTS (SELECT FROM "raw"."t" AS t WHERE )") +
+                id_matches + R"() AND NOT EXISTS (SELECT FROM "pg_temp"."tablesync_stage" AS t WHERE )" +
+                id_matches + ")");
+  plan.key = {"v", "id"};
+  plan.key_equality.resize(2, "OPERATOR(\"x\".=)");
+  EXPECT_TRUE(find_absent_keys({"raw", "t"}, plan)
+                  .starts_with(R"(SELECT s."v"::pg_catalog.text, s."id"::pg_catalog.text FROM )"));
+}
+
+TEST(DeleteMarked, DeletesByKeyWhatTheStageMarks) {
+  EXPECT_EQ(delete_marked({"raw", "t"}, simple_plan(), "s.a OR s.b"),
+            std::string(R"(DELETE FROM "raw"."t" AS t USING pg_temp.tablesync_stage AS s WHERE )") +
+                id_matches + " AND (s.a OR s.b)");
+  EXPECT_EQ(unstage_marked("s.a"), "DELETE FROM pg_temp.tablesync_stage AS s WHERE s.a");
+}
+
+TEST(FindBlockingRow, FindsARowOfAnotherKeyWithTheValuesOfTheIndex) {
+  UniqueKey index = unique_key({"v"});
+  index.equality = {"OPERATOR(\"y\".===)"};
+  EXPECT_EQ(find_blocking_row({"raw", "t"}, simple_plan(), index),
+            std::string(R"(SELECT (ROW(t."id")::pg_catalog.record)::pg_catalog.text, )"
+                        R"((ROW(t."v")::pg_catalog.record)::pg_catalog.text FROM "raw"."t" AS t )"
+                        R"(JOIN pg_temp.tablesync_stage AS s ON t."v" OPERATOR("y".===) s."v" WHERE NOT ()") +
+                id_matches +
+                R"() AND NOT EXISTS (SELECT FROM "pg_temp"."tablesync_stage" AS o )"
+                R"(WHERE o."id" OPERATOR("pg_catalog".=) t."id") LIMIT 1)");
+}
+
+TEST(Stage, IsAskedForAndDroppedByItsQualifiedName) {
+  EXPECT_EQ(stage_exists(), R"(SELECT pg_catalog.to_regclass('"pg_temp"."tablesync_stage"') IS NOT NULL)");
+  EXPECT_EQ(drop_stage(), R"(DROP TABLE "pg_temp"."tablesync_stage")");
 }
 
 TEST(UpdateChanged, UpdatesOnlyRowsThatDiffer) {

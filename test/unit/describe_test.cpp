@@ -135,6 +135,24 @@ TEST(Table, FindsAKeyByItsColumnsInAnyOrder) {
   EXPECT_EQ(pairs.find_key({"a", "a"}), nullptr);
 }
 
+TEST(ResultColumnsQuery, AsksForEachColumnByItsTypeInTheirOrder) {
+  const std::string query =
+      result_columns_query(150000, {{"b", 23, -1}, {"a'; DROP TABLE x; --\\", 4294967295U, 14}});
+  EXPECT_NE(query.find(R"((VALUES (1, 'b', 23::pg_catalog.oid, -1), )"
+                       R"((2, E'a''; DROP TABLE x; --\\', 4294967295::pg_catalog.oid, 14)))"),
+            std::string::npos)
+      << query;
+  EXPECT_EQ(query.find("$1"), std::string::npos) << "it takes no parameter";
+}
+
+TEST(ResultColumnsQuery, AsksEachServerOnlyForWhatItHas) {
+  const std::vector<ResultColumn> columns = {{"a", 23, -1}};
+  for (const int version : {110022, 130023, 150004, 180000})
+    EXPECT_EQ(result_columns_query(version, columns).find("attgenerated"), std::string::npos);
+  EXPECT_EQ(result_columns_query(130023, columns).find("rngmultitypid"), std::string::npos);
+  EXPECT_NE(result_columns_query(140000, columns).find("rngmultitypid"), std::string::npos);
+}
+
 TEST(ColumnsQuery, AsksEachServerOnlyForWhatItHas) {
   EXPECT_EQ(columns_query(110022).find("attgenerated"), std::string::npos);
   EXPECT_NE(columns_query(120000).find("attgenerated"), std::string::npos);
