@@ -20,6 +20,11 @@ my %again = (
     copy_out      => "the source's COPY OUT alone (binary, dropped)",
 );
 my @again = qw(sync_table merge_staged merge_foreign copy_out);
+my %incremental = (
+    sync_table         => 'sync_table, 1 worker',
+    insert_on_conflict => 'postgres_fdw, INSERT .. SELECT .. ON CONFLICT DO UPDATE, fetch_size 10000',
+);
+my @incremental = qw(sync_table insert_on_conflict);
 
 my ($times, $json) = @ARGV;
 my (%seconds, %ticks, %fact);
@@ -36,8 +41,9 @@ while (<$in>) {
 }
 
 print_machine();
-print_first_load() if $seconds{first};
-print_again()      if $seconds{unchanged};
+print_first_load()  if $seconds{first};
+print_again()       if $seconds{unchanged};
+print_incremental() if $seconds{incremental};
 print_rest();
 write_json($json) if defined $json;
 
@@ -65,8 +71,9 @@ sub ratio {
 }
 
 sub range {
-    my @all = @{ $seconds{ $_[0] }{ $_[1] } };
-    return sprintf '%.2f..%.2f', min(@all), max(@all);
+    my ($part, $name, $digits) = (@_, 2);
+    my @all = @{ $seconds{$part}{$name} };
+    return sprintf '%.*f..%.*f', $digits, min(@all), $digits, max(@all);
 }
 
 sub print_machine {
@@ -106,12 +113,29 @@ sub print_again {
     }
 }
 
+sub print_incremental {
+    print "\n### Incremental, 1 % changed, indexed field\n\n"
+        . "Of 100 such rows, 95 updated, 5 inserted; both know from the round before from where on to read ("
+        . with_commas($fact{incremental_rows_read}) . " rows in the last round). Checked after each run: count and checksum.\n\n"
+        . "| contestant | median s | min..max | x | CPU s |\n|---|---|---|---|---|\n";
+    for my $name (@incremental) {
+        printf "| %s | %.3f | %s | %s | %.2f |\n", $incremental{$name}, median(@{ $seconds{incremental}{$name} }),
+            range('incremental', $name, 3), ratio('incremental', $name), cpu_seconds('incremental', $name);
+    }
+}
+
+sub print_fixed_cost {
+    my ($what, $name) = @_;
+    my @all = map { 1000 * $_ } @{ $seconds{fixed}{$name} // return };
+    printf "%s: median %.1f ms of %d (%.1f..%.1f)\n", $what, median(@all), scalar @all, min(@all), max(@all);
+}
+
 sub print_rest {
     print "\n";
-    printf "A sync of an unchanged table of one row: median %.1f ms of %d (%.1f..%.1f)\n",
-        1000 * median(@{ $_->{sync_table} }), scalar @{ $_->{sync_table} },
-        1000 * min(@{ $_->{sync_table} }), 1000 * max(@{ $_->{sync_table} })
-        for grep { defined } $seconds{fixed};
+    print_fixed_cost('A sync of an unchanged table of one row', 'sync_table');
+    print_fixed_cost('An incremental sync of that table, which finds nothing', 'incremental');
+    print_fixed_cost('An incremental sync of the ' . with_commas($fact{rows}) . ' rows that finds nothing',
+        'incremental_orders');
     printf "Most private memory of the worker: first load %.1f MB, merge of 1 %% changed %.1f MB\n",
         $fact{peak_memory_first_load_kb} / 1024, $fact{peak_memory_merge_kb} / 1024
         if $fact{peak_memory_merge_kb};
