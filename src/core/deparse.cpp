@@ -132,7 +132,10 @@ std::string count_rows(const QualifiedName &name) {
   return "SELECT pg_catalog.count(*) FROM " + quote_qualified(name);
 }
 
-std::string analyze(const QualifiedName &name) { return "ANALYZE " + quote_qualified(name); }
+std::string analyze(const QualifiedName &name, const std::vector<std::string> &columns) {
+  const std::string of = list(columns, ", ", [](const std::string &c) { return quote_identifier(c); });
+  return "ANALYZE " + quote_qualified(name) + (of.empty() ? "" : " (" + of + ")");
+}
 
 namespace {
 

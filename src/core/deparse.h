@@ -31,7 +31,8 @@ std::string add_primary_key_in_parallel(const QualifiedName &name, const std::ve
 std::string advance_identity(const QualifiedName &name, const std::string &column);
 std::string is_empty(const QualifiedName &name);    // one boolean
 std::string count_rows(const QualifiedName &name);  // one bigint
-std::string analyze(const QualifiedName &name);
+// Of the given columns; of all where none is given.
+std::string analyze(const QualifiedName &name, const std::vector<std::string> &columns = {});
 
 // ---- staging -------------------------------------------------------------------------------------------
 

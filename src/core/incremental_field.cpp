@@ -114,13 +114,11 @@ std::string at_or_above(const IncrementalField &field, const std::string &bound)
   return condition;
 }
 
-std::string highest_value(FieldKind kind, const std::string &column) {
+std::string highest_value(FieldKind kind, const std::string &column, bool of_other_type) {
   const std::string type = watermark_type(kind);
   const bool integer = kind == FieldKind::integer || kind == FieldKind::yyyymmdd_integer;
-  // The column here may be of another type than on the source: by way of its text.
-  const std::string text = "CAST(" + column + " AS pg_catalog.text)";
   const std::string value =
-      "CAST(" + (kind == FieldKind::yyyymmdd_text ? column : text) + " AS " + type + ")";
+      "CAST(" + (of_other_type ? "CAST(" + column + " AS pg_catalog.text)" : column) + " AS " + type + ")";
   std::string highest =
       "pg_catalog.max(" + value + (kind == FieldKind::yyyymmdd_text ? " COLLATE pg_catalog.\"C\"" : "") + ")";
   if (kind == FieldKind::yyyymmdd_text)

@@ -36,8 +36,9 @@ std::string watermark_type(FieldKind kind);
 // -infinity), which are read every time.
 std::string at_or_above(const IncrementalField &field, const std::string &bound);
 
-// Over a column of this server that holds the field: its highest value that is a proper one, as text.
-std::string highest_value(FieldKind kind, const std::string &column);
+// Over a column of this server that holds the field, in the source's type or in another: its highest value
+// that is a proper one.
+std::string highest_value(FieldKind kind, const std::string &column, bool of_other_type);
 
 // An expression for the moment in the form of the field. `instant`: a timestamptz as text, in UTC; `local`:
 // the same moment without zone, as the field's writers would have it.

@@ -26,8 +26,13 @@ class LiveField : public LiveServer {
                     at_or_above({"at", kind, true, type}, bound) + ")");
   }
   std::string highest(FieldKind kind, const std::string &type, const std::string &values) {
-    return evaluate("(SELECT " + highest_value(kind, "v.\"at\"") + " FROM unnest('" + values + "'::" + type +
-                    "[]) AS v (\"at\"))");
+    const auto of = [&](const std::string &column, bool of_other_type) {
+      return evaluate("(SELECT " + highest_value(kind, column, of_other_type) + " FROM unnest('" + values +
+                      "'::" + type + "[]) AS v (\"at\"))");
+    };
+    std::string as_it_is = of("v.\"at\"", false);
+    EXPECT_EQ(as_it_is, of("v.\"at\"::text", true));
+    return as_it_is;
   }
 
   PollHost host_;

@@ -78,7 +78,7 @@ TEST(Deparse, KeepsHostileNamesInsideTheirQuotes) {
        {create_stage({"pg_temp", hostile}, keyed_plan()), create_received(converting_plan()),
         create_table(target_name, {{&source.columns[1], "text"}}), add_primary_key(target_name, {hostile}),
         advance_identity(target_name, hostile), is_empty(target_name), count_rows(target_name),
-        analyze(target_name)})
+        analyze(target_name), analyze(target_name, {hostile})})
     statements.push_back(statement);
   for (const std::string &statement : statements) {
     const std::string bare = unquoted(statement);

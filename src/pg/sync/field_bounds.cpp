@@ -75,12 +75,13 @@ void advance_moment(Watermark &watermark, FieldKind kind, const std::string &hig
 }  // namespace
 
 void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &relation,
-                       const remote::Horizon &horizon, const std::string &clock_after_snapshot,
-                       const SyncSpec &spec, const std::optional<std::string> &cap) {
+                       bool of_other_type, const remote::Horizon &horizon,
+                       const std::string &clock_after_snapshot, const SyncSpec &spec,
+                       const std::optional<std::string> &cap) {
   const std::string column = "r." + quote_identifier(field.name);
   const std::string highest =
-      evaluate("(SELECT " + portable_text(field.kind, highest_value(field.kind, column)) + " FROM " +
-               relation + " AS r)");
+      evaluate("(SELECT " + portable_text(field.kind, highest_value(field.kind, column, of_other_type)) +
+               " FROM " + relation + " AS r)");
   if (field.kind == FieldKind::integer)
     advance_integer(watermark, highest, horizon, clock_after_snapshot, spec);
   else

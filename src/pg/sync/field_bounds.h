@@ -19,11 +19,12 @@ std::int64_t assumed_transaction_ms(const SyncSpec &spec);
 std::string lower_bound(const IncrementalField &field, const std::string &watermark,
                         const remote::Horizon &horizon, const SyncSpec &spec);
 
-// What the watermark is after a run that has read, into `relation` here (SQL), all rows from the old one on.
-// Changes `watermark.value` and `watermark.pending`. `cap`: where a sync fills the source in turn, how far
-// that is proven to have come.
+// What the watermark is after a run that has read, into `relation` here (SQL), all rows from the old one on;
+// `of_other_type`: its field is of another type than the source's. Changes `watermark.value` and
+// `watermark.pending`. `cap`: where a sync fills the source in turn, how far that is proven to have come.
 void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &relation,
-                       const remote::Horizon &horizon, const std::string &clock_after_snapshot,
-                       const SyncSpec &spec, const std::optional<std::string> &cap);
+                       bool of_other_type, const remote::Horizon &horizon,
+                       const std::string &clock_after_snapshot, const SyncSpec &spec,
+                       const std::optional<std::string> &cap);
 
 }  // namespace tablesync::pg

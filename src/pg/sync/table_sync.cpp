@@ -1,5 +1,6 @@
 #include "pg/sync/table_sync.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/deparse.h"
@@ -199,7 +200,8 @@ void TableSync::copy_into_stage() {
   }
   // The source has done its part: its transaction need not wait for ours.
   if (spec_.verify != VerifyMode::full) pair_.source->close();
-  if (staged > 1000) query(analyze(stage_name));
+  // What is found by its key alone is planned by statistics of the key alone.
+  if (staged > 1000) query(everything ? analyze(stage_name) : analyze(stage_name, pair_.plan.key));
   if (pair_.target_is_new && pair_.plan.target_key_pending) {
     execute(add_primary_key(spec_.target, pair_.plan.key));
     pair_.target = describe_target(spec_.target);
@@ -285,8 +287,12 @@ void TableSync::advance() {
     return;
   }
   const bool from_stage = !may_store_directly();
+  const std::vector<ColumnPlan> &columns = pair_.plan.columns;
+  const bool of_other_type = std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
+    return column.name == field_->name && column.converted();
+  });
   advance_watermark(watermark_, *field_, quote_qualified(from_stage ? stage_name : spec_.target),
-                    *pair_.horizon, pair_.source->clock(), spec_, cap_);
+                    of_other_type, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 
 // What the source had in the snapshot that was read, against what is here now.
