@@ -30,9 +30,11 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("row_security", "off");  // an error instead of rows silently left out
   // The source notices within seconds that we are gone, also while it computes.
   if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
-  // LOCK TABLE takes tables and views only.
+  // LOCK TABLE takes tables and views only. Before version 13 it asks for a privilege on each partition, which
+  // a reader of the whole needs not have: there they are locked when they are read.
+  const bool alone = kind == 'p' && server_version_num < 130000;
   if (kind == 'r' || kind == 'p' || kind == 'v')
-    batch += " LOCK TABLE " + quote_qualified(table) + " IN ACCESS SHARE MODE;";
+    batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) + " IN ACCESS SHARE MODE;";
   return batch;
 }
 
@@ -62,6 +64,25 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s
                WHERE n.nspname OPERATOR(pg_catalog.=) 'tablesync' AND c.relname OPERATOR(pg_catalog.=) 'cascade'
                  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
                  AND pg_catalog.has_table_privilege(c.oid, 'SELECT')))";
+}
+
+std::string sequence_cache_query() {
+  // A sequence belongs to a column (serial, identity), or its default uses one.
+  return R"(
+SELECT coalesce(pg_catalog.max(s.seqcache), 1)
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef f
+       ON f.adrelid OPERATOR(pg_catalog.=) a.attrelid AND f.adnum OPERATOR(pg_catalog.=) a.attnum
+JOIN pg_catalog.pg_depend d
+  ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+     AND d.refobjid OPERATOR(pg_catalog.=) a.attrelid AND d.refobjsubid OPERATOR(pg_catalog.=) a.attnum
+  OR d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+     AND d.objid OPERATOR(pg_catalog.=) f.oid
+JOIN pg_catalog.pg_sequence s
+  ON s.seqrelid OPERATOR(pg_catalog.=) d.objid OR s.seqrelid OPERATOR(pg_catalog.=) d.refobjid
+WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
+  AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name)";
 }
 
 std::string feed_watermark_query() {
@@ -139,15 +160,31 @@ std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows 
   return "(" + join(columns, ", ") + ") IN (VALUES " + join(tuples, ", ") + ")";
 }
 
-std::string written_since(std::uint64_t snapshot_xmin) {
+namespace {
+
+// age() counts modulo 2^32 back from the newest transaction. A row that was frozen long ago can seem to be of
+// the future (below 0), which it is not; or of the window by a whole turn, and is then read in vain.
+std::string is_as_young(const std::string &xmin, const std::string &since) {
+  return "pg_catalog.age(" + xmin + ") OPERATOR(pg_catalog.<=) pg_catalog.age('" + since +
+         "'::pg_catalog.xid) AND pg_catalog.age(" + xmin + ") OPERATOR(pg_catalog.>=) 0";
+}
+
+}  // namespace
+
+std::string written_since(const Table &source, std::uint64_t snapshot_xmin) {
   // 0 to 2 are no transactions: age() of them says nothing. The one before them is as good, being older.
   constexpr std::uint64_t first_normal = 3, last = 0xffffffff;
   const std::uint64_t low = snapshot_xmin & last;
   const std::string since = std::to_string(low < first_normal ? last : low);
-  // age() counts modulo 2^32 back from the newest transaction. A row that was frozen long ago can seem to be
-  // of the future (below 0), which it is not; or of the window by a whole turn, and is then read in vain.
-  return "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('" + since +
-         "'::pg_catalog.xid) AND pg_catalog.age(xmin) OPERATOR(pg_catalog.>=) 0";
+  const std::string written = is_as_young("xmin", since);
+  if (source.kind != 'p' && !source.has_children) return written;
+  // A table that was attached brings rows that are older.
+  return written +
+         " OR tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(WITH RECURSIVE attached AS (SELECT i.inhrelid FROM "
+         "pg_catalog.pg_inherits i WHERE " +
+         is_as_young("i.xmin", since) +
+         " UNION SELECT i.inhrelid FROM attached a JOIN pg_catalog.pg_inherits i ON i.inhparent "
+         "OPERATOR(pg_catalog.=) a.inhrelid) SELECT a.inhrelid FROM attached a))";
 }
 
 std::string is_soft_deleted(const Column &column, const std::string &alias) {

@@ -31,6 +31,9 @@ std::string history_query();
 // has filled it; then what that says: sync_mode, field, value.
 std::string feed_query();
 std::string feed_watermark_query();
+// Of a relation ($1, its oid) and its column ($2): how many numbers a session takes ahead from the sequence
+// that fills it.
+std::string sequence_cache_query();
 
 // The rows that a run reads, before its columns are chosen.
 struct SourceRows {
@@ -48,9 +51,9 @@ std::string insert_selected(const QualifiedName &name, const SourceRows &rows, c
 // A condition over the source's rows: those whose key is one of these, each the texts of its columns.
 std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows &keys);
 
-// Rows that a transaction wrote that had not ended in an earlier snapshot, whose xmin is given. Right only
-// while no more than 2^31 transactions have begun since.
-std::string written_since(std::uint64_t snapshot_xmin);
+// Rows that a transaction wrote, or made rows of the source by attaching a partition, that had not ended in
+// an earlier snapshot, whose xmin is given. Right only while no more than 2^31 transactions have begun since.
+std::string written_since(const Table &source, std::uint64_t snapshot_xmin);
 
 // Whether a row is marked as deleted, by a column of one of the types that can say so: true, not zero, Y, T,
 // 1, or a moment. Throws 42804 for other types. `alias`: of the row, or empty.

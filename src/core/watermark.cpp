@@ -149,7 +149,7 @@ std::optional<std::string> unproven_rows(const Watermark &known, const Table &so
     return at_or_above(find_incremental_field(source, known.field, text ? "yyyymmdd" : ""), known.value);
   }
   if (!proves_position(known, source, now, switch_point)) return std::nullopt;
-  return written_since(known.position.xmin);
+  return written_since(source, known.position.xmin);
 }
 
 ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &known, const Table &source,

@@ -116,6 +116,11 @@ Feed Source::feed() {
   return feed;
 }
 
+std::int64_t Source::sequence_cache(const std::string &column) {
+  const Rows rows = ask(sequence_cache_query(), {table_.oid, column}, 1);
+  return rows.empty() ? 1 : std::strtoll(text_of(rows[0][0]).c_str(), nullptr, 10);
+}
+
 std::string Source::switch_point(int timeline) {
   char name[64];
   std::snprintf(name, sizeof name, "pg_wal/%08X.history", static_cast<unsigned>(position_.timeline));

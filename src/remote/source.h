@@ -42,6 +42,9 @@ class Source {
   const std::string &clock() const { return clock_; }
   // What else fills the table, in the same snapshot.
   Feed feed();
+  // How many numbers a session takes ahead from the sequence that fills the column; 1: none ahead, or no
+  // sequence.
+  std::int64_t sequence_cache(const std::string &column);
   // The first bytes that say where `timeline` ended and another began: the LSN, or empty where this server
   // does not know or this role may not see it.
   std::string switch_point(int timeline);

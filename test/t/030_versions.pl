@@ -251,8 +251,6 @@ sub make_source
 	my $password = TablesyncTest::quote($TablesyncTest::password);
 	my @later    = map { $make_since{$_} } grep { $_ <= $major } sort keys %make_since;
 	$server->sql(join ";\n", $make =~ s/\$password/$password/r, @later);
-	# Up to 12, LOCK TABLE wants the privilege on each partition; from 13 on, that on the partitioned table will do.
-	$server->sql('GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader') if $major <= 12;
 	$pair->make_server("v$major", "host '127.0.0.1', port '" . $server->port . "', dbname 'postgres'");
 	return;
 }

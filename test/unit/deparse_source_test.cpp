@@ -55,6 +55,13 @@ TEST(BeginReading, LocksOnlyWhatCanBeLocked) {
     EXPECT_NE(begin_reading({"public", "t"}, kind, 150000).find("LOCK TABLE"), std::string::npos) << kind;
   for (const char kind : {'m', 'f'})
     EXPECT_EQ(begin_reading({"public", "t"}, kind, 150000).find("LOCK TABLE"), std::string::npos) << kind;
+  // Before version 13 partitions would need a privilege of their own.
+  const auto only = [](char kind, int version) {
+    return begin_reading({"public", "t"}, kind, version).find("LOCK TABLE ONLY") != std::string::npos;
+  };
+  EXPECT_TRUE(only('p', 120000));
+  EXPECT_FALSE(only('p', 130000));
+  EXPECT_FALSE(only('r', 120000));
 }
 
 TEST(BeginReading, AsksOldServersForNothingTheyLack) {
@@ -169,22 +176,31 @@ TEST(KeyIsOneOf, FollowsTheOrderOfTheKey) {
 }
 
 TEST(WrittenSince, ComparesAgesSinceTheTransactionOfTheSnapshot) {
-  EXPECT_EQ(written_since(1000),
+  EXPECT_EQ(written_since(Table{}, 1000),
             "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('1000'::pg_catalog.xid) AND "
             "pg_catalog.age(xmin) OPERATOR(pg_catalog.>=) 0");
 }
 
+TEST(WrittenSince, IncludesTablesThatWereAttached) {
+  Table partitioned, parent;
+  partitioned.kind = 'p';
+  parent.has_children = true;
+  const std::string rows = written_since(Table{}, 1000) + " OR tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(";
+  EXPECT_TRUE(written_since(partitioned, 1000).starts_with(rows));
+  EXPECT_EQ(written_since(parent, 1000), written_since(partitioned, 1000));
+}
+
 TEST(WrittenSince, TakesTheTransactionWithoutItsEpoch) {
   constexpr std::uint64_t epoch = std::uint64_t{1} << 32;
-  EXPECT_EQ(written_since(7 * epoch + 1000), written_since(1000));
-  EXPECT_EQ(written_since(epoch - 1), written_since(2 * epoch - 1));
-  EXPECT_NE(written_since(epoch - 1).find("'4294967295'"), std::string::npos);
+  EXPECT_EQ(written_since(Table{}, 7 * epoch + 1000), written_since(Table{}, 1000));
+  EXPECT_EQ(written_since(Table{}, epoch - 1), written_since(Table{}, 2 * epoch - 1));
+  EXPECT_NE(written_since(Table{}, epoch - 1).find("'4294967295'"), std::string::npos);
 }
 
 TEST(WrittenSince, TakesTheTransactionBeforeThoseThatAreNone) {
   constexpr std::uint64_t epoch = std::uint64_t{1} << 32;
-  for (const std::uint64_t none : {0, 1, 2}) EXPECT_EQ(written_since(epoch + none), written_since(epoch - 1));
-  EXPECT_NE(written_since(epoch + 3).find("'3'"), std::string::npos);
+  for (const std::uint64_t none : {0, 1, 2}) EXPECT_EQ(written_since(Table{}, epoch + none), written_since(Table{}, epoch - 1));
+  EXPECT_NE(written_since(Table{}, epoch + 3).find("'3'"), std::string::npos);
 }
 
 TEST(IsSoftDeleted, SaysWhatEachTypeMeansByIt) {
@@ -239,7 +255,7 @@ std::vector<std::string> all_statements() {
                                          select_of(all_of(source), plan),
                                          insert_selected(source.name, all_of(source), plan),
                                          key_is_one_of(source, plan, {{hostile}}),
-                                         written_since(1000)};
+                                         written_since(Table{}, 1000)};
   for (const char *type : {"bool", "int4", "text", "timestamptz"})
     statements.push_back(is_soft_deleted(column(hostile, type), "s"));
   return statements;

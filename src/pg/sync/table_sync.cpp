@@ -62,7 +62,7 @@ void TableSync::choose_rows() {
           at_or_above(*field_, lower_bound(*field_, pair_.known->value, *pair_.horizon, spec_)));
       break;
     case ReadWindow::Kind::written_since_position:
-      rows_.conditions.push_back(written_since(pair_.known->position.xmin));
+      rows_.conditions.push_back(written_since(source, pair_.known->position.xmin));
       break;
   }
 }
@@ -95,6 +95,7 @@ void TableSync::tell_horizon() const {
 // Rows that come from elsewhere carry times of elsewhere, and come late.
 void TableSync::check_feed() {
   if (spec_.mode != SyncMode::incremental) return;
+  check_sequence();
   const remote::Feed feed = pair_.source->feed();
   const std::string hint = "Use sync_mode => 'xmin', which goes by the transactions of the source itself.";
   const std::string detail =
@@ -105,6 +106,20 @@ void TableSync::check_feed() {
     cap_ = feed.value;
   else
     tell(spec_, "the source is filled by a sync in " + feed.mode + " mode", detail, hint);
+}
+
+// Numbers that a session took ahead are used when higher ones are known to be there.
+void TableSync::check_sequence() {
+  if (field_->kind != FieldKind::integer || !spec_.lookback.empty()) return;
+  const std::int64_t cache = pair_.source->sequence_cache(spec_.incremental_field);
+  if (cache <= 1) return;
+  tell(spec_,
+       "the sequence of incremental_field " + spec_.incremental_field + " has CACHE " + with_commas(cache),
+       "A session takes as many numbers ahead, and may use them when higher ones were synced long since: such "
+       "rows would not be read.",
+       "Give a lookback of as many numbers as may be out of order: options => '{\"lookback\": \"" +
+           std::to_string(100 * cache) +
+           "\"}' for 100 such sessions. Or use a timestamp as the field, or sync_mode => 'xmin'.");
 }
 
 // ---- custom_count

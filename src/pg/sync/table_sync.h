@@ -40,6 +40,7 @@ class TableSync final : public Work {
   void choose_rows();
   void tell_horizon() const;
   void check_feed();
+  void check_sequence();
   void read_count();
   void check_count() const;
   void copy();
