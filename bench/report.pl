@@ -119,7 +119,7 @@ sub print_again {
 sub print_incremental {
     print "\n### Incremental, 1 % changed, indexed field\n\n"
         . "Of 100 such rows, 95 updated, 5 inserted; each reads "
-        . with_commas($fact{incremental_rows_read}) . " rows (in the last round). fetch_size is 10000; the lookback is as long as the time between two syncs. Checked after each run: count and checksum.\n\n"
+        . with_commas($fact{incremental_rows_read}) . " rows (in the last round). fetch_size is 10000; the lookback is as long as the time of two rounds. Checked after each run: count and checksum.\n\n"
         . "| contestant | median s | min..max | x | CPU s |\n|---|---|---|---|---|\n";
     for my $name (@incremental) {
         printf "| %s | %.3f | %s | %s | %.2f |\n", $incremental{$name}, median(@{ $seconds{incremental}{$name} }),

@@ -133,7 +133,8 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
 
 Row SyncRun::work() {
   in_transaction([&] {
-    apply_settings(spec_);
+    // A crash within the second may undo this record: nothing was done by then that it could tell of.
+    set_session_option("synchronous_commit", "off");
     run_id_ = begin_run(spec_, shared_.progress_handle);
   });
   strlcpy(run_context.text,
@@ -144,6 +145,7 @@ Row SyncRun::work() {
   if (spec_.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
+  in_transaction([&] { apply_settings(spec_); });
   bool locked = false;
   in_transaction([&] {
     locked = lock();

@@ -113,13 +113,14 @@ void TableSync::check_sequence() {
   if (field_->kind != FieldKind::integer || !spec_.lookback.empty()) return;
   const std::int64_t cache = pair_.source->sequence_cache(spec_.incremental_field);
   if (cache <= 1) return;
-  tell(spec_,
-       "the sequence of incremental_field " + spec_.incremental_field + " has CACHE " + with_commas(cache),
-       "A session takes as many numbers ahead, and may use them when higher ones were synced long since: such "
-       "rows would not be read.",
-       "Give a lookback of as many numbers as may be out of order: options => '{\"lookback\": \"" +
-           std::to_string(100 * cache) +
-           "\"}' for 100 such sessions. Or use a timestamp as the field, or sync_mode => 'xmin'.");
+  tell(
+      spec_,
+      "the sequence of incremental_field " + spec_.incremental_field + " has CACHE " + with_commas(cache),
+      "A session takes as many numbers ahead, and may use them when higher ones were synced long since: such "
+      "rows would not be read.",
+      "Give a lookback of as many numbers as may be out of order: options => '{\"lookback\": \"" +
+          std::to_string(100 * cache) +
+          "\"}' for 100 such sessions. Or use a timestamp as the field, or sync_mode => 'xmin'.");
 }
 
 // ---- custom_count
@@ -215,8 +216,10 @@ void TableSync::copy_into_stage() {
   }
   // The source has done its part: its transaction need not wait for ours.
   if (spec_.verify != VerifyMode::full) pair_.source->close();
-  // What is found by its key alone is planned by statistics of the key alone.
-  if (staged > 1000) query(everything ? analyze(stage_name) : analyze(stage_name, pair_.plan.key));
+  // A small part of the target is found row by row, by the index of the key, whatever the statistics.
+  const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
+  if (staged > 1000 && !small_part)
+    query(everything ? analyze(stage_name) : analyze(stage_name, pair_.plan.key));
   if (pair_.target_is_new && pair_.plan.target_key_pending) {
     execute(add_primary_key(spec_.target, pair_.plan.key));
     pair_.target = describe_target(spec_.target);
