@@ -436,7 +436,7 @@ TEST_F(LiveSource, FindsWhatWasWrittenSinceATransaction) {
   Connection reader(host_, settings());
   const auto found = [&](std::uint64_t since) {
     return text_of(reader.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM " + schema_ + ".t WHERE " +
-                                written_since(since))[0][0]);
+                                written_since(Table{}, since))[0][0]);
   };
   EXPECT_EQ(found(ids[1]), "2 3");
   EXPECT_EQ(found(ids[2]), "3");

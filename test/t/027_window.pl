@@ -218,39 +218,36 @@ assert_reads_little('aged', $by_xmin, 'the source is vacuumed', 0);
 # ---- Tables that are attached -------------------------------------------------------------------------------
 
 # Their rows are older than the last sync, and new to the source all the same.
-foreach my $attach (
-	[ parted => 'PARTITION BY RANGE (id)', 'ATTACH PARTITION %s FOR VALUES FROM (%d) TO (%d)' ],
-	[ parent => '', 'INHERIT %s' ])
+sub assert_attached_rows_arrive
 {
-	my ($table, $kind, $command) = @$attach;
-	my $columns = 'id int NOT NULL, name text';
-	my $rows_from = sub { "INSERT INTO $_[0] SELECT g, 'old' FROM generate_series($_[1], $_[1] + 9) g" };
+	my ($table, $make, $attach) = @_;
+	my $columns = '(id int NOT NULL PRIMARY KEY, name text)';
 	$pair->source_sql(qq(
-		CREATE TABLE $table ($columns, PRIMARY KEY (id)) $kind;
-		CREATE TABLE ${table}_1 ($columns, PRIMARY KEY (id));
-		ALTER TABLE $table @{[ sprintf $command, "${table}_1", 0, 2000 ]};
-		@{[ $rows_from->("${table}_1", 1) ]};
-		INSERT INTO $table SELECT g, 'more' FROM generate_series(101, 1100) g;
-		CREATE TABLE ${table}_2 ($columns, PRIMARY KEY (id)) $kind;
-		CREATE TABLE ${table}_2_1 ($columns, PRIMARY KEY (id));
-		ALTER TABLE ${table}_2 @{[ sprintf $command, "${table}_2_1", 2000, 3000 ]};
-		@{[ $rows_from->("${table}_2_1", 2001) ]};)) if $kind;
-	$pair->source_sql(qq(
-		CREATE TABLE $table ($columns, PRIMARY KEY (id));
-		INSERT INTO $table SELECT g, 'more' FROM generate_series(101, 1100) g;
-		CREATE TABLE ${table}_2 ($columns, PRIMARY KEY (id));
-		CREATE TABLE ${table}_2_1 () INHERITS (${table}_2);
-		@{[ $rows_from->("${table}_2_1", 2001) ]};)) unless $kind;
-	my @key = (q(primary_key => ARRAY['id']));
-	$pair->sync($table, "raw.$table", join ', ', $by_xmin, @key);
-	$pair->sync($table, "raw.$table", join ', ', $by_xmin, @key);
-	$pair->source_sql("ALTER TABLE $table " . sprintf $command, "${table}_2", 2000, 3000);
-	my $row = sync($table, join ', ', $by_xmin, @key);
+		@{[ $make =~ s/COLUMNS/$columns/gr ]}
+		INSERT INTO $table SELECT g, 'there' FROM generate_series(101, 1100) g;
+		INSERT INTO ${table}_2_1 SELECT g, 'before' FROM generate_series(2001, 2010) g;));
+	my $mode = qq($by_xmin, primary_key => ARRAY['id']);
+	sync($table, $mode) foreach 1 .. 2;
+	$pair->source_sql($attach);
+	my $row = sync($table, $mode);
 	is($row->{inserted}, 10, "$table: rows of a table that was attached arrive, of its own parts too");
 	cmp_ok($row->{read}, '<', 50, '... by reading little');
 	identical($table);
-	is(sync($table, join ', ', $by_xmin, @key)->{read}, 0, '... once');
+	is(sync($table, $mode)->{read}, 0, '... once');
+	return;
 }
+
+assert_attached_rows_arrive('parted', q(
+		CREATE TABLE parted COLUMNS PARTITION BY RANGE (id);
+		CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (2000);
+		CREATE TABLE parted_2 COLUMNS PARTITION BY RANGE (id);
+		CREATE TABLE parted_2_1 PARTITION OF parted_2 FOR VALUES FROM (2000) TO (3000);),
+	'ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM (2000) TO (3000)');
+assert_attached_rows_arrive('parent', q(
+		CREATE TABLE parent COLUMNS;
+		CREATE TABLE parent_2 COLUMNS;
+		CREATE TABLE parent_2_1 () INHERITS (parent_2);),
+	'ALTER TABLE parent_2 INHERIT parent');
 
 # ---- Nothing to do ------------------------------------------------------------------------------------------
 

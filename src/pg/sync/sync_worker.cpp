@@ -133,8 +133,7 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
 
 Row SyncRun::work() {
   in_transaction([&] {
-    // A crash within the second may undo this record: nothing was done by then that it could tell of.
-    set_session_option("synchronous_commit", "off");
+    apply_settings(spec_);
     run_id_ = begin_run(spec_, shared_.progress_handle);
   });
   strlcpy(run_context.text,
@@ -145,7 +144,6 @@ Row SyncRun::work() {
   if (spec_.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
-  in_transaction([&] { apply_settings(spec_); });
   bool locked = false;
   in_transaction([&] {
     locked = lock();
