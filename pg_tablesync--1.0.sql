@@ -69,6 +69,19 @@ CREATE TABLE tablesync.run_step (
 );
 COMMENT ON TABLE tablesync.run_step IS 'The steps of each run: describe, copy, primary key, delete, merge, commit';
 
+CREATE TABLE tablesync.failed_attempt (
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  attempt_no pg_catalog.int4 NOT NULL,
+  failed_at pg_catalog.timestamptz NOT NULL,
+  sqlstate pg_catalog.text NOT NULL,
+  message pg_catalog.text NOT NULL,
+  detail pg_catalog.text,
+  context pg_catalog.text,
+  retry_after pg_catalog.interval NOT NULL,
+  PRIMARY KEY (run_id, attempt_no)
+);
+COMMENT ON TABLE tablesync.failed_attempt IS 'Attempts of a run that failed and were followed by another; the failure of the last one is in run';
+
 CREATE TABLE tablesync.watermark (
   target_oid pg_catalog.oid PRIMARY KEY,
   target pg_catalog.text NOT NULL,
@@ -129,6 +142,7 @@ COMMENT ON TABLE tablesync.difference IS 'What verifications found: the first di
 
 ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.run_step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.failed_attempt ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.watermark ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.reject ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.difference ENABLE ROW LEVEL SECURITY;
@@ -136,6 +150,8 @@ CREATE POLICY own_rows ON tablesync.run FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) run_step.run_id));
+CREATE POLICY own_rows ON tablesync.failed_attempt FOR SELECT
+  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) failed_attempt.run_id));
 CREATE POLICY own_rows ON tablesync.difference FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.reject FOR SELECT
@@ -333,7 +349,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
   END IF;
   EXECUTE format(
-    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
+    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value TO %2$s', api, role);
@@ -351,7 +367,7 @@ BEGIN
     'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
-    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
+    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';

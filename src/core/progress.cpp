@@ -26,6 +26,8 @@ const char *name_of(Phase phase) {
       return "verify";
     case Phase::commit:
       return "commit";
+    case Phase::retrying:
+      return "waiting to retry";
   }
   return "";
 }

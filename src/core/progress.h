@@ -7,7 +7,7 @@
 
 namespace tablesync {
 
-enum class Phase : int { starting, waiting, describe, copy, key, remove, merge, verify, commit };
+enum class Phase : int { starting, waiting, describe, copy, key, remove, merge, verify, commit, retrying };
 
 const char *name_of(Phase phase);
 // Whether rows are counted in it.

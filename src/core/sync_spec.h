@@ -43,8 +43,10 @@ struct SyncSpec {
   bool adopt = false;
   IfRunning if_running = IfRunning::raise;
   std::int64_t timeout_ms = 0;  // 0: none
-  std::string lookback;         // empty: the default. A duration, or a number of values for integer fields
-  std::string time_zone;        // of a field without one; empty: the source's, and UTC
+  int max_retries = 3;          // attempts after the first, where a failure may pass by itself
+  std::int64_t retry_delay_ms = 2000;
+  std::string lookback;   // empty: the default. A duration, or a number of values for integer fields
+  std::string time_zone;  // of a field without one; empty: the source's, and UTC
   std::string soft_delete_column;
   SoftDelete soft_delete_action = SoftDelete::remove;
   bool empty_string_as_null = false;

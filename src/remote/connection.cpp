@@ -1,9 +1,11 @@
 #include "remote/connection.h"
 
 #include <algorithm>
+#include <regex>
 #include <utility>
 
 #include "core/quote.h"
+#include "core/retry.h"
 #include "core/text.h"
 
 namespace tablesync::remote {
@@ -60,7 +62,29 @@ struct Failure {
   ConnectStep step;
   std::string reason{};  // libpq's, or ours on timeout
   bool timed_out = false;
+  std::string sqlstate{};  // the server's, where it let us know
 };
+
+// Takes what libpq says of a failed login, in its verbose form: "...: FATAL:  28P01: message", in the end a
+// line with the place in the server's source. That form alone has the SQLSTATE; the user is told the rest.
+void take_reason(Failure &failure, const std::string &said) {
+  static const std::regex state(":( +)([0-9][0-9A-Z]{4}|XX[0-9]{3}): "),
+      place("\n[^\n:]+: +[^\n]*\\.c:[0-9]+(?=\n|$)");
+  std::smatch found;
+  failure.reason = std::regex_replace(said, place, "");
+  if (!std::regex_search(failure.reason, found, state)) return;
+  failure.sqlstate = found[2];
+  failure.reason = std::regex_replace(failure.reason, state, ":$1");
+}
+
+// A server that is down or full comes back; a name, a certificate or a password that is wrong stays wrong.
+bool is_transient(const Failure &failure) {
+  if (failure.timed_out || failure.step == ConnectStep::tcp) return true;
+  if (!failure.sqlstate.empty()) return tablesync::is_transient(failure.sqlstate, true);
+  // Of a connection that breaks off there is libpq's text only (a proxy without a server behind it, say).
+  return failure.reason.find("closed the connection") != std::string::npos ||
+         failure.reason.find("Connection reset") != std::string::npos;
+}
 
 std::string endpoint(const std::vector<ConnectionOption> &options) {
   const std::string host = option_value(options, "hostaddr", option_value(options, "host", ""));
@@ -96,7 +120,7 @@ std::string hint_for(const Failure &failure, const ConnectionSettings &settings)
       "could not connect to server \"" + settings.server_name + "\" (" + endpoint(settings.options) + ")";
   diagnostics.detail = sanitize(trimmed(failure.reason), utf8);
   diagnostics.hint = hint_for(failure, settings);
-  throw ConnectError(std::move(diagnostics), failure.step);
+  throw ConnectError(std::move(diagnostics), failure.step, is_transient(failure));
 }
 
 }  // namespace
@@ -156,7 +180,7 @@ void Connection::connect(const ConnectionSettings &settings) {
   }
   PGconn *const raw = connection_.get();
   PQsetNoticeReceiver(raw, ignore_notice, nullptr);
-  PQsetErrorVerbosity(raw, PQERRORS_DEFAULT);
+  PQsetErrorVerbosity(raw, PQERRORS_VERBOSE);
 
   // libpq looks names up while it starts or polls; a failure before any socket work is a look-up's.
   Failure failure{ConnectStep::lookup};
@@ -166,7 +190,7 @@ void Connection::connect(const ConnectionSettings &settings) {
   failure.step = step_of(PQstatus(raw), failure.step);
   while (poll != PGRES_POLLING_OK) {
     if (poll == PGRES_POLLING_FAILED) {
-      failure.reason = PQerrorMessage(raw);
+      take_reason(failure, PQerrorMessage(raw));
       fail_connect(failure, settings, host_.utf8());
     }
     const auto what = poll == PGRES_POLLING_READING ? Host::For::reading : Host::For::writing;
@@ -181,6 +205,7 @@ void Connection::connect(const ConnectionSettings &settings) {
     poll = PQconnectPoll(raw);
     failure.step = step_of(PQstatus(raw), failure.step);
   }
+  PQsetErrorVerbosity(raw, PQERRORS_DEFAULT);
   if (PQsetnonblocking(raw, 1) != 0) fail_lost(PQerrorMessage(raw));
   PQsetNoticeReceiver(raw, receive_notice, &host_);
 }

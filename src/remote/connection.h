@@ -22,11 +22,15 @@ const char *name_of(ConnectStep step);
 
 class ConnectError : public Error {
  public:
-  ConnectError(Diagnostics diagnostics, ConnectStep step) : Error(std::move(diagnostics)), step_(step) {}
+  ConnectError(Diagnostics diagnostics, ConnectStep step, bool transient)
+      : Error(std::move(diagnostics)), step_(step), transient_(transient) {}
   ConnectStep step() const noexcept { return step_; }
+  // Whether it may work the next time without anybody's doing: the server is down, or full.
+  bool transient() const noexcept { return transient_; }
 
  private:
   ConnectStep step_;
+  bool transient_;
 };
 
 struct ConnectionSettings {

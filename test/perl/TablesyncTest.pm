@@ -143,7 +143,10 @@ sub sql        { return $_[0]->target->safe_psql('postgres', $_[1], extra_params
 sub call_of
 {
 	my ($source, $target, $more) = @_;
-	return "SELECT * FROM sync_table('src', " . quote($source) . ', ' . quote($target) . ($more ? ", $more" : '') . ')';
+	my @arguments = ($more // ());
+	# A failure is to be seen, not tried again.
+	push @arguments, 'max_retries => 0' unless $more && $more =~ /max_retries/;
+	return "SELECT * FROM sync_table('src', " . join(', ', quote($source), quote($target), grep { $_ } @arguments) . ')';
 }
 
 # Runs SQL as the caller (or as `user`) and says how it ended.

@@ -15,7 +15,7 @@ use TablesyncTest::SlowLink;
 use TablesyncTest::Witness;
 use TablesyncTest::Writers;
 
-my $seconds = $ENV{TABLESYNC_TORTURE_SECONDS} // 40;
+my $seconds = $ENV{TABLESYNC_TORTURE_SECONDS} // ($ENV{TABLESYNC_TEST_LONG} ? 300 : 40);
 my $seed    = $ENV{TABLESYNC_TORTURE_SEED} // int rand 1_000_000;
 note("TABLESYNC_TORTURE_SEED=$seed");
 

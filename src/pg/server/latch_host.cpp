@@ -8,6 +8,7 @@ extern "C" {
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 }
 
@@ -17,6 +18,17 @@ namespace tablesync::pg {
 
 void check_for_interrupts() {
   if (INTERRUPTS_PENDING_CONDITION()) call([] { CHECK_FOR_INTERRUPTS(); });
+}
+
+void wait_for_ms(std::int64_t milliseconds) {
+  const TimestampTz end = GetCurrentTimestamp() + milliseconds * 1000;
+  for (TimestampTz now = GetCurrentTimestamp(); now < end; now = GetCurrentTimestamp())
+    call([&] {
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                static_cast<long>((end - now) / 1000 + 1), PG_WAIT_EXTENSION);
+      ResetLatch(MyLatch);
+      CHECK_FOR_INTERRUPTS();
+    });
 }
 
 bool LatchHost::wait(int socket, For what, int timeout_ms) {

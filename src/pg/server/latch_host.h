@@ -2,6 +2,8 @@
 // postmaster death; descriptors are counted with the server's own.
 #pragma once
 
+#include <cstdint>
+
 #include "remote/host.h"
 
 namespace tablesync::pg {
@@ -14,6 +16,9 @@ class LatchHost final : public remote::Host {
   void notice(const std::string &text) override;
   bool utf8() const override;
 };
+
+// Waits that long, unless something is raised: cancel, terminate, timeouts, as ServerError.
+void wait_for_ms(std::int64_t milliseconds);
 
 // Raises what is pending: cancel, terminate, timeouts. Throws ServerError.
 void check_for_interrupts();

@@ -103,7 +103,6 @@ void check_sizes(FunctionCallInfo fcinfo) {
   refuse_later_feature(bool_argument(fcinfo, arg_chunk_mode).value_or(false), "chunk_mode");
   refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1,
                        "parallel_workers above 1");
-  refuse_later_feature(int_argument(fcinfo, arg_max_retries).value_or(0) > 0, "max_retries");
   refuse_later_feature(!PG_ARGISNULL(arg_target_server), "target_server");
 }
 
@@ -127,6 +126,7 @@ SyncSpec sync_spec_from(FunctionCallInfo fcinfo) {
   spec.delete_missing = bool_argument(fcinfo, arg_delete_missing).value_or(spec.mode == SyncMode::full);
   spec.verify = parse_verify(required(text_argument(fcinfo, arg_verify), "verify"));
   spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
+  spec.max_retries = int_argument(fcinfo, arg_max_retries).value_or(spec.max_retries);
   take_options(spec, jsonb_argument(fcinfo, arg_options));
   check_mode(spec);
 

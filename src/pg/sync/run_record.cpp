@@ -76,6 +76,15 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }
 
+void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, const Diagnostics &error) {
+  write(
+      "INSERT INTO tablesync.failed_attempt (run_id, attempt_no, failed_at, sqlstate, message, detail, "
+      "context, retry_after) VALUES ($1::int8, $2::int4, clock_timestamp(), $3, $4, $5, $6, $7::int8 * "
+      "interval '1 ms')",
+      {std::to_string(run_id), std::to_string(attempt), error.sqlstate, error.message,
+       optional_text(error.detail), optional_text(error.context), std::to_string(wait_ms)});
+}
+
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
   insert_step(run_id, step_no, commit);
   const std::string retention = std::to_string(history_retention_min);

@@ -29,6 +29,8 @@ struct RunEnd {
   const Diagnostics *error = nullptr;
 };
 void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
+// Keeps why an attempt failed that is not the last one.
+void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, const Diagnostics &error);
 // Adds the step that only exists once the run has committed, and purges what is older than
 // tablesync.history_retention.
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);

@@ -3,6 +3,7 @@
 extern "C" {
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -15,9 +16,11 @@ extern "C" {
 #include <optional>
 
 #include "core/error.h"
+#include "core/retry.h"
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/latch_host.h"
 #include "pg/server/session_option.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
@@ -26,6 +29,7 @@ extern "C" {
 #include "pg/sync/table_sync.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
+#include "remote/connection.h"
 
 namespace tablesync::pg {
 namespace {
@@ -46,6 +50,8 @@ class SyncRun {
 
  private:
   Row work();
+  bool try_once(int attempt);
+  void wait_after(int attempt, const Diagnostics &said);
   void keep_books();
   bool lock();
   Diagnostics explain(Diagnostics said) const;
@@ -105,6 +111,13 @@ bool raised_by_source(const Diagnostics &said) {
   return said.context.find("remote server \"") != std::string::npos;
 }
 
+// Whether the next attempt may succeed without anybody's doing.
+bool may_pass(const Error &error) {
+  if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error))
+    return connecting->transient();
+  return is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
+}
+
 // What the user is told of a failure: which of the ways to be stopped it was, and in which run.
 Diagnostics SyncRun::explain(Diagnostics said) const {
   const std::string subject = spec_.command == Command::sync ? "the sync" : "the verification";
@@ -154,21 +167,51 @@ Row SyncRun::work() {
     return reply("skipped");
   }
 
-  in_transaction([&] {
-    if (spec_.command == Command::sync)
-      work_ = std::make_unique<TableSync>(spec_, run_id_, steps_);
-    else
-      work_ = std::make_unique<TableVerify>(spec_, run_id_, steps_);
-    work_->run();
-    work_->record();
-    steps_.leave();
-    finish_run(run_id_, {"succeeded", work_->counts(), work_->told_watermark()}, steps_.done());
-    steps_.enter(Phase::commit);
-  });
+  for (int attempt = 1; !try_once(attempt); ++attempt) {
+  }
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
   keep_books();
   return reply("succeeded");
+}
+
+// Does the work and commits it. False where that failed, but may not fail again: then the time to wait is
+// over.
+bool SyncRun::try_once(int attempt) {
+  try {
+    in_transaction([&] {
+      if (spec_.command == Command::sync)
+        work_ = std::make_unique<TableSync>(spec_, run_id_, steps_);
+      else
+        work_ = std::make_unique<TableVerify>(spec_, run_id_, steps_);
+      work_->run();
+      work_->record();
+      steps_.leave();
+      finish_run(run_id_, {"succeeded", work_->counts(), work_->told_watermark()}, steps_.done());
+      steps_.enter(Phase::commit);
+    });
+    return true;
+  } catch (const Error &error) {
+    if (attempt > spec_.max_retries || !may_pass(error)) throw;
+    detail::abort_transaction();
+    work_.reset();
+    wait_after(attempt, error.diagnostics());
+  }
+  return false;
+}
+
+void SyncRun::wait_after(int attempt, const Diagnostics &said) {
+  const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });
+  const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
+  steps_.enter(Phase::retrying);
+  in_transaction([&] { record_attempt(run_id_, attempt, wait_ms, said); });
+  tell(spec_,
+       "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
+           " failed: " + said.message,
+       said.detail,
+       "Nothing was changed; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) +
+           ".");
+  wait_for_ms(wait_ms);
 }
 
 // The data is safe: what fails from here on, a cancel say, is not the run.

@@ -12,7 +12,8 @@ sub new
 {
 	my ($class, $pair, $sql, $user) = @_;
 	my $self = bless { pair => $pair, out => '', err => '' }, $class;
-	my $input = "\\set VERBOSITY verbose\nSELECT pg_backend_pid();\n$sql;\n";
+	# It ends by itself: a server that the test starts meanwhile keeps its input open.
+	my $input = "\\set VERBOSITY verbose\nSELECT pg_backend_pid();\n$sql;\n\\q\n";
 	$self->{timeout} = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default);
 	$self->{run} = IPC::Run::start(
 		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $pair->target->connstr('postgres') . " user=$user", '-f', '-' ],
@@ -60,7 +61,7 @@ sub finish
 		$said{ lc $_ } = $fields{$_} foreach grep { defined $fields{$_} } qw(DETAIL HINT CONTEXT);
 		s/\n\z// foreach @said{qw(message detail hint context)};
 	}
-	elsif ($text =~ /server closed the connection|connection to server was lost/)
+	elsif ($text =~ /^(?:server closed the connection|connection to server was lost)/m)
 	{
 		@said{qw(sqlstate message)} = ('lost', $text);
 	}
