@@ -77,15 +77,15 @@ template <typename Spec, typename Visitor>
 void each_field(Spec &spec, Visitor &visit) {
   auto &[command, server, source, target, mode, primary_key, field, field_type, custom_select, custom_where,
          custom_count, delete_missing, verify, memory_limit_mb, max_delete_fraction, allow_empty, adopt,
-         if_running, timeout_ms, max_retries, retry_delay_ms, lookback, time_zone, soft_delete_column,
-         soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row, max_differences, settings] =
-      spec;
+         if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, lookback, time_zone,
+         soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row,
+         max_differences, settings] = spec;
   visit(command), visit(server), visit(source), visit(target.schema), visit(target.name), visit(mode),
       visit(primary_key);
   visit(field), visit(field_type), visit(custom_select), visit(custom_where), visit(custom_count);
   visit(delete_missing), visit(verify), visit(memory_limit_mb), visit(max_delete_fraction);
   visit(allow_empty), visit(adopt), visit(if_running), visit(timeout_ms), visit(max_retries),
-      visit(retry_delay_ms), visit(lookback), visit(time_zone);
+      visit(retry_delay_ms), visit(max_rate.rows), visit(max_rate.bytes), visit(lookback), visit(time_zone);
   visit(soft_delete_column), visit(soft_delete_action), visit(empty_string_as_null);
   visit(on_schema_change), visit(on_bad_row), visit(max_differences), visit(settings);
 }
@@ -124,7 +124,7 @@ int to_count(const std::string &key, const std::optional<std::string> &value) {
 }
 
 // Keys that the documentation of other versions names, so that they are not called misspelt.
-const std::vector<std::string> later_keys = {"max_rate", "every"};
+const std::vector<std::string> later_keys = {"every"};
 const std::vector<std::string> known_keys = {"adopt",
                                              "allow_empty",
                                              "empty_string_as_null",
@@ -132,6 +132,7 @@ const std::vector<std::string> known_keys = {"adopt",
                                              "lookback",
                                              "max_delete_fraction",
                                              "max_differences",
+                                             "max_rate",
                                              "on_bad_row",
                                              "on_schema_change",
                                              "retry_delay",
@@ -267,6 +268,9 @@ void set_option(SyncSpec &spec, const std::string &key, const std::optional<std:
     spec.max_delete_fraction = to_fraction(key, value);
   } else if (key == "max_differences") {
     spec.max_differences = to_count(key, value);
+  } else if (key == "max_rate") {
+    spec.max_rate =
+        parse_rate(to_text(key, value, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\"."));
   } else if (key == "retry_delay") {
     spec.retry_delay_ms = to_timeout(key, value);
   } else if (key == "timeout") {

@@ -14,8 +14,8 @@ SyncSpec unusual_spec() {
   auto &[command, server, source, target, mode, primary_key, incremental_field, incremental_field_type,
          custom_select, custom_where, custom_count, delete_missing, verify, memory_limit_mb,
          max_delete_fraction, allow_empty, adopt, if_running, timeout_ms, max_retries, retry_delay_ms,
-         lookback, time_zone, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
-         on_bad_row, max_differences, settings] = spec;
+         max_rate, lookback, time_zone, soft_delete_column, soft_delete_action, empty_string_as_null,
+         on_schema_change, on_bad_row, max_differences, settings] = spec;
   command = Command::repair;
   server = "Shop";
   source = "public.\"Users\"";
@@ -37,6 +37,7 @@ SyncSpec unusual_spec() {
   timeout_ms = 9'000'000'000;
   max_retries = 100;
   retry_delay_ms = 1;
+  max_rate = {5, 6};
   lookback = "10 min";
   time_zone = "Europe/Berlin";
   soft_delete_column = "deleted_at";
@@ -256,6 +257,7 @@ const std::vector<std::string> all_options = {"adopt",
                                               "lookback",
                                               "max_delete_fraction",
                                               "max_differences",
+                                              "max_rate",
                                               "on_bad_row",
                                               "on_schema_change",
                                               "retry_delay",
@@ -337,6 +339,7 @@ TEST(SetOption, TakesANumberOfDifferences) {
 }
 
 TEST(SetOption, TakesATimeout) {
+  EXPECT_EQ(spec_with("max_rate", "10 MB").max_rate, (Rate{0, 10485760}));
   EXPECT_EQ(spec_with("retry_delay", "1.5s").retry_delay_ms, 1500);
   EXPECT_EQ(spec_with("timeout", "10 min").timeout_ms, 600'000);
   EXPECT_EQ(spec_with("timeout", "0").timeout_ms, 0);
@@ -365,6 +368,7 @@ TEST(SetOption, RefusesBadValuesAndSaysWhatIsValid) {
         {"on_bad_row", {"skip", "", "Reject"}, "Valid: error, reject."},
         {"timeout", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"timeout", {"2147483648ms", "25d"}, "It can be 24 days at most."},
+        {"max_rate", {""}, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\"."},
         {"retry_delay", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"lookback", {""}, "Give a duration like \"10 min\", or a number of values for an integer field."},
         {"time_zone", {""}, "Give the name of a time zone, like \"Europe/Berlin\"."},
@@ -417,7 +421,7 @@ TEST(SetOption, ListsTheKeysWhereNoneIsNear) {
 }
 
 TEST(SetOption, DoesNotCallAKeyOfALaterVersionMisspelt) {
-  for (const char *key : {"max_rate", "every"}) {
+  for (const char *key : {"every"}) {
     SyncSpec spec;
     const Diagnostics said = error_of([&] { set_option(spec, key, "1"); });
     EXPECT_EQ(said.sqlstate, "0A000");

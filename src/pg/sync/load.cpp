@@ -28,7 +28,9 @@ namespace {
 // The server's callback type has no argument for context: set and cleared by load() alone.
 struct Stream {
   remote::CopyOut *source;
+  const Rate *rate;
   Progress *progress;
+  TimestampTz began;
   TimestampTz next_memory_check;
 };
 Stream *stream = nullptr;
@@ -45,12 +47,23 @@ void tell_progress(bool look_at_clock) {
   stream->progress->memory_bytes = private_memory();
 }
 
+// What is not read stays in the buffers between the two servers, until the source waits for room in them.
+void keep_pace() {
+  if (!stream->rate->limited()) return;
+  const std::int64_t elapsed_ms = (GetCurrentTimestamp() - stream->began) / 1000;
+  const std::int64_t wait_ms =
+      ms_ahead(*stream->rate, stream->source->rows(), stream->source->bytes(), elapsed_ms);
+  constexpr std::int64_t worth_a_wait = 20;
+  if (wait_ms >= worth_a_wait) wait_for_ms(wait_ms);
+}
+
 int next_bytes(void *buffer, int wanted, int capacity) {
   return enter([&] {
     check_for_interrupts();
     const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
                                             static_cast<size_t>(capacity));
     tell_progress(true);
+    keep_pace();
     return static_cast<int>(got);
   });
 }
@@ -60,6 +73,7 @@ char *next_row(size_t *size) {
     check_for_interrupts();
     char *const row = stream->source->next_row(*size);
     tell_progress(stream->source->rows() % 256 == 0);
+    keep_pace();
     return row;
   });
 }
@@ -98,10 +112,10 @@ uint64 load_stream(const char *schema, const char *name, const char *const *colu
 }  // namespace
 
 std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
-                  Progress &progress) {
+                  const Rate &rate, Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
-  Stream this_stream{&source, &progress, 0};
+  Stream this_stream{&source, &rate, &progress, GetCurrentTimestamp(), 0};
   stream = &this_stream;
   const auto forget = []() noexcept { stream = nullptr; };
   const uint64 stored = on_failure(

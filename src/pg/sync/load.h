@@ -6,6 +6,7 @@
 
 #include "core/progress.h"
 #include "core/quote.h"
+#include "core/rate.h"
 #include "core/sync_plan.h"
 #include "remote/copy.h"
 
@@ -13,9 +14,9 @@ namespace tablesync::pg {
 
 // Reads `source` to its end into the planned columns of `table` and returns the number of rows stored, which
 // a BEFORE trigger can make fewer than were received. `is_new`: the table was made in this transaction, so
-// its rows can be stored frozen.
+// its rows can be stored frozen. Waits where it would read faster than `rate`; the source waits then, too.
 std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
-                  Progress &progress);
+                  const Rate &rate, Progress &progress);
 
 // Private memory of this process in bytes; 0 where the system does not tell.
 std::int64_t private_memory();

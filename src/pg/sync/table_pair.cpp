@@ -182,7 +182,7 @@ std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &recei
   if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));
   remote::CopyOut stream(source->connection(), copy_out(rows, received_plan));
   const std::uint64_t before = steps.progress().bytes.load();
-  const std::int64_t stored = load(stream, name, received_plan, false, steps.progress());
+  const std::int64_t stored = load(stream, name, received_plan, false, spec.max_rate, steps.progress());
   if (stored != stream.rows())
     throw Error(sqlstate::protocol_violation,
                 "received " + with_commas(stream.rows()) + " rows, but staged " + with_commas(stored));

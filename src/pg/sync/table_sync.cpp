@@ -178,7 +178,7 @@ void TableSync::copy_into_target() {
   std::int64_t stored = 0;
   {
     remote::CopyOut stream(pair_.source->connection(), copy_out(rows_, pair_.plan));
-    stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, steps_.progress());
+    stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
     pair_.counts.read = pair_.counts.inserted = stream.rows();
     pair_.counts.bytes = stream.bytes();
   }

@@ -1,0 +1,22 @@
+// Rate: how fast a source may be read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tablesync {
+
+struct Rate {
+  std::int64_t rows = 0, bytes = 0;  // per second; 0: no limit
+  bool limited() const { return rows > 0 || bytes > 0; }
+  bool operator==(const Rate &) const = default;
+};
+
+// Parses "5000 rows", "10 MB", with or without "/s": rows, or bytes in kB, MB, GB (powers of 1024), per
+// second. Throws 22023.
+Rate parse_rate(const std::string &text);
+
+// By how many milliseconds a reader is ahead of the rate that has taken so much in so long.
+std::int64_t ms_ahead(const Rate &rate, std::int64_t rows, std::int64_t bytes, std::int64_t elapsed_ms);
+
+}  // namespace tablesync
