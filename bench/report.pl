@@ -21,11 +21,11 @@ my %again = (
 );
 my @again = qw(sync_table merge_staged merge_foreign copy_out);
 my %incremental = (
-    sync_table         => 'sync_table, 1 worker',
+    sync_table    => 'sync_table, 1 worker',
     with_lookback => 'postgres_fdw, INSERT .. ON CONFLICT, from the highest value in the target less a lookback',
-    from_highest => 'the same without lookback, so that late commits are lost',
-    from_known   => 'the same from a value that is given, so that the target need not be searched for it',
-    local        => 'INSERT .. ON CONFLICT of these rows from a local table: what the target has to do anyway',
+    from_highest  => 'the same without lookback, so that late commits are lost',
+    from_known    => 'the same from a value that is given, so that the target need not be searched for it',
+    local         => 'INSERT .. ON CONFLICT of these rows from a local table: what the target has to do anyway',
 );
 my @incremental = qw(sync_table with_lookback from_highest from_known local);
 

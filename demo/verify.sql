@@ -8,7 +8,7 @@ SELECT * FROM sync_table('shop', 'public.flights', 'raw.flights', sync_mode => '
 \echo
 UPDATE raw.flights SET delay = 0 WHERE flight_id = 4711;
 DELETE FROM raw.flights WHERE flight_id BETWEEN 10001 AND 10002;
-INSERT INTO raw.flights SELECT 900001, date, delay, distance, origin, destination FROM raw.flights WHERE flight_id = 1;
+INSERT INTO raw.flights OVERRIDING SYSTEM VALUE SELECT 900001, date, delay, distance, origin, destination FROM raw.flights WHERE flight_id = 1;
 SELECT * FROM explain_row('raw.flights', '10001');
 
 \echo

@@ -24,8 +24,7 @@ Rate parse_rate(const std::string &text) {
   constexpr double most = 1e15;
   if (error != std::errc() || found == std::end(units) || !(number * found->size >= 1) ||
       number * found->size > most)
-    throw Error(sqlstate::invalid_parameter, "invalid rate: \"" + text + "\"", {},
-                "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\" (kB, MB, GB).");
+    throw Error(sqlstate::invalid_parameter, "invalid rate: \"" + text + "\"", {}, rate_hint);
   const auto amount = static_cast<std::int64_t>(number * found->size);
   return found->name == "rows" ? Rate{amount, 0} : Rate{0, amount};
 }

@@ -14,6 +14,8 @@ struct Rate {
 
 // Parses "5000 rows", "10 MB", with or without "/s": rows, or bytes in kB, MB, GB (powers of 1024), per
 // second. Throws 22023.
+inline constexpr char rate_hint[] =
+    "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\" (kB, MB, GB).";
 Rate parse_rate(const std::string &text);
 
 // By how many milliseconds a reader is ahead of the rate that has taken so much in so long.

@@ -269,8 +269,7 @@ void set_option(SyncSpec &spec, const std::string &key, const std::optional<std:
   } else if (key == "max_differences") {
     spec.max_differences = to_count(key, value);
   } else if (key == "max_rate") {
-    spec.max_rate =
-        parse_rate(to_text(key, value, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\"."));
+    spec.max_rate = parse_rate(to_text(key, value, rate_hint));
   } else if (key == "retry_delay") {
     spec.retry_delay_ms = to_timeout(key, value);
   } else if (key == "timeout") {

@@ -1,7 +1,7 @@
 #include "remote/connection.h"
 
 #include <algorithm>
-#include <regex>
+#include <string_view>
 #include <utility>
 
 #include "core/quote.h"
@@ -65,16 +65,38 @@ struct Failure {
   std::string sqlstate{};  // the server's, where it let us know
 };
 
+bool is_sqlstate(std::string_view text) {
+  return text.size() == 5 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+         });
+}
+
+// The end of a verbose message: "LOCATION:  auth_failed, auth.c:335", in the language of the server.
+bool tells_place_in_source(std::string_view line) {
+  const size_t digits = line.find_last_not_of("0123456789");
+  return digits != std::string_view::npos && digits + 1 < line.size() &&
+         line.substr(0, digits + 1).ends_with(".c:");
+}
+
 // Takes what libpq says of a failed login, in its verbose form: "...: FATAL:  28P01: message", in the end a
 // line with the place in the server's source. That form alone has the SQLSTATE; the user is told the rest.
-void take_reason(Failure &failure, const std::string &said) {
-  static const std::regex state(":( +)([0-9][0-9A-Z]{4}|XX[0-9]{3}): "),
-      place("\n[^\n:]+: +[^\n]*\\.c:[0-9]+(?=\n|$)");
-  std::smatch found;
-  failure.reason = std::regex_replace(said, place, "");
-  if (!std::regex_search(failure.reason, found, state)) return;
-  failure.sqlstate = found[2];
-  failure.reason = std::regex_replace(failure.reason, state, ":$1");
+// The text may be of any length and hold anything: the server that sends it has not proven who it is.
+void take_reason(Failure &failure, std::string_view said) {
+  while (!said.empty()) {
+    std::string_view line = said.substr(0, said.find('\n'));
+    said.remove_prefix(std::min(line.size() + 1, said.size()));
+    if (tells_place_in_source(line)) continue;
+    for (size_t at = 0; failure.sqlstate.empty() && (at = line.find(":  ", at)) != std::string_view::npos;
+         at += 3) {
+      const size_t code = at + 3;
+      if (line.substr(code + 5, 2) != ": " || !is_sqlstate(line.substr(code, 5))) continue;
+      failure.sqlstate = line.substr(code, 5);
+      failure.reason += line.substr(0, code);
+      line.remove_prefix(code + 7);
+    }
+    failure.reason += line;
+    failure.reason += '\n';
+  }
 }
 
 // A server that is down or full comes back; a name, a certificate or a password that is wrong stays wrong.
@@ -240,6 +262,7 @@ void Connection::wait_readable() {
 
 Connection::Result Connection::next_result() {
   while (PQisBusy(connection_.get()) != 0) wait_readable();
+  // Not busy: what is asked for has arrived, and PQgetResult does not block.
   return Result(PQgetResult(connection_.get()));
 }
 

@@ -20,13 +20,14 @@ using std::chrono::steady_clock;
 struct FailedConnect {
   ConnectStep step;
   Diagnostics said;
+  bool transient;
 };
 
 FailedConnect failed_connect(Host &host, const ConnectionSettings &settings) {
   try {
     Connection connection(host, settings);
   } catch (const ConnectError &error) {
-    return {error.step(), error.diagnostics()};
+    return {error.step(), error.diagnostics(), error.transient()};
   }
   ADD_FAILURE() << "connected";
   return {};
@@ -89,6 +90,20 @@ TEST(Connect, GivesTheServersOwnWordsOnARefusedLogin) {
       << failed.said.detail;
   EXPECT_TRUE(contains(failed.said.hint, "ALTER USER MAPPING")) << failed.said.hint;
   EXPECT_EQ(host.descriptors, 0);
+}
+
+TEST(Connect, TakesARefusalOfAnyLength) {
+  const std::string last = "not today\nsrc/x.c:7\n" + std::string(20000, ':') + "  a";
+  FakeServer server([&](Session &session) {
+    session.receive_startup();
+    session.say('E',
+                {{'S', "FATAL"}, {'C', "53300"}, {'M', last}, {'F', "auth.c"}, {'L', "335"}, {'R', "f"}});
+  });
+  PollHost host;
+  const FailedConnect failed = failed_connect(host, server.settings());
+  EXPECT_TRUE(failed.transient) << failed.said.detail;
+  EXPECT_TRUE(contains(failed.said.detail, "FATAL:  not today\n:::")) << failed.said.detail;
+  EXPECT_FALSE(contains(failed.said.detail, "auth.c"));
 }
 
 TEST(Connect, PointsAtTheDatabaseWhereItDoesNotExist) {

@@ -337,19 +337,27 @@ TEST(NextRow, EndsWhenTheHostThrows) {
   EXPECT_THROW(copy.next_row(size), Canceled);
 }
 
-TEST(NextRow, GivesUpOnAServerThatFallsSilent) {
-  FakeServer server([](Session &session) {
+// A stream of one row, after which the server says nothing more.
+struct SilentCopy {
+  FakeServer server{[](Session &session) {
     session.begin_copy();
     session.send('d', copy_header() + copy_row("a"));
     session.wait_for_end();
-  });
+  }};
   PollHost host;
-  ConnectionSettings settings = server.settings();
-  settings.stall_timeout = std::chrono::milliseconds(100);
-  Connection connection(host, settings);
-  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
-  EXPECT_EQ(error_of([&] { take_rows(copy); }).sqlstate, "08006");
-  EXPECT_FALSE(copy.finished());
+  Connection connection{host, impatient(server.settings())};
+  CopyOut copy{connection, "COPY x TO STDOUT (FORMAT binary)"};
+
+  static ConnectionSettings impatient(ConnectionSettings settings) {
+    settings.stall_timeout = std::chrono::milliseconds(100);
+    return settings;
+  }
+};
+
+TEST(NextRow, GivesUpOnAServerThatFallsSilent) {
+  SilentCopy silent;
+  EXPECT_EQ(error_of([&] { take_rows(silent.copy); }).sqlstate, "08006");
+  EXPECT_FALSE(silent.copy.finished());
 }
 
 // ---- a stream that breaks off never ends
@@ -455,20 +463,11 @@ TEST(CopyOut, RefusesAnAnswerThatIsNoCopy) {
 }
 
 TEST(CopyOut, GivesUpOnAServerThatFallsSilent) {
-  FakeServer server([](Session &session) {
-    session.begin_copy();
-    session.send('d', copy_header() + copy_row("a"));
-    session.wait_for_end();
-  });
-  PollHost host;
-  ConnectionSettings settings = server.settings();
-  settings.stall_timeout = std::chrono::milliseconds(100);
-  Connection connection(host, settings);
-  CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
-  const Diagnostics said = error_of([&] { drain(copy); });
+  SilentCopy silent;
+  const Diagnostics said = error_of([&] { drain(silent.copy); });
   EXPECT_EQ(said.sqlstate, "08006");
   EXPECT_EQ(said.detail, "The server sent no data for 0.1 s (tablesync.stall_timeout).");
-  EXPECT_FALSE(copy.finished());
+  EXPECT_FALSE(silent.copy.finished());
 }
 
 // ---- errors half-way

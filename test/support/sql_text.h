@@ -12,4 +12,10 @@ inline std::string unquoted(const std::string &sql) {
   return std::regex_replace(sql, quoted, "Q");
 }
 
+// The text from the first character of an operator on; empty where it has none.
+inline std::string bare_operator(const std::string &sql) {
+  const size_t at = sql.find_first_of("=<>+-*/~!@#%^&|");
+  return at == std::string::npos ? "" : sql.substr(at);
+}
+
 }  // namespace tablesync

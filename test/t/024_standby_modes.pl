@@ -109,7 +109,7 @@ foreach my $target (sort keys %mode)
 
 # ---- Writers, and replay that lags --------------------------------------------------------------------------
 
-# Each transaction takes a while, and locks rows in one order.
+# Each transaction takes a while, and locks rows in one order. Its sleep is the load: nothing here waits by it.
 my $script = $primary->basedir . '/writers.sql';
 append_to_file($script, q(\set low random(1, 1000)
 \set high random(1001, 2000)

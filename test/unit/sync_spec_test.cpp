@@ -368,7 +368,7 @@ TEST(SetOption, RefusesBadValuesAndSaysWhatIsValid) {
         {"on_bad_row", {"skip", "", "Reject"}, "Valid: error, reject."},
         {"timeout", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"timeout", {"2147483648ms", "25d"}, "It can be 24 days at most."},
-        {"max_rate", {""}, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\"."},
+        {"max_rate", {""}, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\" (kB, MB, GB)."},
         {"retry_delay", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"lookback", {""}, "Give a duration like \"10 min\", or a number of values for an integer field."},
         {"time_zone", {""}, "Give the name of a time zone, like \"Europe/Berlin\"."},

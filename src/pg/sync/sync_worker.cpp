@@ -175,8 +175,8 @@ Row SyncRun::work() {
   return reply("succeeded");
 }
 
-// Does the work and commits it. False where that failed, but may not fail again: then the time to wait is
-// over.
+// Does the work and commits it. False where that failed in a way that may pass by itself: the wait is over,
+// and it is worth another attempt.
 bool SyncRun::try_once(int attempt) {
   try {
     in_transaction([&] {
@@ -193,7 +193,6 @@ bool SyncRun::try_once(int attempt) {
     return true;
   } catch (const Error &error) {
     if (attempt > spec_.max_retries || !may_pass(error)) throw;
-    detail::abort_transaction();
     work_.reset();
     wait_after(attempt, error.diagnostics());
   }

@@ -212,7 +212,8 @@ sub make_work
 
 # ---- At work ------------------------------------------------------------------------------------------------
 
-# What the writers run, as scripts of pgbench.
+# What the writers run, as scripts of pgbench. Their sleeps are the load (transactions that last, pauses between them):
+# no test waits by them.
 my %scripts = (
 	quick => q(
 		\set pause random(0, 60)
