@@ -36,6 +36,17 @@ void insert_step(std::int64_t run_id, int step_no, const RunStep &step) {
 
 }  // namespace
 
+RunCounts &RunCounts::operator+=(const RunCounts &more) {
+  read += more.read;
+  inserted += more.inserted;
+  updated += more.updated;
+  deleted += more.deleted;
+  unchanged += more.unchanged;
+  rejected += more.rejected;
+  bytes += more.bytes;
+  return *this;
+}
+
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory) {
   const Rows rows = write(
       "INSERT INTO tablesync.run (owner, command, status, server, source, target, sync_mode, started_at, "

@@ -17,6 +17,7 @@ namespace tablesync::pg {
 
 struct RunCounts {
   std::int64_t read = 0, inserted = 0, updated = 0, deleted = 0, unchanged = 0, rejected = 0, bytes = 0;
+  RunCounts &operator+=(const RunCounts &more);
 };
 
 // Draws the run's id and writes its record: status running.

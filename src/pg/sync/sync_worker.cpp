@@ -50,7 +50,9 @@ class SyncRun {
 
  private:
   Row work();
-  bool try_once(int attempt);
+  void do_work();
+  bool do_part();
+  std::unique_ptr<Work> make_work();
   void wait_after(int attempt, const Diagnostics &said);
   void keep_books();
   bool lock();
@@ -63,8 +65,10 @@ class SyncRun {
   std::int64_t run_id_ = 0;
   double started_ = now_seconds();
   RunSteps steps_{shared_.progress};
-  // Gone where the run failed, and the connection to the source with it.
+  // Gone where a part failed, and the connection to the source with it.
   std::unique_ptr<Work> work_;
+  RunCounts done_;    // by the parts that are committed
+  int failures_ = 0;  // of parts that were tried again
 };
 
 // The caller's settings that its triggers and types may depend on, then ours.
@@ -167,43 +171,54 @@ Row SyncRun::work() {
     return reply("skipped");
   }
 
-  for (int attempt = 1; !try_once(attempt); ++attempt) {
-  }
+  do_work();
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
   keep_books();
   return reply("succeeded");
 }
 
-// Does the work and commits it. False where that failed in a way that may pass by itself: the wait is over,
-// and it is worth another attempt.
-bool SyncRun::try_once(int attempt) {
-  try {
-    in_transaction([&] {
-      if (spec_.command == Command::sync)
-        work_ = std::make_unique<TableSync>(spec_, run_id_, steps_);
-      else
-        work_ = std::make_unique<TableVerify>(spec_, run_id_, steps_);
-      work_->run();
-      work_->record();
-      steps_.leave();
-      finish_run(run_id_, {"succeeded", work_->counts(), work_->told_watermark()}, steps_.done());
-      steps_.enter(Phase::commit);
-    });
-    return true;
-  } catch (const Error &error) {
-    if (attempt > spec_.max_retries || !may_pass(error)) throw;
-    work_.reset();
-    wait_after(attempt, error.diagnostics());
+// Does the work, one transaction after the other; where a part fails in a way that may pass, again from what
+// is committed.
+void SyncRun::do_work() {
+  bool last = false;
+  for (int attempt = 1; !last;) {
+    try {
+      in_transaction([&] { last = do_part(); });
+      done_ += work_->counts();
+      attempt = 1;
+    } catch (const Error &error) {
+      if (attempt > spec_.max_retries || !may_pass(error)) throw;
+      last = false;
+      work_.reset();
+      wait_after(attempt++, error.diagnostics());
+    }
   }
-  return false;
+}
+
+bool SyncRun::do_part() {
+  if (!work_) work_ = make_work();
+  const bool last = work_->step();
+  steps_.leave();
+  if (last) {
+    RunCounts all = done_;
+    all += work_->counts();
+    finish_run(run_id_, {"succeeded", all, work_->told_watermark()}, steps_.done());
+  }
+  steps_.enter(Phase::commit);
+  return last;
+}
+
+std::unique_ptr<Work> SyncRun::make_work() {
+  if (spec_.command == Command::sync) return std::make_unique<TableSync>(spec_, run_id_, steps_);
+  return std::make_unique<TableVerify>(spec_, run_id_, steps_);
 }
 
 void SyncRun::wait_after(int attempt, const Diagnostics &said) {
   const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });
   const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
   steps_.enter(Phase::retrying);
-  in_transaction([&] { record_attempt(run_id_, attempt, wait_ms, said); });
+  in_transaction([&] { record_attempt(run_id_, ++failures_, wait_ms, said); });
   tell(spec_,
        "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
            " failed: " + said.message,
@@ -272,16 +287,15 @@ void SyncRun::fail(const Diagnostics &said) {
 // The columns of sync_table(), and what the work tells beside.
 Row SyncRun::reply(const char *status) const {
   const auto count = [](std::int64_t rows) { return Cell(std::to_string(rows)); };
-  const RunCounts counts = work_ ? work_->counts() : RunCounts{};
   const std::string watermark = work_ ? work_->told_watermark() : "";
   Row row{count(run_id_),
           std::string(status),
-          count(counts.read),
-          count(counts.inserted),
-          count(counts.updated),
-          count(counts.deleted),
-          count(counts.unchanged),
-          count(counts.rejected),
+          count(done_.read),
+          count(done_.inserted),
+          count(done_.updated),
+          count(done_.deleted),
+          count(done_.unchanged),
+          count(done_.rejected),
           watermark.empty() ? Cell() : Cell(watermark),
           std::to_string(now_seconds() - started_) + " seconds"};
   if (work_)

@@ -25,11 +25,13 @@ void TableSync::prepare() {
   read_count();
 }
 
-void TableSync::run() {
+bool TableSync::step() {
   prepare();
   copy();
   advance();
   if (spec_.verify == VerifyMode::full) verify();
+  write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
+  return true;
 }
 
 // Which rows the sync is of, and which of them this run reads.
@@ -330,8 +332,6 @@ void TableSync::verify() {
                   ", " + quote_literal(spec_.source) + ", " + quote_literal(display_name(spec_.target)) +
                   ", repair => true) mends it.");
 }
-
-void TableSync::record() { write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_); }
 
 std::string TableSync::told_watermark() const {
   if (spec_.mode == SyncMode::full) return {};

@@ -24,7 +24,7 @@ class TableSync final : public Work {
   TableSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : pair_(spec, run_id, steps), spec_(spec), steps_(steps) {}
 
-  void run() override;
+  bool step() override;
   // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
   // target that did not exist was made.
   void prepare();
@@ -32,7 +32,6 @@ class TableSync final : public Work {
   const ReadWindow &window() const { return window_; }
   const SourceRows &rows() const { return rows_; }
   const std::optional<IncrementalField> &field() const { return field_; }
-  void record() override;
   const RunCounts &counts() const override { return pair_.counts; }
   std::string told_watermark() const override;
 

@@ -10,7 +10,7 @@
 
 namespace tablesync::pg {
 
-void TableVerify::run() {
+bool TableVerify::step() {
   steps_.enter(Phase::describe);
   take_definition();
   pair_.emplace(spec_, run_id_, steps_);
@@ -23,6 +23,9 @@ void TableVerify::run() {
   counts_.unchanged = found_.target_rows - found_.extra - found_.different;
   if (spec_.command == Command::repair) repair();
   if (pair_->source) pair_->source->close();
+  record_differences(run_id_, spec_, found_.listed);
+  if (watermark_) write_watermark(run_id_, spec_, pair_->target.oid, *watermark_);
+  return true;
 }
 
 // What the target was filled by is what it is compared with, where the call does not say otherwise.
@@ -127,11 +130,6 @@ void TableVerify::start_anew() {
   watermark_->database_oid = source.database_oid;
   watermark_->relation_oid = source.oid;
   watermark_->position = pair_->source->position();
-}
-
-void TableVerify::record() {
-  record_differences(run_id_, spec_, found_.listed);
-  if (watermark_) write_watermark(run_id_, spec_, pair_->target.oid, *watermark_);
 }
 
 Row TableVerify::told() const {

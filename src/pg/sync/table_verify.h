@@ -15,8 +15,7 @@ class TableVerify final : public Work {
   TableVerify(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : spec_(spec), run_id_(run_id), steps_(steps) {}
 
-  void run() override;
-  void record() override;
+  bool step() override;
   const RunCounts &counts() const override { return counts_; }
   std::string told_watermark() const override { return {}; }
   // Rows compared, then missing, extra and different ones.

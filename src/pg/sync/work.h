@@ -1,5 +1,5 @@
-// Work: what a run does between its lock and its commit. sync_worker.cpp runs it, keeps its record and
-// commits.
+// Work: what a run does between its lock and its end. sync_worker.cpp gives it one transaction after the
+// other, keeps its record, and begins anew with a fresh Work where a failure may pass.
 #pragma once
 
 #include <string>
@@ -16,10 +16,10 @@ class Work {
   Work &operator=(const Work &) = delete;
   virtual ~Work() = default;
 
-  // Does it all, in the current transaction.
-  virtual void run() = 0;
-  // Writes what must be committed with the rows.
-  virtual void record() = 0;
+  // Does the next part, in the current transaction, and writes what must be committed with its rows. True
+  // where that was the last part. What earlier parts did is committed: a fresh Work goes on from there.
+  virtual bool step() = 0;
+  // Of the last part.
   virtual const RunCounts &counts() const = 0;
   // How far the target is, as the mode counts; empty where it does not.
   virtual std::string told_watermark() const = 0;
