@@ -189,7 +189,7 @@ sub row_of
 	my ($out) = @_;
 	my ($line) = $out =~ /([^\n]*)\n*\z/;
 	my %row;
-	@row{qw(run_id status read inserted updated deleted unchanged rejected watermark duration)} = split /\|/, $line, -1;
+	@row{qw(run_id status read inserted updated deleted unchanged rejected watermark duration consistent)} = split /\|/, $line, -1;
 	return \%row;
 }
 

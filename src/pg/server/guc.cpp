@@ -10,17 +10,27 @@ extern "C" {
 
 namespace tablesync::pg {
 
+int chunk_threshold_mb = 10 * 1024;
 int history_retention_min = 30 * 24 * 60;
+int max_source_transaction_ms = 60000;
 int memory_limit_mb = 64;
 int progress_interval_ms = 5000;
 int stall_timeout_ms = 300000;
 
 void define_settings() {
+  DefineCustomIntVariable("tablesync.chunk_threshold",
+                          "A table of this size or more is read in chunks, where the call does not say.",
+                          nullptr, &chunk_threshold_mb, 10 * 1024, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MB,
+                          nullptr, nullptr, nullptr);
   DefineCustomIntVariable(
       "tablesync.history_retention",
       "How long the records of finished runs are kept; of failed runs, three times as long.", nullptr,
       &history_retention_min, 30 * 24 * 60, 1, INT_MAX / 3, PGC_SUSET, GUC_UNIT_MIN, nullptr, nullptr,
       nullptr);
+  DefineCustomIntVariable("tablesync.max_source_transaction",
+                          "The longest transaction on the source that a sync in chunks may have for a chunk.",
+                          "A chunk that takes longer is made smaller.", &max_source_transaction_ms, 60000,
+                          100, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
                           "Staging buffers, the work memory of the merge and the build of the primary key.",
                           &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);

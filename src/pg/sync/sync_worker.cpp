@@ -25,8 +25,8 @@ extern "C" {
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
+#include "pg/sync/chunked_sync.h"
 #include "pg/sync/run_record.h"
-#include "pg/sync/table_sync.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
 #include "remote/connection.h"
@@ -52,6 +52,7 @@ class SyncRun {
   Row work();
   void do_work();
   bool do_part();
+  bool absorbed(const Diagnostics &said);
   std::unique_ptr<Work> make_work();
   void wait_after(int attempt, const Diagnostics &said);
   void keep_books();
@@ -188,12 +189,22 @@ void SyncRun::do_work() {
       done_ += work_->counts();
       attempt = 1;
     } catch (const Error &error) {
-      if (attempt > spec_.max_retries || !may_pass(error)) throw;
       last = false;
+      if (absorbed(error.diagnostics())) continue;
+      if (attempt > spec_.max_retries || !may_pass(error)) throw;
       work_.reset();
       wait_after(attempt++, error.diagnostics());
     }
   }
+}
+
+bool SyncRun::absorbed(const Diagnostics &said) {
+  bool absorbed = false;
+  const bool by_source = raised_by_source(said);
+  // A cancel is meant for all of it.
+  if (!work_ || (said.sqlstate == sqlstate::canceled && !by_source)) return false;
+  in_transaction([&] { absorbed = work_->absorb(said, by_source); });
+  return absorbed;
 }
 
 bool SyncRun::do_part() {
@@ -203,14 +214,15 @@ bool SyncRun::do_part() {
   if (last) {
     RunCounts all = done_;
     all += work_->counts();
-    finish_run(run_id_, {"succeeded", all, work_->told_watermark()}, steps_.done());
+    finish_run(run_id_, {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent()},
+               steps_.done());
   }
   steps_.enter(Phase::commit);
   return last;
 }
 
 std::unique_ptr<Work> SyncRun::make_work() {
-  if (spec_.command == Command::sync) return std::make_unique<TableSync>(spec_, run_id_, steps_);
+  if (spec_.command == Command::sync) return std::make_unique<ChunkedSync>(spec_, run_id_, steps_);
   return std::make_unique<TableVerify>(spec_, run_id_, steps_);
 }
 
@@ -297,7 +309,8 @@ Row SyncRun::reply(const char *status) const {
           count(done_.unchanged),
           count(done_.rejected),
           watermark.empty() ? Cell() : Cell(watermark),
-          std::to_string(now_seconds() - started_) + " seconds"};
+          std::to_string(now_seconds() - started_) + " seconds",
+          work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
   if (work_)
     for (const Cell &cell : work_->told()) row.push_back(cell);
   return row;

@@ -31,25 +31,40 @@ void tell(const SyncSpec &spec, const std::string &text, const std::string &deta
 }
 
 void TablePair::open(bool may_create) {
+  counts = {};
+  connect();
+  // Before the source's transaction begins: that need not wait for those who hold a lock here.
+  const unsigned int oid = find_target(spec.target, true);
   open_source();
-  open_target(may_create);
+  open_target(oid, may_create);
   adapt_target();
   // What only compares needs no index on the key.
-  plan = plan_sync(source_table, target, spec.primary_key, target_is_new || !spec.writes(),
+  plan = plan_sync(source_table, target, spec.primary_key,
+                   target_is_new || !spec.writes() || (checkpoint && checkpoint->key_pending),
                    spec.empty_string_as_null);
   refuse_unknown_content();
   choose_all_rows();
 }
 
+// Of what each opening finds anew.
+void TablePair::tell_once(const std::string &text) {
+  if (told_.insert(text).second) tell(spec, text);
+}
+
+void TablePair::connect() {
+  if (spec.server.empty() || source) return;
+  source.emplace(host_, connection_settings(spec.server));
+  source->find(sql_name(spec.source));
+}
+
 void TablePair::open_source() {
-  if (spec.server.empty()) {
+  if (!source) {
     source_table = describe_readable(sql_name(spec.source));
     return;
   }
-  source.emplace(host_, connection_settings(spec.server));
-  source->find(sql_name(spec.source));
   if (spec.mode == SyncMode::incremental)
     horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
+  source->set_time_limit(time_limit_ms);
   source->open();
   if (!spec.custom_select.empty() || !spec.custom_where.empty() || !spec.custom_count.empty())
     source->use_path_of_role();
@@ -58,9 +73,9 @@ void TablePair::open_source() {
   source_table = source->table();
 }
 
-void TablePair::open_target(bool may_create) {
-  const unsigned int oid = find_target(spec.target, true);
+void TablePair::open_target(unsigned int oid, bool may_create) {
   target_is_new = oid == 0;
+  exclusively_locked = target_is_empty = false;
   if (target_is_new) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
@@ -73,7 +88,7 @@ void TablePair::open_target(bool may_create) {
       describe_readable(quote_qualified(spec.target));
     target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
     // What reads a few rows only lets others write.
-    if (spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
+    if (!shared && spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
       exclusively_locked = try_lock_exclusively(oid);
     // Somebody may have written it before the lock was ours.
     if (target_is_empty && exclusively_locked)
@@ -81,7 +96,9 @@ void TablePair::open_target(bool may_create) {
   }
   target = describe_target(spec.target);
   refuse_same_table();
+  known.reset();
   written_ = read_watermark(target.oid);
+  checkpoint = read_checkpoint(target.oid);
   if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
     known = written_;
 }
@@ -96,7 +113,7 @@ void TablePair::adapt_target() {
     const Column *const counterpart = target.find_column(column.name);
     const std::string name = "column \"" + column.name + "\"";
     if (spec.on_schema_change == OnSchemaChange::ignore || spec.command != Command::sync) {
-      if (counterpart == nullptr) tell(spec, name + " of the source is left out, since the target has none");
+      if (counterpart == nullptr) tell_once(name + " of the source is left out, since the target has none");
       return counterpart == nullptr;
     }
     if (counterpart == nullptr) {
@@ -140,6 +157,7 @@ void TablePair::refuse_same_table() const {
 void TablePair::refuse_unknown_content() const {
   if (target_is_empty || spec.adopt || known || !spec.writes()) return;
   const std::string there = display_name(source_table.name);
+  if (checkpoint && checkpoint->since.server == spec.server && checkpoint->since.source == there) return;
   throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
               written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
                              spec.server + ": " + there + "."
@@ -149,6 +167,7 @@ void TablePair::refuse_unknown_content() const {
 
 void TablePair::choose_all_rows() {
   all_rows.table = &source_table;
+  all_rows.conditions.clear();
   if (!spec.custom_where.empty()) all_rows.conditions.push_back(spec.custom_where);
   if (spec.soft_delete_column.empty() || spec.soft_delete_action == SoftDelete::mark) return;
   const Column *column = source_table.find_column(spec.soft_delete_column);
@@ -158,6 +177,12 @@ void TablePair::choose_all_rows() {
                                                 "\" on the source");
   live_rows = "(" + is_soft_deleted(*column, "") + ") IS NOT TRUE";
   all_rows.conditions.push_back(live_rows);
+}
+
+void TablePair::build_key(const std::string &statement) {
+  execute(statement);
+  target = describe_target(spec.target);
+  plan = plan_sync(source_table, target, plan.key, false, spec.empty_string_as_null);
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
@@ -176,7 +201,6 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
   return received - rejected;
 }
 
-// The rows as they come, into a table of their types.
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
                                 const SourceRows &rows) {
   if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));
