@@ -8,6 +8,8 @@ extern "C" {
 
 #include <climits>
 
+#include "pg/server/fault.h"
+
 namespace tablesync::pg {
 
 int history_retention_min = 30 * 24 * 60;
@@ -31,6 +33,7 @@ void define_settings() {
   DefineCustomIntVariable(
       "tablesync.stall_timeout", "A run fails when its source has sent no data for this long.", nullptr,
       &stall_timeout_ms, 300000, 1000, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  define_fault_setting();
   MarkGUCPrefixReserved("tablesync");
 }
 

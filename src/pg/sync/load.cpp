@@ -19,6 +19,7 @@ extern "C" {
 #include <fstream>
 
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/sync/store_rows.h"
 
@@ -62,6 +63,7 @@ int next_bytes(void *buffer, int wanted, int capacity) {
     check_for_interrupts();
     const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
                                             static_cast<size_t>(capacity));
+    fault_point(FaultPoint::row_received);
     tell_progress(true);
     keep_pace();
     return static_cast<int>(got);
@@ -72,6 +74,7 @@ char *next_row(size_t *size) {
   return enter([&] {
     check_for_interrupts();
     char *const row = stream->source->next_row(*size);
+    fault_point(FaultPoint::row_received);
     tell_progress(stream->source->rows() % 256 == 0);
     keep_pace();
     return row;
@@ -132,6 +135,7 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
   char rest = 0;
   if (!source.finished() && source.read(&rest, 1, 1) != 0)
     throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");
+  fault_point(FaultPoint::copy_finished);
   progress.rows = static_cast<std::uint64_t>(source.rows());
   progress.bytes = static_cast<std::uint64_t>(source.bytes());
   progress.memory_bytes = private_memory();

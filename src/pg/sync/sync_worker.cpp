@@ -20,6 +20,7 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/session_option.h"
 #include "pg/server/shared_run.h"
@@ -145,15 +146,18 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
 }
 
 Row SyncRun::work() {
+  fault_point(FaultPoint::worker_started);
   in_transaction([&] {
     apply_settings(spec_);
     run_id_ = begin_run(spec_, shared_.progress_handle);
+    fault_point(FaultPoint::run_begun);
   });
   strlcpy(run_context.text,
           ("run " + std::to_string(run_id_) + " of " + name_of(spec_.command) + " " + describe_spec(spec_))
               .c_str(),
           sizeof run_context.text);
   shared_.run_id = run_id_;
+  fault_point(FaultPoint::run_recorded);
   if (spec_.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
@@ -161,6 +165,7 @@ Row SyncRun::work() {
   in_transaction([&] {
     locked = lock();
     if (locked) close_interrupted(spec_, run_id_);
+    fault_point(FaultPoint::target_locked);
   });
   if (!locked) {
     in_transaction([&] { finish_run(run_id_, {"skipped", {}, {}}, steps_.done()); });
@@ -169,6 +174,7 @@ Row SyncRun::work() {
 
   for (int attempt = 1; !try_once(attempt); ++attempt) {
   }
+  fault_point(FaultPoint::committed);
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
   keep_books();
@@ -180,14 +186,17 @@ Row SyncRun::work() {
 bool SyncRun::try_once(int attempt) {
   try {
     in_transaction([&] {
+      fault_point(FaultPoint::work_begun);
       if (spec_.command == Command::sync)
         work_ = std::make_unique<TableSync>(spec_, run_id_, steps_);
       else
         work_ = std::make_unique<TableVerify>(spec_, run_id_, steps_);
       work_->run();
       work_->record();
+      fault_point(FaultPoint::watermark_written);
       steps_.leave();
       finish_run(run_id_, {"succeeded", work_->counts(), work_->told_watermark()}, steps_.done());
+      fault_point(FaultPoint::run_finished);
       steps_.enter(Phase::commit);
     });
     return true;
@@ -204,6 +213,7 @@ void SyncRun::wait_after(int attempt, const Diagnostics &said) {
   const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
   steps_.enter(Phase::retrying);
   in_transaction([&] { record_attempt(run_id_, attempt, wait_ms, said); });
+  fault_point(FaultPoint::attempt_recorded);
   tell(spec_,
        "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
            " failed: " + said.message,
@@ -220,6 +230,7 @@ void SyncRun::keep_books() {
       set_session_option("synchronous_commit", "off");
       after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
+    fault_point(FaultPoint::books_kept);
   } catch (const ServerError &error) {
     const char *const message = error.what();
     call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
@@ -261,6 +272,7 @@ void SyncRun::fail(const Diagnostics &said) {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
       in_transaction([&] {
         finish_run(run_id_, {canceled ? "canceled" : "failed", {}, {}, &said}, steps_.done());
+        fault_point(FaultPoint::failure_recorded);
       });
       return;
     } catch (const Error &) {

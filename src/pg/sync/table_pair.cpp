@@ -13,6 +13,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/spi.h"
 #include "pg/sync/convert.h"
@@ -47,10 +48,14 @@ void TablePair::open_source() {
     return;
   }
   source.emplace(host_, connection_settings(spec.server));
+  fault_point(FaultPoint::source_connected);
   source->find(sql_name(spec.source));
-  if (spec.mode == SyncMode::incremental)
+  if (spec.mode == SyncMode::incremental) {
     horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
+    fault_point(FaultPoint::horizon_read);
+  }
   source->open();
+  fault_point(FaultPoint::snapshot_open);
   if (!spec.custom_select.empty() || !spec.custom_where.empty() || !spec.custom_count.empty())
     source->use_path_of_role();
   if (!spec.custom_select.empty())
@@ -65,6 +70,7 @@ void TablePair::open_target(bool may_create) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
     create_target(spec.target, source_table);
+    fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
     if (spec.writes())
@@ -81,6 +87,7 @@ void TablePair::open_target(bool may_create) {
   }
   target = describe_target(spec.target);
   refuse_same_table();
+  fault_point(FaultPoint::target_described);
   written_ = read_watermark(target.oid);
   if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
     known = written_;
@@ -168,6 +175,7 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
     const OnBadRow on_bad_row = name == stage_name ? spec.on_bad_row : OnBadRow::raise;
     rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
     query(drop_received());
+    fault_point(FaultPoint::rows_converted);
   }
   if (name == stage_name) {
     counts.read += received;
