@@ -87,10 +87,10 @@ sub call_with
 sub expected_of
 {
 	my ($way, $point, $kind) = @_;
-	# What comes after the commit is book-keeping; a record that could not be written is written again; a verification
-	# is tried again by itself.
+	# What comes after the commit is book-keeping; a record that could not be written is written again; what
+	# is tried again succeeds, or meets the lost connection.
 	return ('', 'succeeded') if "$point $kind" eq 'books_kept error' || $way->{call} && $in_work{$point} && $kind eq 'error';
-	return ('08006', 'failed') if "$point $kind" eq 'failure_recorded error';
+	return ('08006', 'failed') if "$point $kind" eq 'failure_recorded error' || $way->{retries} && $in_work{$point} && $kind eq 'error';
 	return ($kind eq 'sigkill' ? 'lost|57P02' : '40001',
 		$committed{$point} ? 'succeeded' : $unknown{$point} ? '' : $kind eq 'error' ? 'failed' : 'running');
 }
