@@ -11,7 +11,6 @@ extern "C" {
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 }
 
 #include <unistd.h>
@@ -31,8 +30,8 @@ struct Stream {
   remote::CopyOut *source;
   const Rate *rate;
   Progress *progress;
-  TimestampTz began;
-  TimestampTz next_memory_check;
+  std::int64_t began_ms;
+  std::int64_t next_memory_check_ms;
 };
 Stream *stream = nullptr;
 
@@ -42,16 +41,16 @@ void tell_progress(bool look_at_clock) {
   stream->progress->bytes.store(static_cast<std::uint64_t>(stream->source->bytes()),
                                 std::memory_order_relaxed);
   if (!look_at_clock) return;
-  const TimestampTz now = GetCurrentTimestamp();
-  if (now < stream->next_memory_check) return;
-  stream->next_memory_check = now + USECS_PER_SEC;
+  const std::int64_t now = steady_ms();
+  if (now < stream->next_memory_check_ms) return;
+  stream->next_memory_check_ms = now + 1000;
   stream->progress->memory_bytes = private_memory();
 }
 
 // What is not read stays in the buffers between the two servers, until the source waits for room in them.
 void keep_pace() {
   if (!stream->rate->limited()) return;
-  const std::int64_t elapsed_ms = (GetCurrentTimestamp() - stream->began) / 1000;
+  const std::int64_t elapsed_ms = steady_ms() - stream->began_ms;
   const std::int64_t wait_ms =
       ms_ahead(*stream->rate, stream->source->rows(), stream->source->bytes(), elapsed_ms);
   constexpr std::int64_t worth_a_wait = 20;
@@ -118,7 +117,7 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
                   const Rate &rate, Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
-  Stream this_stream{&source, &rate, &progress, GetCurrentTimestamp(), 0};
+  Stream this_stream{&source, &rate, &progress, steady_ms(), 0};
   stream = &this_stream;
   const auto forget = []() noexcept { stream = nullptr; };
   const uint64 stored = on_failure(

@@ -62,7 +62,7 @@ class SyncRun {
   SharedRun &shared_;
   SyncSpec spec_;
   std::int64_t run_id_ = 0;
-  double started_ = now_seconds();
+  std::int64_t started_ms_ = steady_ms();
   RunSteps steps_{shared_.progress};
   // Gone where the run failed, and the connection to the source with it.
   std::unique_ptr<Work> work_;
@@ -123,8 +123,7 @@ bool may_pass(const Error &error) {
 Diagnostics SyncRun::explain(Diagnostics said) const {
   const std::string subject = spec_.command == Command::sync ? "the sync" : "the verification";
   if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
-    const bool timed_out =
-        spec_.timeout_ms > 0 && (now_seconds() - started_) * 1000 >= static_cast<double>(spec_.timeout_ms);
+    const bool timed_out = spec_.timeout_ms > 0 && steady_ms() - started_ms_ >= spec_.timeout_ms;
     if (termination_requested()) {
       said.sqlstate = sqlstate::admin_shutdown;
       said.message = subject + " was terminated";
@@ -295,7 +294,7 @@ Row SyncRun::reply(const char *status) const {
           count(counts.unchanged),
           count(counts.rejected),
           watermark.empty() ? Cell() : Cell(watermark),
-          std::to_string(now_seconds() - started_) + " seconds"};
+          std::to_string(steady_ms() - started_ms_) + " milliseconds"};
   if (work_)
     for (const Cell &cell : work_->told()) row.push_back(cell);
   return row;
