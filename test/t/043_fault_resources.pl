@@ -12,11 +12,10 @@ use TablesyncTest::Fault;
 # A disk that is full for some files: see disk_full.c.
 my $dir  = PostgreSQL::Test::Utils::tempdir('disk');
 my $full = "$dir/full";
-system('cc', '-shared', '-fPIC', '-o', "$dir/disk_full.so", 'test/support/disk_full.c', '-ldl') == 0
-  or die 'disk_full.c does not compile';
+my $library = TablesyncTest::Fault::preloaded($dir, 'disk_full');
 my $start_target = sub {
 	my ($starting) = @_;
-	local @ENV{qw(LD_PRELOAD DISK_FULL)} = ("$dir/disk_full.so", $full);
+	local @ENV{qw(LD_PRELOAD DISK_FULL)} = ($library, $full);
 	$starting->target->start;
 };
 my $pair = TablesyncTest->new(proxy => 1, start_target => $start_target);

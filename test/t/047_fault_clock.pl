@@ -10,29 +10,26 @@ use Time::HiRes qw(time);
 use TablesyncTest;
 use TablesyncTest::Fault;
 
-my ($library) = glob '/usr/lib/*/faketime/libfaketime.so.1';
-die 'script/setup installs libfaketime' unless $library;
-my $clock = PostgreSQL::Test::Utils::tempdir('clock') . '/clock';
+my $dir     = PostgreSQL::Test::Utils::tempdir('clock');
+my $clock   = "$dir/clock";
+my $library = TablesyncTest::Fault::preloaded($dir, 'wrong_clock');
+my %seconds = (h => 3600, d => 86400);
 
-# An offset to the true time, for the target alone; its intervals remain true.
+# An offset to the true time, for the target alone: "-1h", "+3650d".
 sub set_clock
 {
 	my ($offset) = @_;
-	append_to_file("$clock.new", "$offset\n");
+	my ($number, $unit) = $offset =~ /^(.*)(\w)$/;
+	append_to_file("$clock.new", $number * $seconds{$unit});
 	rename "$clock.new", $clock or die "could not rename: $!";
 	return;
 }
 
 sub start_with_clock
 {
-	my ($pair) = @_;
-	local %ENV = (
-		%ENV,
-		LD_PRELOAD                     => $library,
-		FAKETIME_TIMESTAMP_FILE        => $clock,
-		FAKETIME_NO_CACHE              => 1,
-		FAKETIME_DONT_FAKE_MONOTONIC   => 1);
-	$pair->target->start;
+	my ($starting) = @_;
+	local @ENV{qw(LD_PRELOAD WRONG_CLOCK)} = ($library, $clock);
+	$starting->target->start;
 	return;
 }
 

@@ -50,6 +50,15 @@ sub points
 	return split ' ', $points;
 }
 
+# Compiles test/support/$name.c into $dir, for the LD_PRELOAD of a server.
+sub preloaded
+{
+	my ($dir, $name) = @_;
+	system('cc', '-shared', '-fPIC', '-Wall', '-Wextra', '-o', "$dir/$name.so", "test/support/$name.c", '-ldl') == 0
+	  or die "$name.c does not compile";
+	return "$dir/$name.so";
+}
+
 # ---- What must hold -----------------------------------------------------------------------------------------
 
 my $watermark = q(SELECT w.* FROM tablesync.watermark w WHERE target = '%s');
