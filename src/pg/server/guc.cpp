@@ -8,6 +8,8 @@ extern "C" {
 
 #include <climits>
 
+#include "pg/server/fault.h"
+
 namespace tablesync::pg {
 
 int chunk_threshold_mb = 10 * 1024;
@@ -41,6 +43,7 @@ void define_settings() {
   DefineCustomIntVariable(
       "tablesync.stall_timeout", "A run fails when its source has sent no data for this long.", nullptr,
       &stall_timeout_ms, 300000, 1000, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  define_fault_setting();
   MarkGUCPrefixReserved("tablesync");
 }
 

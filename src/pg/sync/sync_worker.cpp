@@ -20,6 +20,7 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/session_option.h"
 #include "pg/server/shared_run.h"
@@ -64,7 +65,7 @@ class SyncRun {
   SharedRun &shared_;
   SyncSpec spec_;
   std::int64_t run_id_ = 0;
-  double started_ = now_seconds();
+  std::int64_t started_ms_ = steady_ms();
   RunSteps steps_{shared_.progress};
   // Gone where a part failed, and the connection to the source with it.
   std::unique_ptr<Work> work_;
@@ -127,8 +128,7 @@ bool may_pass(const Error &error) {
 Diagnostics SyncRun::explain(Diagnostics said) const {
   const std::string subject = spec_.command == Command::sync ? "the sync" : "the verification";
   if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
-    const bool timed_out =
-        spec_.timeout_ms > 0 && (now_seconds() - started_) * 1000 >= static_cast<double>(spec_.timeout_ms);
+    const bool timed_out = spec_.timeout_ms > 0 && steady_ms() - started_ms_ >= spec_.timeout_ms;
     if (termination_requested()) {
       said.sqlstate = sqlstate::admin_shutdown;
       said.message = subject + " was terminated";
@@ -150,15 +150,18 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
 }
 
 Row SyncRun::work() {
+  fault_point(FaultPoint::worker_started);
   in_transaction([&] {
     apply_settings(spec_);
     run_id_ = begin_run(spec_, shared_.progress_handle);
+    fault_point(FaultPoint::run_begun);
   });
   strlcpy(run_context.text,
           ("run " + std::to_string(run_id_) + " of " + name_of(spec_.command) + " " + describe_spec(spec_))
               .c_str(),
           sizeof run_context.text);
   shared_.run_id = run_id_;
+  fault_point(FaultPoint::run_recorded);
   if (spec_.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
@@ -166,6 +169,7 @@ Row SyncRun::work() {
   in_transaction([&] {
     locked = lock();
     if (locked) close_interrupted(spec_, run_id_);
+    fault_point(FaultPoint::target_locked);
   });
   if (!locked) {
     in_transaction([&] { finish_run(run_id_, {"skipped", {}, {}}, steps_.done()); });
@@ -173,6 +177,7 @@ Row SyncRun::work() {
   }
 
   do_work();
+  fault_point(FaultPoint::committed);
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
   keep_books();
@@ -208,14 +213,17 @@ bool SyncRun::absorbed(const Diagnostics &said) {
 }
 
 bool SyncRun::do_part() {
+  fault_point(FaultPoint::work_begun);
   if (!work_) work_ = make_work();
   const bool last = work_->step();
+  fault_point(FaultPoint::watermark_written);
   steps_.leave();
   if (last) {
     RunCounts all = done_;
     all += work_->counts();
     finish_run(run_id_, {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent()},
                steps_.done());
+    fault_point(FaultPoint::run_finished);
   }
   steps_.enter(Phase::commit);
   return last;
@@ -231,6 +239,7 @@ void SyncRun::wait_after(int attempt, const Diagnostics &said) {
   const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
   steps_.enter(Phase::retrying);
   in_transaction([&] { record_attempt(run_id_, ++failures_, wait_ms, said); });
+  fault_point(FaultPoint::attempt_recorded);
   tell(spec_,
        "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
            " failed: " + said.message,
@@ -247,6 +256,7 @@ void SyncRun::keep_books() {
       set_session_option("synchronous_commit", "off");
       after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
+    fault_point(FaultPoint::books_kept);
   } catch (const ServerError &error) {
     const char *const message = error.what();
     call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
@@ -288,6 +298,7 @@ void SyncRun::fail(const Diagnostics &said) {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
       in_transaction([&] {
         finish_run(run_id_, {canceled ? "canceled" : "failed", {}, {}, &said}, steps_.done());
+        fault_point(FaultPoint::failure_recorded);
       });
       return;
     } catch (const Error &) {
@@ -309,7 +320,7 @@ Row SyncRun::reply(const char *status) const {
           count(done_.unchanged),
           count(done_.rejected),
           watermark.empty() ? Cell() : Cell(watermark),
-          std::to_string(now_seconds() - started_) + " seconds",
+          std::to_string(steady_ms() - started_ms_) + " milliseconds",
           work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
   if (work_)
     for (const Cell &cell : work_->told()) row.push_back(cell);

@@ -13,6 +13,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/spi.h"
 #include "pg/sync/convert.h"
@@ -54,6 +55,7 @@ void TablePair::tell_once(const std::string &text) {
 void TablePair::connect() {
   if (spec.server.empty() || source) return;
   source.emplace(host_, connection_settings(spec.server));
+  fault_point(FaultPoint::source_connected);
   source->find(sql_name(spec.source));
 }
 
@@ -62,10 +64,13 @@ void TablePair::open_source() {
     source_table = describe_readable(sql_name(spec.source));
     return;
   }
-  if (spec.mode == SyncMode::incremental)
+  if (spec.mode == SyncMode::incremental) {
     horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
+    fault_point(FaultPoint::horizon_read);
+  }
   source->set_time_limit(time_limit_ms);
   source->open();
+  fault_point(FaultPoint::snapshot_open);
   if (!spec.custom_select.empty() || !spec.custom_where.empty() || !spec.custom_count.empty())
     source->use_path_of_role();
   if (!spec.custom_select.empty())
@@ -80,6 +85,7 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
     create_target(spec.target, source_table);
+    fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
     if (spec.writes())
@@ -96,6 +102,7 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
   }
   target = describe_target(spec.target);
   refuse_same_table();
+  fault_point(FaultPoint::target_described);
   known.reset();
   written_ = read_watermark(target.oid);
   checkpoint = read_checkpoint(target.oid);
@@ -181,6 +188,7 @@ void TablePair::choose_all_rows() {
 
 void TablePair::build_key(const std::string &statement) {
   execute(statement);
+  fault_point(FaultPoint::key_built);
   target = describe_target(spec.target);
   plan = plan_sync(source_table, target, plan.key, false, spec.empty_string_as_null);
 }
@@ -193,6 +201,7 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
     const OnBadRow on_bad_row = name == stage_name ? spec.on_bad_row : OnBadRow::raise;
     rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
     query(drop_received());
+    fault_point(FaultPoint::rows_converted);
   }
   if (name == stage_name) {
     counts.read += received;

@@ -6,6 +6,7 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/server/fault.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
@@ -39,6 +40,7 @@ bool TableSync::step() {
 void TableSync::finish() {
   copy();
   advance();
+  fault_point(FaultPoint::watermark_computed);
   if (spec_.verify == VerifyMode::full) verify();
   write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
   // Whatever was begun in chunks: it is all there now.
@@ -191,8 +193,10 @@ void TableSync::copy() {
   for (const Column &column : pair_.target.columns)
     if (column.identity != 0 && (pair_.counts.inserted > 0 || since_))
       query(advance_identity(spec_.target, column.name));
-  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target))
+  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target)) {
     execute(analyze(spec_.target));
+    fault_point(FaultPoint::target_analyzed);
+  }
 }
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
@@ -210,6 +214,7 @@ void TableSync::copy_into_target() {
     pair_.counts.bytes = stream.bytes();
   }
   if (spec_.verify != VerifyMode::full) pair_.source->close();
+  fault_point(FaultPoint::source_done);
   check_count();
   if (stored != pair_.counts.read)
     throw Error(sqlstate::protocol_violation,
@@ -229,10 +234,12 @@ void TableSync::add_key() {
                                           << 20;  // bytes: a worker's start costs what sorting a few MB does
   execute(pair_.counts.bytes >= worth_a_worker ? add_primary_key_in_parallel(spec_.target, pair_.plan.key)
                                                : add_primary_key(spec_.target, pair_.plan.key));
+  fault_point(FaultPoint::key_built);
 }
 
 void TableSync::copy_into_stage() {
   query(create_stage(stage_name, pair_.plan));
+  fault_point(FaultPoint::stage_made);
   const bool everything = window_.kind == ReadWindow::Kind::everything;
   std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_);
   check_count();
@@ -245,6 +252,7 @@ void TableSync::copy_into_stage() {
   }
   // The source has done its part: its transaction need not wait for ours.
   if (spec_.verify != VerifyMode::full) pair_.source->close();
+  fault_point(FaultPoint::source_done);
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
@@ -260,12 +268,15 @@ void TableSync::stage_keys() {
   const std::int64_t count = pair_.stage(keys_name, keys, pair_.all_rows);
   if (spec_.delete_missing) refuse_empty(count);
   query(analyze(keys_name));
+  fault_point(FaultPoint::keys_staged);
 }
 
 // Rows that are there, and neither in the target nor among the changed ones: a key that was changed without
 // its field, say.
 std::int64_t TableSync::fetch_absent_rows() {
-  return pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+  const std::int64_t fetched = pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+  fault_point(FaultPoint::absent_rows_fetched);
+  return fetched;
 }
 
 void TableSync::refuse_empty(std::int64_t rows) const {
@@ -356,6 +367,7 @@ void TableSync::verify() {
   steps_.enter(Phase::verify);
   const std::int64_t read = pair_.counts.read;
   Comparison found = compare(pair_, {}, spec_.max_differences);
+  fault_point(FaultPoint::target_compared);
   pair_.counts.read = read;
   pair_.source->close();
   // Without a delete pass rows that are gone from the source may be here.
