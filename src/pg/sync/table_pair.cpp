@@ -18,6 +18,7 @@ extern "C" {
 #include "pg/sync/convert.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/load.h"
+#include "pg/sync/source_guard.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {
@@ -47,6 +48,7 @@ void TablePair::open_source() {
     return;
   }
   source.emplace(host_, connection_settings(spec.server));
+  wait_for_source(source->connection(), spec, steps);
   source->find(sql_name(spec.source));
   if (spec.mode == SyncMode::incremental)
     horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
