@@ -4,23 +4,50 @@ extern "C" {
 #include "postgres.h"
 
 #include "utils/guc.h"
+#include "utils/varlena.h"
 }
 
 #include <climits>
 
 namespace tablesync::pg {
 
+char *databases = nullptr;
 int history_retention_min = 30 * 24 * 60;
+int launcher_naptime_ms = 60000;
 int memory_limit_mb = 64;
 int progress_interval_ms = 5000;
 int stall_timeout_ms = 300000;
 
+namespace {
+
+// Calls of the server only: no C++ object is on the stack when it raises.
+bool is_list_of_names(char **value, void **, GucSource) {
+  char *const text = pstrdup(*value);
+  List *names = NIL;
+  bool const valid = SplitIdentifierString(text, ',', &names);
+  list_free(names);
+  pfree(text);
+  if (!valid) GUC_check_errdetail("Give names of databases, separated by commas.");
+  return valid;
+}
+
+}  // namespace
+
 void define_settings() {
+  // Not for the postmaster's start alone: databases come and go.
+  DefineCustomStringVariable("tablesync.databases",
+                             "Databases whose interrupted runs are closed and resumed without a call.",
+                             "Needs pg_tablesync in shared_preload_libraries.", &databases, "", PGC_SIGHUP,
+                             GUC_LIST_INPUT, is_list_of_names, nullptr, nullptr);
   DefineCustomIntVariable(
       "tablesync.history_retention",
       "How long the records of finished runs are kept; of failed runs, three times as long.", nullptr,
       &history_retention_min, 30 * 24 * 60, 1, INT_MAX / 3, PGC_SUSET, GUC_UNIT_MIN, nullptr, nullptr,
       nullptr);
+  DefineCustomIntVariable("tablesync.launcher_naptime",
+                          "Time between two looks at each database of tablesync.databases.", nullptr,
+                          &launcher_naptime_ms, 60000, 100, INT_MAX / 2, PGC_SIGHUP, GUC_UNIT_MS, nullptr,
+                          nullptr, nullptr);
   DefineCustomIntVariable("tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
                           "Staging buffers, the work memory of the merge and the build of the primary key.",
                           &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -29,6 +29,7 @@ extern "C" {
 #include "pg/sync/table_sync.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
+#include "pg/sync/upkeep_record.h"
 #include "remote/connection.h"
 
 namespace tablesync::pg {
@@ -164,7 +165,7 @@ Row SyncRun::work() {
   bool locked = false;
   in_transaction([&] {
     locked = lock();
-    if (locked) close_interrupted(spec_, run_id_);
+    if (locked) close_interrupted(display_name(spec_.target));
   });
   if (!locked) {
     in_transaction([&] { finish_run(run_id_, {"skipped", {}, {}}, steps_.done()); });
@@ -267,6 +268,8 @@ void SyncRun::fail(const Diagnostics &said) {
   if (run_id_ == 0) return;
   const bool canceled = !raised_by_source(said) &&
                         (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown);
+  const bool interrupted = canceled && termination_requested() && server_is_stopping();
+  const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
   steps_.leave();
   // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
@@ -274,9 +277,7 @@ void SyncRun::fail(const Diagnostics &said) {
   for (int attempt = 1; attempt <= 2; ++attempt) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-      in_transaction([&] {
-        finish_run(run_id_, {canceled ? "canceled" : "failed", {}, {}, &said}, steps_.done());
-      });
+      in_transaction([&] { finish_run(run_id_, {status, {}, {}, &said}, steps_.done()); });
       return;
     } catch (const Error &) {
       detail::abort_transaction();
