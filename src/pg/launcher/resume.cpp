@@ -1,17 +1,12 @@
 #include "pg/launcher/resume.h"
 
-extern "C" {
-#include "postgres.h"
-
-#include "utils/elog.h"
-}
-
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "core/error.h"
 #include "core/retry.h"
 #include "core/sync_spec.h"
-#include "pg/server/airlock.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
 #include "pg/sync/upkeep_record.h"
@@ -29,22 +24,14 @@ std::int64_t wait_ms(const Resumable &sync) {
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
 }
 
-// False where it could not be started: the log says why.
-bool start(const Resumable &sync) {
-  try {
-    SyncSpec spec = deserialize_sync_spec(sync.request);
-    spec.if_running = IfRunning::skip;
-    in_transaction([&] {
-      start_in_worker({"tablesync_sync_worker", "pg_tablesync sync " + describe_spec(spec),
-                       display_name(spec.target.name), serialize(spec), sync.owner});
-    });
-    return true;
-  } catch (const Error &error) {
-    if (error.diagnostics().sqlstate == sqlstate::out_of_resources) throw;
-    const std::string message = "could not go on with the sync of \"" + sync.target + "\": " + error.what();
-    call([&] { ereport(LOG, (errmsg("%s", message.c_str()))); });
-    return false;
-  }
+void start(const Resumable &sync) {
+  SyncSpec spec = deserialize_sync_spec(sync.request);
+  // Whoever has called it again meanwhile goes on with it.
+  spec.if_running = IfRunning::skip;
+  in_transaction([&] {
+    start_in_worker({"tablesync_sync_worker", "pg_tablesync sync " + describe_spec(spec),
+                     display_name(spec.target.name), serialize(spec), sync.owner});
+  });
 }
 
 }  // namespace
@@ -53,14 +40,23 @@ std::int64_t resume_interrupted() {
   std::vector<Resumable> syncs;
   in_transaction([&] { syncs = find_resumable(); });
   std::int64_t again_ms = -1;
+  std::optional<Error> failure;
   for (const Resumable &sync : syncs) {
     if (sync.crashes >= most_crashes) continue;
     const std::int64_t wait = wait_ms(sync);
-    if (wait > 0)
+    if (wait > 0) {
       again_ms = again_ms < 0 ? wait : std::min(again_ms, wait);
-    else
+      continue;
+    }
+    try {
       start(sync);
+    } catch (const Error &error) {
+      Diagnostics said = error.diagnostics();
+      add_context(said, "resume of the interrupted sync of " + sync.target);
+      failure = Error(said);  // which must not keep the others
+    }
   }
+  if (failure) throw Error(*failure);
   return again_ms;
 }
 
