@@ -69,7 +69,7 @@ CREATE TABLE tablesync.run_step (
   bytes pg_catalog.int8,
   PRIMARY KEY (run_id, step_no)
 );
-COMMENT ON TABLE tablesync.run_step IS 'The steps of each run: waiting for the lock, describe, copy, primary key, delete, merge, verify, commit, waiting to retry';
+COMMENT ON TABLE tablesync.run_step IS 'The steps of each run: describe, waiting for the source, copy, primary key, delete, merge, verify, commit, waiting to retry';
 
 CREATE TABLE tablesync.failed_attempt (
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,

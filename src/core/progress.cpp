@@ -14,6 +14,8 @@ const char *name_of(Phase phase) {
       return "waiting";
     case Phase::describe:
       return "describe";
+    case Phase::source_busy:
+      return "waiting for the source";
     case Phase::copy:
       return "copy";
     case Phase::key:

@@ -7,7 +7,19 @@
 
 namespace tablesync {
 
-enum class Phase : int { starting, waiting, describe, copy, key, remove, merge, verify, commit, retrying };
+enum class Phase : int {
+  starting,
+  waiting,
+  describe,
+  source_busy,
+  copy,
+  key,
+  remove,
+  merge,
+  verify,
+  commit,
+  retrying
+};
 
 const char *name_of(Phase phase);
 // Whether rows are counted in it.

@@ -78,7 +78,7 @@ void each_field(Spec &spec, Visitor &visit) {
   auto &[command, server, source, target, mode, primary_key, field, field_type, custom_select, custom_where,
          custom_count, delete_missing, verify, memory_limit_mb, chunk_mode, batch_size, enable_checkpoint,
          failed_chunks_only, max_delete_fraction, allow_empty, adopt, if_running, timeout_ms, max_retries,
-         retry_delay_ms, max_rate, lookback, time_zone, soft_delete_column, soft_delete_action,
+         retry_delay_ms, max_rate, source_limits, lookback, time_zone, soft_delete_column, soft_delete_action,
          empty_string_as_null, on_schema_change, on_bad_row, chunk_by, restart, max_differences, settings] =
       spec;
   visit(command), visit(server), visit(source), visit(target.schema), visit(target.name), visit(mode),
@@ -88,7 +88,8 @@ void each_field(Spec &spec, Visitor &visit) {
   visit(enable_checkpoint), visit(failed_chunks_only), visit(chunk_by), visit(restart),
       visit(max_delete_fraction);
   visit(allow_empty), visit(adopt), visit(if_running), visit(timeout_ms), visit(max_retries),
-      visit(retry_delay_ms), visit(max_rate.rows), visit(max_rate.bytes), visit(lookback), visit(time_zone);
+      visit(retry_delay_ms), visit(max_rate.rows), visit(max_rate.bytes), visit(source_limits.lag_ms),
+      visit(source_limits.sessions), visit(lookback), visit(time_zone);
   visit(soft_delete_column), visit(soft_delete_action), visit(empty_string_as_null);
   visit(on_schema_change), visit(on_bad_row), visit(max_differences), visit(settings);
 }
@@ -137,6 +138,8 @@ const std::vector<std::string> known_keys = {"adopt",
                                              "max_delete_fraction",
                                              "max_differences",
                                              "max_rate",
+                                             "max_source_lag",
+                                             "max_source_sessions",
                                              "on_bad_row",
                                              "on_schema_change",
                                              "restart",
@@ -305,6 +308,13 @@ std::int64_t to_timeout(const std::string &key, const std::optional<std::string>
   return timeout;
 }
 
+// 0 would be exceeded by every commit there.
+std::int64_t to_lag(const std::string &key, const std::optional<std::string> &value) {
+  const std::int64_t lag = to_timeout(key, value);
+  if (lag == 0) bad_value(key, value, "Give a time above 0.");
+  return lag;
+}
+
 [[noreturn]] void unknown_option(const std::string &key) {
   for (const std::string &later : later_keys)
     if (key == later)
@@ -335,6 +345,10 @@ void set_option(SyncSpec &spec, const std::string &key, const std::optional<std:
     spec.chunk_by = to_word(key, value, {std::pair{"ctid", "ctid"}, {"key", "key"}});
   } else if (key == "restart") {
     spec.restart = to_bool(key, value);
+  } else if (key == "max_source_lag") {
+    spec.source_limits.lag_ms = to_lag(key, value);
+  } else if (key == "max_source_sessions") {
+    spec.source_limits.sessions = to_count(key, value);
   } else if (key == "retry_delay") {
     spec.retry_delay_ms = to_timeout(key, value);
   } else if (key == "timeout") {

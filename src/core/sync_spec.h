@@ -11,6 +11,7 @@
 
 #include "core/quote.h"
 #include "core/rate.h"
+#include "core/source_limits.h"
 
 namespace tablesync {
 
@@ -51,9 +52,10 @@ struct SyncSpec {
   std::int64_t timeout_ms = 0;  // 0: none
   int max_retries = 3;          // attempts after the first, where a failure may pass by itself
   std::int64_t retry_delay_ms = 2000;
-  Rate max_rate;          // of reading the source
-  std::string lookback;   // empty: the default. A duration, or a number of values for integer fields
-  std::string time_zone;  // of a field without one; empty: the source's, and UTC
+  Rate max_rate;               // of reading the source
+  SourceLimits source_limits;  // above which it is not read
+  std::string lookback;        // empty: the default. A duration, or a number of values for integer fields
+  std::string time_zone;       // of a field without one; empty: the source's, and UTC
   std::string soft_delete_column;
   SoftDelete soft_delete_action = SoftDelete::remove;
   bool empty_string_as_null = false;

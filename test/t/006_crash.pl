@@ -88,7 +88,7 @@ assert_record_closed();
 assert_survives('server killed', behind(1), sub { TablesyncTest::kill_and_start($target) });
 assert_record_closed();
 assert_survives('fast restart', behind(1), sub { $target->stop('fast'); $target->start });
-is($pair->last_run('raw.items'), 'canceled 57P01', '... there was time to record it');
+is($pair->last_run('raw.items'), 'interrupted 57P01', '... there was time to record it');
 
 $pair->sync('items', 'raw.items');
 $pair->assert_identical('items', 'raw.items');

@@ -14,7 +14,7 @@ SyncSpec unusual_spec() {
   auto &[command, server, source, target, mode, primary_key, incremental_field, incremental_field_type,
          custom_select, custom_where, custom_count, delete_missing, verify, memory_limit_mb, chunk_mode,
          batch_size, enable_checkpoint, failed_chunks_only, max_delete_fraction, allow_empty, adopt,
-         if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, lookback, time_zone,
+         if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback, time_zone,
          soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row, chunk_by,
          restart, max_differences, settings] = spec;
   command = Command::repair;
@@ -39,6 +39,7 @@ SyncSpec unusual_spec() {
   max_retries = 100;
   retry_delay_ms = 1;
   max_rate = {5, 6};
+  source_limits = {7, 8};
   lookback = "10 min";
   time_zone = "Europe/Berlin";
   soft_delete_column = "deleted_at";
@@ -268,6 +269,8 @@ const std::vector<std::string> all_options = {"adopt",
                                               "max_delete_fraction",
                                               "max_differences",
                                               "max_rate",
+                                              "max_source_lag",
+                                              "max_source_sessions",
                                               "on_bad_row",
                                               "on_schema_change",
                                               "restart",
@@ -349,6 +352,18 @@ TEST(SetOption, TakesANumberOfDifferences) {
     EXPECT_EQ(spec_with("max_differences", text).max_differences, value);
 }
 
+TEST(SetOption, TakesLimitsOfTheSource) {
+  SyncSpec expected;
+  EXPECT_FALSE(expected.source_limits.any());
+  expected.source_limits.lag_ms = 1500;
+  EXPECT_EQ(spec_with("max_source_lag", "1.5s"), expected);
+  for (const auto &[text, value] : {std::pair{"0", 0}, {"50", 50}, {"2147483647", 2147483647}}) {
+    expected.source_limits = {-1, value};
+    EXPECT_EQ(spec_with("max_source_sessions", text), expected);
+    EXPECT_TRUE(expected.source_limits.any());
+  }
+}
+
 TEST(SetOption, TakesATimeout) {
   EXPECT_EQ(spec_with("max_rate", "10 MB").max_rate, (Rate{0, 10485760}));
   EXPECT_EQ(spec_with("retry_delay", "1.5s").retry_delay_ms, 1500);
@@ -380,6 +395,12 @@ TEST(SetOption, RefusesBadValuesAndSaysWhatIsValid) {
         {"timeout", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"timeout", {"2147483648ms", "25d"}, "It can be 24 days at most."},
         {"max_rate", {""}, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\" (kB, MB, GB)."},
+        {"max_source_lag", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
+        {"max_source_lag", {"0", "0 min"}, "Give a time above 0."},
+        {"max_source_lag", {"25d"}, "It can be 24 days at most."},
+        {"max_source_sessions",
+         {"-1", "", "2147483648", "1.5", "all", "5 sessions"},
+         "Give a number of 0 or more."},
         {"retry_delay", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"lookback", {""}, "Give a duration like \"10 min\", or a number of values for an integer field."},
         {"time_zone", {""}, "Give the name of a time zone, like \"Europe/Berlin\"."},
@@ -395,7 +416,7 @@ TEST(SetOption, RefusesBadValuesAndSaysWhatIsValid) {
 }
 
 TEST(SetOption, RefusesDurationsThatAreNone) {
-  for (const char *key : {"timeout", "lookback"})
+  for (const char *key : {"timeout", "lookback", "max_source_lag"})
     for (const char *value : {"soon", "-5", "5 parsecs", "10min '; DROP TABLE x"}) {
       SyncSpec spec;
       EXPECT_EQ(error_of([&] { set_option(spec, key, value); }).sqlstate, "22023") << key << " " << value;

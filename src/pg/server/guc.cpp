@@ -4,6 +4,7 @@ extern "C" {
 #include "postgres.h"
 
 #include "utils/guc.h"
+#include "utils/varlena.h"
 }
 
 #include <climits>
@@ -13,22 +14,48 @@ extern "C" {
 namespace tablesync::pg {
 
 int chunk_threshold_mb = 10 * 1024;
+char *databases = nullptr;
 int history_retention_min = 30 * 24 * 60;
+int launcher_naptime_ms = 60000;
 int max_source_transaction_ms = 60000;
 int memory_limit_mb = 64;
 int progress_interval_ms = 5000;
 int stall_timeout_ms = 300000;
+
+namespace {
+
+// Calls of the server only: no C++ object is on the stack when it raises.
+bool is_list_of_names(char **value, void **, GucSource) {
+  char *const text = pstrdup(*value);
+  List *names = NIL;
+  bool const valid = SplitIdentifierString(text, ',', &names);
+  list_free(names);
+  pfree(text);
+  if (!valid) GUC_check_errdetail("Give names of databases, separated by commas.");
+  return valid;
+}
+
+}  // namespace
 
 void define_settings() {
   DefineCustomIntVariable("tablesync.chunk_threshold",
                           "A table of this size or more is read in chunks, where the call does not say.",
                           nullptr, &chunk_threshold_mb, 10 * 1024, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MB,
                           nullptr, nullptr, nullptr);
+  // Not for the postmaster's start alone: databases come and go.
+  DefineCustomStringVariable("tablesync.databases",
+                             "Databases whose interrupted runs are closed and resumed without a call.",
+                             "Needs pg_tablesync in shared_preload_libraries.", &databases, "", PGC_SIGHUP,
+                             GUC_LIST_INPUT, is_list_of_names, nullptr, nullptr);
   DefineCustomIntVariable(
       "tablesync.history_retention",
       "How long the records of finished runs are kept; of failed runs, three times as long.", nullptr,
       &history_retention_min, 30 * 24 * 60, 1, INT_MAX / 3, PGC_SUSET, GUC_UNIT_MIN, nullptr, nullptr,
       nullptr);
+  DefineCustomIntVariable("tablesync.launcher_naptime",
+                          "Time between two looks at each database of tablesync.databases.", nullptr,
+                          &launcher_naptime_ms, 60000, 100, INT_MAX / 2, PGC_SIGHUP, GUC_UNIT_MS, nullptr,
+                          nullptr, nullptr);
   DefineCustomIntVariable("tablesync.max_source_transaction",
                           "The longest transaction on the source that a sync in chunks may have for a chunk.",
                           "A chunk that takes longer is made smaller.", &max_source_transaction_ms, 60000,

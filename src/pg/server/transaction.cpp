@@ -34,6 +34,12 @@ void commit_transaction() {
   });
 }
 
+void end_unused_transaction() {
+  if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+    throw Error(sqlstate::internal, "the transaction that was to be ended has changed something");
+  commit_transaction();
+}
+
 void abort_transaction() noexcept {
   // What AbortTransaction cannot do is beyond us too: the process is about to end.
   try {

@@ -10,6 +10,7 @@ namespace detail {
 void start_transaction();
 void commit_transaction();
 void abort_transaction() noexcept;
+void end_unused_transaction();
 
 struct Subtransaction {
   void *memory_context;
@@ -40,6 +41,15 @@ void in_transaction(F f) {
         detail::commit_transaction();
       },
       []() noexcept { detail::abort_transaction(); });
+}
+
+// Ends the current transaction of a worker, which has changed nothing yet, runs f, which may take long, and
+// begins another.
+template <typename F>
+void between_transactions(F f) {
+  detail::end_unused_transaction();
+  f();
+  detail::start_transaction();
 }
 
 // Runs f in a subtransaction. Where f fails with a server error for which `handles(error)` is true, its

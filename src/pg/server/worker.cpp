@@ -70,7 +70,7 @@ class Launched {
 Launched::Launched(const WorkerTask &task, bool caller_waits)
     : subject_(task.subject), segment_(SharedSegment::create(task.request)) {
   run().database = MyDatabaseId;
-  run().role = GetUserId();
+  run().role = task.role != 0 ? task.role : GetUserId();
   run().caller_pid = MyProcPid;
   run().progress_handle = segment_.handle();
   run().caller_waits = caller_waits;

@@ -16,10 +16,11 @@ struct SharedRun;
 // ---- in the caller -------------------------------------------------------------------------------------
 
 struct WorkerTask {
-  const char *entry;    // the exported function that the process starts in
-  std::string title;    // in pg_stat_activity and the server log; no secrets
-  std::string subject;  // what progress notices begin with
-  std::string request;  // bytes for the worker
+  const char *entry;      // the exported function that the process starts in
+  std::string title;      // in pg_stat_activity and the server log; no secrets
+  std::string subject;    // what progress notices begin with
+  std::string request;    // bytes for the worker
+  unsigned int role = 0;  // whom it works as; 0: the current user
 };
 
 // Throws where no worker may be started from here: 25006 in recovery, 25000 in a parallel worker, 42501 in a
@@ -40,6 +41,8 @@ std::int64_t start_in_worker(const WorkerTask &task);
 bool in_worker();
 // True where the worker was told to terminate, as opposed to being canceled.
 bool termination_requested();
+// True where the whole server is about to stop.
+bool server_is_stopping();
 
 // The body of a worker's entry function: attaches to the segment, connects as the caller's role, runs `task`
 // and hands over its reply.

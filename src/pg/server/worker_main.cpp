@@ -11,6 +11,7 @@ extern "C" {
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
+#include "utils/pidfile.h"
 #include "utils/resowner.h"
 }
 
@@ -18,6 +19,8 @@ extern "C" {
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
@@ -69,6 +72,14 @@ SharedSegment attach(dsm_handle handle) {
 
 bool in_worker() { return is_worker; }
 bool termination_requested() { return terminate; }
+
+// The postmaster writes it down before it tells its children.
+bool server_is_stopping() {
+  std::ifstream file("postmaster.pid");  // the working directory is that of the data
+  std::string line;
+  for (int number = 1; number <= LOCK_FILE_LINE_PM_STATUS; ++number) std::getline(file, line);
+  return line == PM_STATUS_STOPPING;
+}
 
 void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request)) {
   is_worker = true;

@@ -8,6 +8,7 @@ extern "C" {
 
 #include <cstdlib>
 
+#include "core/text.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -36,17 +37,6 @@ Bound read_bound(const char *sql, const Row &parameters) {
   Bound bound;
   for (const Row &row : write_state(sql, parameters)) bound.push_back(text_of(row.at(0)));
   return bound;
-}
-
-std::string bytea_of(const std::string &bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text = "\\x";
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
-  }
-  return text;
 }
 
 }  // namespace
@@ -88,6 +78,9 @@ std::optional<Checkpoint> read_checkpoint(const std::string &target_oid) {
 
 void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const Checkpoint &checkpoint) {
   const Watermark &since = checkpoint.since;
+  // What goes on begins nothing anew.
+  SyncSpec kept = spec;
+  kept.restart = kept.failed_chunks_only = false;
   write_state(
       "INSERT INTO tablesync.checkpoint AS c (target_oid, target, owner, run_id, request, definition, "
       "server, source, "
@@ -114,7 +107,7 @@ void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const
        display_name(spec.target),
        number(GetUserId()),
        number(checkpoint.run_id),
-       bytea_of(to_kept(spec)),
+       "\\x" + to_hex(to_kept(kept)),
        checkpoint.definition,
        optional_text(spec.server),
        since.source,
@@ -198,23 +191,17 @@ namespace {
 constexpr char listed_columns[] =
     "SELECT run_id, chunk_no, status, lower, upper, rows_read, sqlstate, message FROM tablesync.chunk ";
 
-std::string bytes_of(const std::string &bytea) {
-  std::string bytes;
-  for (size_t at = 2; at + 1 < bytea.size(); at += 2)
-    bytes += static_cast<char>(std::strtol(bytea.substr(at, 2).c_str(), nullptr, 16));
-  return bytes;
-}
-
 }  // namespace
 
 std::optional<KeptRequest> find_request(std::int64_t run_id) {
   const Rows rows = query_latest(
-      "SELECT c.request, c.target_oid FROM tablesync.checkpoint c WHERE c.run_id = $1::int8 OR EXISTS "
+      "SELECT encode(c.request, 'hex'), c.target_oid FROM tablesync.checkpoint c WHERE c.run_id = $1::int8 "
+      "OR EXISTS "
       "(SELECT FROM "
       "tablesync.chunk k WHERE k.target_oid = c.target_oid AND k.run_id = $1::int8 AND k.status = 'failed')",
       {number(run_id)});
   if (rows.empty()) return std::nullopt;
-  return KeptRequest{bytes_of(text_of(rows[0][0])), text_of(rows[0][1])};
+  return KeptRequest{from_hex(text_of(rows[0][0])), text_of(rows[0][1])};
 }
 
 Rows list_failed_chunks(const std::string &target_oid) {

@@ -24,6 +24,7 @@ extern "C" {
 #include "pg/sync/call_arguments.h"
 #include "pg/sync/chunked_sync.h"
 #include "pg/sync/table_sync.h"
+#include "remote/source_load.h"
 
 namespace tablesync::pg {
 namespace {
@@ -63,11 +64,13 @@ std::string ask_here(const std::string &sql) {
 
 class Planner {
  public:
-  Planner(const SyncSpec &spec, Report &report) : spec_(spec), report_(report), sync_(spec, 0, steps_) {}
+  Planner(const SyncSpec &spec, Report &report)
+      : limits_(spec.source_limits), spec_(without_limits(spec)), report_(report), sync_(spec_, 0, steps_) {}
 
   void run() {
     sync_.prepare();
     tell_source();
+    if (limits_.any()) tell_load();
     tell_window();
     tell_target();
     if (pair().horizon) tell_horizon();
@@ -75,6 +78,12 @@ class Planner {
   }
 
  private:
+  // Who asks for a plan does not wait for the source.
+  static SyncSpec without_limits(SyncSpec spec) {
+    spec.source_limits = {};
+    return spec;
+  }
+
   TablePair &pair() { return sync_.pair(); }
 
   void tell_source() {
@@ -98,6 +107,14 @@ class Planner {
                        " TO reader; and name it in the user mapping.");
     else
       report_.ok("role on the source", "may read the table");
+  }
+
+  void tell_load() {
+    const std::string excess = tell_excess(limits_, remote::read_source_load(pair().source->connection()));
+    if (excess.empty())
+      report_.ok("load of the source", "within the limits");
+    else
+      report_.warn("load of the source", excess + ": the sync would wait", {});
   }
 
   void tell_window() {
@@ -250,7 +267,8 @@ class Planner {
       report_.ok("worker slots", told);
   }
 
-  const SyncSpec &spec_;
+  const SourceLimits limits_;
+  const SyncSpec spec_;
   Report &report_;
   Progress progress_;
   RunSteps steps_{progress_};

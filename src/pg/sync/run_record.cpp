@@ -112,16 +112,6 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
       {retention});
 }
 
-void close_interrupted(const SyncSpec &spec, std::int64_t run_id) {
-  write_state(
-      "UPDATE tablesync.run r SET status = 'interrupted', finished_at = clock_timestamp(), sqlstate = "
-      "'57P02', "
-      "message = 'the worker ended without a word: the server crashed or was stopped' "
-      "WHERE r.status = 'running' AND r.target = $1 AND r.run_id <> $2::int8 AND NOT EXISTS (SELECT FROM "
-      "pg_stat_get_activity(r.worker_pid) a WHERE a.backend_start = r.worker_start)",
-      {display_name(spec.target), std::to_string(run_id)});
-}
-
 std::optional<Watermark> read_watermark(const std::string &target_oid) {
   const Rows rows = write_state(
       "SELECT server, source, sync_mode, field, custom_select, custom_where, soft_delete_column, shape, "

@@ -25,7 +25,8 @@ Rows write_state(const std::string &sql, const Row &parameters);
 
 // Draws the run's id and writes its record: status running.
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory);
-// Writes the end of a run. `status`: succeeded, failed, canceled or skipped; `error` where it failed.
+// Writes the end of a run. `status`: succeeded, failed, canceled, interrupted or skipped; `error` where it
+// failed.
 struct RunEnd {
   const char *status;
   RunCounts counts;
@@ -39,8 +40,6 @@ void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, cons
 // Adds the step that only exists once the run has committed, and purges what is older than
 // tablesync.history_retention.
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
-// Closes records of this target whose worker died without a word. Hold the target's lock.
-void close_interrupted(const SyncSpec &spec, std::int64_t run_id);
 
 // What the target with this oid was last filled from and how far, or nothing.
 std::optional<Watermark> read_watermark(const std::string &target_oid);

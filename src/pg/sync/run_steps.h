@@ -29,6 +29,7 @@ class RunSteps {
   // Ends the current phase; no effect where there is none.
   void leave();
 
+  Phase phase() const { return phase_; }
   Progress &progress() const { return progress_; }
   const std::vector<RunStep> &done() const { return done_; }
 

@@ -30,6 +30,7 @@ extern "C" {
 #include "pg/sync/run_record.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
+#include "pg/sync/upkeep_record.h"
 #include "remote/connection.h"
 
 namespace tablesync::pg {
@@ -168,7 +169,7 @@ Row SyncRun::work() {
   bool locked = false;
   in_transaction([&] {
     locked = lock();
-    if (locked) close_interrupted(spec_, run_id_);
+    if (locked) close_interrupted(display_name(spec_.target));
     fault_point(FaultPoint::target_locked);
   });
   if (!locked) {
@@ -289,6 +290,8 @@ void SyncRun::fail(const Diagnostics &said) {
   if (run_id_ == 0) return;
   const bool canceled = !raised_by_source(said) &&
                         (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown);
+  const bool interrupted = canceled && termination_requested() && server_is_stopping();
+  const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
   steps_.leave();
   // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
@@ -297,7 +300,7 @@ void SyncRun::fail(const Diagnostics &said) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
       in_transaction([&] {
-        finish_run(run_id_, {canceled ? "canceled" : "failed", {}, {}, &said}, steps_.done());
+        finish_run(run_id_, {status, {}, {}, &said}, steps_.done());
         fault_point(FaultPoint::failure_recorded);
       });
       return;

@@ -19,6 +19,7 @@ extern "C" {
 #include "pg/sync/convert.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/load.h"
+#include "pg/sync/source_guard.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {
@@ -53,10 +54,14 @@ void TablePair::tell_once(const std::string &text) {
 }
 
 void TablePair::connect() {
-  if (spec.server.empty() || source) return;
-  source.emplace(host_, connection_settings(spec.server));
-  fault_point(FaultPoint::source_connected);
-  source->find(sql_name(spec.source));
+  if (spec.server.empty()) return;
+  const bool first = !source;
+  if (first) {
+    source.emplace(host_, connection_settings(spec.server));
+    fault_point(FaultPoint::source_connected);
+  }
+  wait_for_source(source->connection(), spec, steps);
+  if (first) source->find(sql_name(spec.source));
 }
 
 void TablePair::open_source() {

@@ -53,6 +53,9 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
     if (!spec.custom_select.empty() || !spec.custom_where.empty())
       throw Error(sqlstate::invalid_parameter, "custom_select and custom_where need a server", {},
                   "For two tables of this database, compare with a view.");
+    if (spec.source_limits.any())
+      throw Error(sqlstate::invalid_parameter, "max_source_lag and max_source_sessions need a server", {},
+                  "They are kind to another server; this one is not asked.");
     // Its name is looked up here, with the caller's search_path.
     const QualifiedName source = resolve_target(spec.source);
     spec.source = display_name(source);

@@ -1,0 +1,67 @@
+#include "pg/launcher/resume.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "core/error.h"
+#include "core/retry.h"
+#include "core/sync_spec.h"
+#include "pg/server/transaction.h"
+#include "pg/server/worker.h"
+#include "pg/sync/call_arguments.h"
+#include "pg/sync/upkeep_record.h"
+
+namespace tablesync::pg {
+namespace {
+
+// A sync that brings the server down again must not do so for ever.
+constexpr int most_crashes = 5;
+constexpr std::int64_t first_wait_ms = 10'000;
+
+// How long it is to wait yet. After a shutdown there is nothing to wait for.
+std::int64_t wait_ms(const Resumable &sync) {
+  if (sync.crashes == 0) return 0;
+  return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
+}
+
+void start(const Resumable &sync) {
+  const std::optional<SyncSpec> kept = from_kept(sync.request);
+  if (!kept) return;  // another version's: the next call goes on with it
+  SyncSpec spec = *kept;
+  // Whoever has called it again meanwhile goes on with it.
+  spec.if_running = IfRunning::skip;
+  in_transaction([&] {
+    WorkerTask task = task_for(spec);
+    task.role = sync.owner;
+    start_in_worker(task);
+  });
+}
+
+}  // namespace
+
+std::int64_t resume_interrupted() {
+  std::vector<Resumable> syncs;
+  in_transaction([&] { syncs = find_resumable(); });
+  std::int64_t again_ms = -1;
+  std::optional<Error> failure;
+  for (const Resumable &sync : syncs) {
+    if (sync.crashes >= most_crashes) continue;
+    const std::int64_t wait = wait_ms(sync);
+    if (wait > 0) {
+      again_ms = again_ms < 0 ? wait : std::min(again_ms, wait);
+      continue;
+    }
+    try {
+      start(sync);
+    } catch (const Error &error) {
+      Diagnostics said = error.diagnostics();
+      add_context(said, "resume of the interrupted sync of " + sync.target);
+      failure = Error(said);  // which must not keep the others
+    }
+  }
+  if (failure) throw Error(*failure);
+  return again_ms;
+}
+
+}  // namespace tablesync::pg

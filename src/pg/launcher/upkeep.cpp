@@ -1,0 +1,92 @@
+#include "pg/launcher/upkeep.h"
+
+extern "C" {
+#include "commands/extension.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "tcop/tcopprot.h"
+}
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "pg/launcher/resume.h"
+#include "pg/server/airlock.h"
+#include "pg/server/session_option.h"
+#include "pg/server/transaction.h"
+#include "pg/sync/upkeep_record.h"
+
+namespace tablesync::pg {
+namespace {
+
+// This process is a superuser. It runs fixed statements on our own tables, as their owner and in a restricted
+// operation (run_record.cpp), and nothing that could reach a user's code: what needs that is done by a worker
+// of the user's role (resume.cpp).
+void apply_settings() {
+  // A database's own settings hold for this process, too.
+  set_session_option("default_transaction_isolation", "read committed");
+  set_session_option("default_transaction_read_only", "off");
+  set_session_option("lock_timeout", "5s");  // nothing here is worth more
+}
+
+bool extension_exists() {
+  return call([] { return OidIsValid(get_extension_oid("pg_tablesync", true)); });
+}
+
+// Each in a transaction of its own; each may say when it wants to be called again.
+void do_chores(UpkeepPass &pass) {
+  in_transaction([] { close_interrupted(""); });
+  in_transaction([] { forget_dropped_targets(); });
+  // Tables that a run made for itself, and could not drop: here, by a worker of their owner's role.
+  pass.again_ms = resume_interrupted();
+}
+
+void keep_up(UpkeepPass &pass) {
+  bool exists = false;
+  const auto look = [&] {
+    apply_settings();
+    exists = extension_exists();
+  };
+  in_transaction(look);
+  if (exists) {
+    try {
+      do_chores(pass);
+    } catch (const Error &) {
+      detail::abort_transaction();
+      // DROP EXTENSION may have come in between.
+      in_transaction(look);
+      if (exists) throw;
+    }
+  }
+  pass.outcome = exists ? UpkeepPass::done : UpkeepPass::no_extension;
+}
+
+void upkeep_main(dsm_handle handle) {
+  pqsignal(SIGTERM, die);
+  BackgroundWorkerUnblockSignals();
+  dsm_segment *const segment = call([&] { return dsm_attach(handle); });
+  if (segment == nullptr) return;  // the launcher is gone
+  auto &pass = *static_cast<UpkeepPass *>(dsm_segment_address(segment));
+  call([&] {
+    BackgroundWorkerInitializeConnectionByOid(pass.database, InvalidOid, 0);
+    pgstat_report_activity(STATE_RUNNING, "upkeep");
+  });
+  keep_up(pass);
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+// The entry of the process of one pass.
+PGDLLEXPORT void tablesync_upkeep(Datum argument);
+
+void tablesync_upkeep(Datum argument) {
+  using namespace tablesync;
+  pg::enter([=] { pg::upkeep_main(DatumGetUInt32(argument)); });
+}
+}

@@ -1,0 +1,28 @@
+// What is put right in the records after a crash: by the next run of a target, and by the upkeep of a
+// database. Written as run_record.h says.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tablesync::pg {
+
+// Closes the records of runs whose worker is gone without a word: of this target, or, where it is empty, of
+// all.
+void close_interrupted(const std::string &target);
+
+// Removes what is known of targets that do not exist any more.
+void forget_dropped_targets();
+
+// A sync that was interrupted and may go on: its owner may still log in and call sync_table(), and nobody has
+// worked on its target since.
+struct Resumable {
+  unsigned int owner;
+  std::string target, request;  // of tablesync.checkpoint
+  int crashes;                  // in a row that ended it
+  std::int64_t ended_ms_ago;
+};
+std::vector<Resumable> find_resumable();
+
+}  // namespace tablesync::pg

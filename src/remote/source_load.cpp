@@ -1,0 +1,50 @@
+#include "remote/source_load.h"
+
+#include <cstdlib>
+
+#include "core/quote.h"
+
+namespace tablesync::remote {
+namespace {
+
+// A standby that streams from here, or this server itself. Where it has replayed all that it was sent it is
+// not behind, however long ago that was; but only while somebody sends.
+// Other sessions of the same role and program are syncs: they would wait for each other.
+constexpr char load_query[] = R"(
+WITH lag AS (
+    SELECT r.application_name AS standby, pg_catalog.date_part('epoch', r.replay_lag) AS seconds
+    FROM pg_catalog.pg_stat_replication r
+    UNION ALL
+    SELECT NULL, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+        coalesce(pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_postmaster_start_time()))
+    WHERE pg_catalog.pg_is_in_recovery()
+      AND (pg_catalog.pg_last_wal_receive_lsn() OPERATOR(pg_catalog.<=) pg_catalog.pg_last_wal_replay_lsn()
+           AND EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver w
+                       WHERE w.status OPERATOR(pg_catalog.=) 'streaming')) IS NOT TRUE
+), longest AS (
+    SELECT l.standby, l.seconds FROM lag l WHERE l.seconds IS NOT NULL ORDER BY l.seconds DESC LIMIT 1
+)
+SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), (SELECT m.seconds FROM longest m),
+       (SELECT m.standby FROM longest m),
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a
+        WHERE a.backend_type OPERATOR(pg_catalog.=) 'client backend' AND a.state OPERATOR(pg_catalog.=) 'active'
+          AND NOT (a.usename OPERATOR(pg_catalog.=) current_user
+                   AND a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name'))))";
+
+}  // namespace
+
+SourceLoad read_source_load(Connection &connection) {
+  const Rows rows = connection.query(load_query);
+  if (rows.size() != 1 || rows[0].size() != 4)
+    throw Error(sqlstate::protocol_violation, "the source did not tell how busy it is");
+  const Row &row = rows[0];
+  const std::string role = display_name(connection.user());
+  if (!bool_of(row[0]))
+    throw Error(sqlstate::insufficient_privilege, "role " + role + " may not see how busy the source is",
+                "max_source_lag and max_source_sessions need what it does not show to every role: "
+                "pg_stat_replication and other roles' rows of pg_stat_activity.",
+                "On the source: GRANT pg_read_all_stats TO " + role + ".");
+  return {std::atof(text_of(row[1]).c_str()), text_of(row[2]), std::atoll(text_of(row[3]).c_str())};
+}
+
+}  // namespace tablesync::remote
