@@ -272,7 +272,8 @@ void Launcher::wait() {
 }  // namespace
 
 void register_launcher() {
-  if (!process_shared_preload_libraries_in_progress) return;
+  // pg_upgrade moves what is here as it stands.
+  if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
   BackgroundWorker worker{};
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
