@@ -18,7 +18,9 @@ override with_llvm := no
 # Instrumentation for test builds: SAN=-fsanitize=..., COV=--coverage
 SAN ?=
 COV ?=
-PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -isystem $(shell $(PG_CONFIG) --includedir)
+# FAULTS=1: places where tests make a run fail (src/pg/server/fault.h). "make clean" before it changes.
+FAULTS ?=
+PG_CPPFLAGS = $(if $(FAULTS),-DTABLESYNC_FAULTS) -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -isystem $(shell $(PG_CONFIG) --includedir)
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Werror -Wno-register -MMD -MP $(SAN) $(COV)
 SHLIB_LINK = $(libpq) -lstdc++ -Wl,--version-script=src/exports.map $(SAN) $(COV)
 

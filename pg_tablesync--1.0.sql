@@ -39,6 +39,7 @@ CREATE TABLE tablesync.run (
   rows_rejected pg_catalog.int8,
   bytes_read pg_catalog.int8,
   watermark pg_catalog.text,
+  consistent pg_catalog.bool,
   sqlstate pg_catalog.text,
   message pg_catalog.text,
   detail pg_catalog.text,
@@ -51,6 +52,7 @@ CREATE TABLE tablesync.run (
   next_xid pg_catalog.int8
 );
 COMMENT ON TABLE tablesync.run IS 'One row per run, committed before its work begins; success is committed with the data';
+COMMENT ON COLUMN tablesync.run.consistent IS 'Whether the target is what the source was at one moment; else each row is at least as new as the beginning of the run';
 COMMENT ON COLUMN tablesync.run.first_xid IS 'The transaction that wrote the rows; it and its subtransactions are below next_xid';
 COMMENT ON COLUMN tablesync.run.shared_memory IS 'Handle of the segment that holds the live counters while the run lasts';
 CREATE INDEX run_finished_at ON tablesync.run (finished_at);
@@ -110,6 +112,66 @@ COMMENT ON COLUMN tablesync.watermark.value IS 'Of the field: the target has eve
 COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field that are not proven yet, each with the time when it was the highest';
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
 
+CREATE TABLE tablesync.checkpoint (
+  target_oid pg_catalog.oid PRIMARY KEY,
+  target pg_catalog.text NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
+  run_id pg_catalog.int8 NOT NULL,
+  request pg_catalog.bytea NOT NULL,
+  definition pg_catalog.text NOT NULL,
+  server pg_catalog.name,
+  source pg_catalog.text NOT NULL,
+  first_load pg_catalog.bool NOT NULL,
+  key_pending pg_catalog.bool NOT NULL,
+  chunk_by pg_catalog.text NOT NULL,
+  files pg_catalog.text NOT NULL,
+  shape pg_catalog.text NOT NULL,
+  value pg_catalog.text,
+  system_identifier pg_catalog.text,
+  database_oid pg_catalog.oid,
+  relation_oid pg_catalog.oid,
+  snapshot_xmin pg_catalog.int8,
+  lsn pg_catalog.pg_lsn,
+  timeline pg_catalog.int4,
+  chunks pg_catalog.int8 NOT NULL,
+  chunk_size pg_catalog.int8 NOT NULL,
+  lower pg_catalog.text[],
+  complete pg_catalog.bool NOT NULL,
+  started_at pg_catalog.timestamptz NOT NULL,
+  updated_at pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE tablesync.checkpoint IS 'How far each sync in chunks has come that is not complete; written with the rows of each chunk';
+COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it';
+COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
+COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
+COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
+COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: the number of a page, or the texts of a key';
+
+CREATE TABLE tablesync.chunk (
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  chunk_no pg_catalog.int8 NOT NULL,
+  target_oid pg_catalog.oid NOT NULL,
+  status pg_catalog.text NOT NULL CONSTRAINT chunk_status CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY[
+    'succeeded', 'failed'])),
+  lower pg_catalog.text[],
+  upper pg_catalog.text[],
+  started_at pg_catalog.timestamptz NOT NULL,
+  finished_at pg_catalog.timestamptz NOT NULL,
+  rows_read pg_catalog.int8,
+  rows_inserted pg_catalog.int8,
+  rows_updated pg_catalog.int8,
+  xid pg_catalog.int8 NOT NULL,
+  attempts pg_catalog.int4 NOT NULL,
+  sqlstate pg_catalog.text,
+  message pg_catalog.text,
+  detail pg_catalog.text,
+  PRIMARY KEY (run_id, chunk_no)
+);
+COMMENT ON TABLE tablesync.chunk IS 'The chunks of each run: a range of pages (from lower, below upper) or of keys (above lower, up to upper)';
+COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Within the sync: a run that resumes another goes on counting';
+COMMENT ON COLUMN tablesync.chunk.xid IS 'The transaction that wrote its rows, with epoch';
+CREATE INDEX chunk_failed ON tablesync.chunk (target_oid, chunk_no) WHERE status OPERATOR(pg_catalog.=) 'failed';
+
 CREATE TABLE tablesync.reject (
   reject_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
@@ -144,6 +206,8 @@ ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.run_step ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.failed_attempt ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.watermark ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.reject ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.difference ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON tablesync.run FOR SELECT
@@ -152,6 +216,10 @@ CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) run_step.run_id));
 CREATE POLICY own_rows ON tablesync.failed_attempt FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) failed_attempt.run_id));
+CREATE POLICY own_rows ON tablesync.checkpoint FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+CREATE POLICY own_rows ON tablesync.chunk FOR SELECT
+  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) chunk.run_id));
 CREATE POLICY own_rows ON tablesync.difference FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.reject FOR SELECT
@@ -194,7 +262,7 @@ CREATE FUNCTION @extschema@.sync_table(
   OUT run_id pg_catalog.int8, OUT status pg_catalog.text,
   OUT rows_read pg_catalog.int8, OUT rows_inserted pg_catalog.int8, OUT rows_updated pg_catalog.int8,
   OUT rows_deleted pg_catalog.int8, OUT rows_unchanged pg_catalog.int8, OUT rows_rejected pg_catalog.int8,
-  OUT watermark pg_catalog.text, OUT duration pg_catalog.interval)
+  OUT watermark pg_catalog.text, OUT duration pg_catalog.interval, OUT consistent pg_catalog.bool)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_sync_table';
 COMMENT ON FUNCTION @extschema@.sync_table IS
   'Makes a table here equal to a table of another server; returns one row of counts';
@@ -223,7 +291,8 @@ CREATE PROCEDURE @extschema@.run_sync(
   INOUT rows_read pg_catalog.int8 DEFAULT NULL, INOUT rows_inserted pg_catalog.int8 DEFAULT NULL,
   INOUT rows_updated pg_catalog.int8 DEFAULT NULL, INOUT rows_deleted pg_catalog.int8 DEFAULT NULL,
   INOUT rows_unchanged pg_catalog.int8 DEFAULT NULL, INOUT rows_rejected pg_catalog.int8 DEFAULT NULL,
-  INOUT watermark pg_catalog.text DEFAULT NULL, INOUT duration pg_catalog.interval DEFAULT NULL)
+  INOUT watermark pg_catalog.text DEFAULT NULL, INOUT duration pg_catalog.interval DEFAULT NULL,
+  INOUT consistent pg_catalog.bool DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'tablesync_run_sync';
 COMMENT ON PROCEDURE @extschema@.run_sync IS
   'sync_table() for long work: holds no snapshot while it waits, so that vacuum can go on';
@@ -276,12 +345,21 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_explain_row
 COMMENT ON FUNCTION @extschema@.explain_row IS
   'Why a row is, or is not, in a target: where it is, which run wrote it, what keeps it out';
 
+CREATE FUNCTION @extschema@.retry_chunks(
+  run pg_catalog.int8, dry_run pg_catalog.bool DEFAULT false,
+  OUT chunk_no pg_catalog.int8, OUT status pg_catalog.text, OUT lower pg_catalog.text[], OUT upper pg_catalog.text[],
+  OUT rows_read pg_catalog.int8, OUT sqlstate pg_catalog.text, OUT message pg_catalog.text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_retry_chunks';
+COMMENT ON FUNCTION @extschema@.retry_chunks IS
+  'Runs the chunks again that failed in a run, or in those that it resumed, and lists them; dry_run => true only lists them';
+
 CREATE FUNCTION @extschema@.wait_run(
   run pg_catalog.int8, timeout pg_catalog.interval DEFAULT NULL,
   OUT run_id pg_catalog.int8, OUT status pg_catalog.text,
   OUT rows_read pg_catalog.int8, OUT rows_inserted pg_catalog.int8, OUT rows_updated pg_catalog.int8,
   OUT rows_deleted pg_catalog.int8, OUT rows_unchanged pg_catalog.int8, OUT rows_rejected pg_catalog.int8,
-  OUT watermark pg_catalog.text, OUT duration pg_catalog.interval)
+  OUT watermark pg_catalog.text, OUT duration pg_catalog.interval, OUT consistent pg_catalog.bool)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_wait_run';
 COMMENT ON FUNCTION @extschema@.wait_run IS
   'Waits for the end of a run; raises its error where it failed. After the timeout, returns it as it stands';
@@ -349,9 +427,9 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
   END IF;
   EXECUTE format(
-    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
+    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
   EXECUTE format(
-    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
@@ -364,16 +442,16 @@ DECLARE
 BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
-    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
-    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
+    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
 
 REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
-  @extschema@.explain_row, @extschema@.wait_run, @extschema@.cancel_run,
+  @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.wait_run, @extschema@.cancel_run,
   @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.refuse_value, tablesync.fdw_validator,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

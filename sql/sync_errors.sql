@@ -64,7 +64,12 @@ SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', memor
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', batch_size => 0)$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', custom_select => 'SELECT 1')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', target_server => 'shop')$$);
-SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', chunk_mode => true)$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', chunk_mode => true, custom_count => 'SELECT 1')$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"chunk_by": "page"}')$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', custom_select => 'SELECT 1 AS a', options => '{"chunk_by": "ctid"}')$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.t', chunk_mode => true)$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.t', chunk_mode => true, primary_key => ARRAY['id'], options => '{"chunk_by": "ctid"}')$$);
+SELECT * FROM outcome($$SELECT retry_chunks(-1)$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"adpt": true}')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"xyzzyxyzzy": true}')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"lookback": "1h"}')$$);

@@ -124,12 +124,12 @@ SELECT status, rows_unchanged FROM wait_run(:run_id);
 SELECT cancel_run(:run_id);
 DO $$
 DECLARE
-  run_id bigint; status text; r bigint; i bigint; u bigint; d bigint; same bigint; rejected bigint; w text; t interval;
+  run_id bigint; status text; r bigint; i bigint; u bigint; d bigint; same bigint; rejected bigint; w text; t interval; one boolean;
 BEGIN
   CALL run_sync('shop', 'public.pairs', 'raw.pairs', run_id => run_id, status => status, rows_read => r,
     rows_inserted => i, rows_updated => u, rows_deleted => d, rows_unchanged => same, rows_rejected => rejected,
-    watermark => w, duration => t);
-  ASSERT status = 'succeeded' AND same = 30;
+    watermark => w, duration => t, consistent => one);
+  ASSERT status = 'succeeded' AND same = 30 AND one;
 END $$;
 
 -- Records.

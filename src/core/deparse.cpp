@@ -140,21 +140,21 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 namespace {
 
 template <typename F>
-std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, F type) {
+std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, bool kept, F type) {
   return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + " (" +
          list(plan.columns, ", ",
               [&](const ColumnPlan &c) { return quote_identifier(c.name) + " " + type(c); }) +
-         ") ON COMMIT DROP";
+         ") ON COMMIT " + (kept ? "DELETE ROWS" : "DROP");
 }
 
 }  // namespace
 
-std::string create_stage(const QualifiedName &name, const SyncPlan &plan) {
-  return create_temporary(name, plan, [](const ColumnPlan &c) { return c.target_type + c.collation; });
+std::string create_stage(const QualifiedName &name, const SyncPlan &plan, bool kept) {
+  return create_temporary(name, plan, kept, [](const ColumnPlan &c) { return c.target_type + c.collation; });
 }
 
 std::string create_received(const SyncPlan &plan) {
-  return create_temporary(received_name, plan, [](const ColumnPlan &c) {
+  return create_temporary(received_name, plan, false, [](const ColumnPlan &c) {
     return c.converted() ? c.wire_type : c.target_type + c.collation;
   });
 }

@@ -42,7 +42,8 @@ extern const QualifiedName keys_name;  // the keys of all rows that the source h
 // What came over the wire in another form than the target's, before it is converted into the stage.
 extern const QualifiedName received_name;
 
-std::string create_stage(const QualifiedName &name, const SyncPlan &plan);
+// Dropped at the end of the transaction; or `kept` for others of this session, and emptied.
+std::string create_stage(const QualifiedName &name, const SyncPlan &plan, bool kept = false);
 std::string create_received(const SyncPlan &plan);
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan);
 std::string drop_received();

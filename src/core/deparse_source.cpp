@@ -13,7 +13,8 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_c
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
 
-std::string begin_reading(const QualifiedName &table, char kind, int server_version_num) {
+std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
+                          std::int64_t time_limit_ms) {
   std::string batch = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
   const auto set = [&](const char *name, const char *value) {
     batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
@@ -28,14 +29,34 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("lc_monetary", "'C'");
   set("timezone", "'UTC'");
   set("row_security", "off");  // an error instead of rows silently left out
+  if (time_limit_ms > 0) set("statement_timeout", std::to_string(time_limit_ms).c_str());
   // The source notices within seconds that we are gone, also while it computes.
   if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
-  // LOCK TABLE takes tables and views only. Before version 13 it asks for a privilege on each partition, which
-  // a reader of the whole needs not have: there they are locked when they are read.
+  // LOCK TABLE takes tables and views only. Before version 13 it asks for a privilege on each partition,
+  // which a reader of the whole needs not have: there they are locked when they are read.
   const bool alone = kind == 'p' && server_version_num < 130000;
   if (kind == 'r' || kind == 'p' || kind == 'v')
-    batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) + " IN ACCESS SHARE MODE;";
+    batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) +
+             " IN ACCESS SHARE MODE;";
   return batch;
+}
+
+std::string extent_query() {
+  return R"(
+WITH RECURSIVE part AS (
+    SELECT $1::pg_catalog.oid AS oid
+  UNION
+    SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) p.oid)
+SELECT coalesce(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0)::pg_catalog.int8,
+       coalesce(pg_catalog.max(pg_catalog.pg_relation_size(c.oid)), 0) OPERATOR(pg_catalog./)
+           pg_catalog.current_setting('block_size')::pg_catalog.int8,
+       coalesce(pg_catalog.bool_and(coalesce(a.amname OPERATOR(pg_catalog.=) 'heap', false)), false),
+       coalesce(pg_catalog.md5(pg_catalog.string_agg(
+           c.oid::pg_catalog.text OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||)
+           coalesce(pg_catalog.pg_relation_filenode(c.oid)::pg_catalog.text, ''), ' ' ORDER BY c.oid)), '')
+FROM part p JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.oid
+LEFT JOIN pg_catalog.pg_am a ON a.oid OPERATOR(pg_catalog.=) c.relam
+WHERE c.relkind OPERATOR(pg_catalog.<>) 'p')";
 }
 
 std::string position_query() {
@@ -109,18 +130,17 @@ namespace {
 // A query or condition of the user ends with a new line: it may end in a comment.
 std::string in_parentheses(const std::string &sql) { return "(" + sql + "\n)"; }
 
-// What COPY reads: these expressions, of all rows that the conditions let through.
-std::string selection(const SourceRows &rows, const std::string &expressions) {
+std::string copy(const std::string &what) { return "COPY " + what + " TO STDOUT (FORMAT binary)"; }
+
+}  // namespace
+
+std::string select(const SourceRows &rows, const std::string &expressions) {
   std::vector<std::string> conditions;
   for (const std::string &condition : rows.conditions) conditions.push_back(in_parentheses(condition));
   return "SELECT " + expressions + " FROM " +
          (rows.query.empty() ? quote_qualified(rows.table->name) : in_parentheses(rows.query) + " AS q") +
          (conditions.empty() ? "" : " WHERE " + join(conditions, " AND "));
 }
-
-std::string copy(const std::string &what) { return "COPY " + what + " TO STDOUT (FORMAT binary)"; }
-
-}  // namespace
 
 std::string copy_out(const SourceRows &rows, const SyncPlan &plan) {
   const Table &source = *rows.table;
@@ -138,7 +158,7 @@ std::string copy_out(const SourceRows &rows, const SyncPlan &plan) {
 std::string select_of(const SourceRows &rows, const SyncPlan &plan) {
   std::vector<std::string> reads;
   for (const ColumnPlan &column : plan.columns) reads.push_back(column.read);
-  return selection(rows, join(reads, ", "));
+  return select(rows, join(reads, ", "));
 }
 
 std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan) {

@@ -17,7 +17,13 @@ std::string resolve_query();
 // Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
 // the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
 // pooler.
-std::string begin_reading(const QualifiedName &table, char kind, int server_version_num);
+// `time_limit_ms`: of one statement; 0: what the role has.
+std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
+                          std::int64_t time_limit_ms = 0);
+
+// Of a relation ($1, its oid) with all that inherits from it: bytes, pages of its longest heap, whether all
+// rows are in heaps, and a text that changes when one of these is rewritten, comes or goes.
+std::string extent_query();
 
 // The snapshot of the transaction: its xmin with epoch, an LSN behind all that it sees, the timeline, and the
 // clock after it (UTC, with zone).
@@ -42,6 +48,8 @@ struct SourceRows {
   std::vector<std::string> conditions;  // SQL over its columns; all must hold
 };
 
+// These expressions, of all rows that the conditions let through.
+std::string select(const SourceRows &rows, const std::string &expressions);
 // COPY ... TO STDOUT in binary format of the planned columns.
 std::string copy_out(const SourceRows &rows, const SyncPlan &plan);
 // The query in it, as text: what EXPLAIN takes.

@@ -63,6 +63,7 @@ inline constexpr char wrong_object_type[] = "42809";       // wrong_object_type
 inline constexpr char undefined_table[] = "42P01";         // undefined_table
 inline constexpr char invalid_key[] = "42P10";             // invalid_column_reference
 inline constexpr char out_of_resources[] = "53000";        // insufficient_resources
+inline constexpr char out_of_memory[] = "53200";           // out_of_memory
 inline constexpr char wrong_state[] = "55000";             // object_not_in_prerequisite_state
 inline constexpr char lock_not_available[] = "55P03";      // lock_not_available
 inline constexpr char canceled[] = "57014";                // query_canceled

@@ -38,7 +38,9 @@ bool counts_rows(Phase phase) {
   return phase == Phase::copy || phase == Phase::merge || phase == Phase::remove;
 }
 
-double ProgressReading::rate() const { return seconds > 0 ? static_cast<double>(rows) / seconds : -1; }
+double ProgressReading::rate() const {
+  return seconds > 0 ? static_cast<double>(rows - rows_before) / seconds : -1;
+}
 
 double ProgressReading::percent() const {
   if (rows_expected <= 0) return -1;
@@ -55,6 +57,10 @@ ProgressReading read(const Progress &progress, std::int64_t now_us) {
   ProgressReading reading{};
   reading.phase = static_cast<Phase>(progress.phase.load());
   reading.rows = static_cast<std::int64_t>(progress.rows.load());
+  if (reading.phase == Phase::copy) {
+    reading.rows_before = static_cast<std::int64_t>(progress.rows_before.load());
+    reading.rows += reading.rows_before;
+  }
   reading.bytes = static_cast<std::int64_t>(progress.bytes.load());
   reading.rows_expected = progress.rows_expected.load();
   reading.memory_bytes = progress.memory_bytes.load();

@@ -29,6 +29,7 @@ bool counts_rows(Phase phase);
 struct Progress {
   std::atomic<int> phase{0};
   std::atomic<std::uint64_t> rows{0};             // in this phase
+  std::atomic<std::uint64_t> rows_before{0};      // copied in earlier chunks
   std::atomic<std::uint64_t> bytes{0};            // received so far
   std::atomic<std::int64_t> rows_expected{-1};    // in this phase; below 0: unknown
   std::atomic<std::int64_t> phase_started_us{0};  // microseconds, of the clock that the reader uses
@@ -39,7 +40,8 @@ struct Progress {
 struct ProgressReading {
   Phase phase;
   std::int64_t rows, bytes, rows_expected, memory_bytes;
-  double seconds;  // in this phase
+  double seconds;                // in this phase
+  std::int64_t rows_before = 0;  // of the rows, those of earlier chunks
 
   // Rows per second, share done in percent and seconds left; below 0 where unknown.
   double rate() const;

@@ -76,14 +76,17 @@ class Reader {
 template <typename Spec, typename Visitor>
 void each_field(Spec &spec, Visitor &visit) {
   auto &[command, server, source, target, mode, primary_key, field, field_type, custom_select, custom_where,
-         custom_count, delete_missing, verify, memory_limit_mb, max_delete_fraction, allow_empty, adopt,
-         if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback, time_zone,
-         soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row,
-         max_differences, settings] = spec;
+         custom_count, delete_missing, verify, memory_limit_mb, chunk_mode, batch_size, enable_checkpoint,
+         failed_chunks_only, max_delete_fraction, allow_empty, adopt, if_running, timeout_ms, max_retries,
+         retry_delay_ms, max_rate, source_limits, lookback, time_zone, soft_delete_column, soft_delete_action,
+         empty_string_as_null, on_schema_change, on_bad_row, chunk_by, restart, max_differences, settings] =
+      spec;
   visit(command), visit(server), visit(source), visit(target.schema), visit(target.name), visit(mode),
       visit(primary_key);
   visit(field), visit(field_type), visit(custom_select), visit(custom_where), visit(custom_count);
-  visit(delete_missing), visit(verify), visit(memory_limit_mb), visit(max_delete_fraction);
+  visit(delete_missing), visit(verify), visit(memory_limit_mb), visit(chunk_mode), visit(batch_size);
+  visit(enable_checkpoint), visit(failed_chunks_only), visit(chunk_by), visit(restart),
+      visit(max_delete_fraction);
   visit(allow_empty), visit(adopt), visit(if_running), visit(timeout_ms), visit(max_retries),
       visit(retry_delay_ms), visit(max_rate.rows), visit(max_rate.bytes), visit(source_limits.lag_ms),
       visit(source_limits.sessions), visit(lookback), visit(time_zone);
@@ -126,12 +129,25 @@ int to_count(const std::string &key, const std::optional<std::string> &value) {
 
 // Keys that the documentation of other versions names, so that they are not called misspelt.
 const std::vector<std::string> later_keys = {"every"};
-const std::vector<std::string> known_keys = {
-    "adopt",          "allow_empty",         "empty_string_as_null", "if_running",
-    "lookback",       "max_delete_fraction", "max_differences",      "max_rate",
-    "max_source_lag", "max_source_sessions", "on_bad_row",           "on_schema_change",
-    "retry_delay",    "soft_delete_action",  "soft_delete_column",   "time_zone",
-    "timeout"};
+const std::vector<std::string> known_keys = {"adopt",
+                                             "allow_empty",
+                                             "chunk_by",
+                                             "empty_string_as_null",
+                                             "if_running",
+                                             "lookback",
+                                             "max_delete_fraction",
+                                             "max_differences",
+                                             "max_rate",
+                                             "max_source_lag",
+                                             "max_source_sessions",
+                                             "on_bad_row",
+                                             "on_schema_change",
+                                             "restart",
+                                             "retry_delay",
+                                             "soft_delete_action",
+                                             "soft_delete_column",
+                                             "time_zone",
+                                             "timeout"};
 
 // One of the words that an option takes.
 template <typename Word>
@@ -164,6 +180,62 @@ SyncSpec deserialize_sync_spec(std::string_view bytes) {
   Reader reader(bytes);
   each_field(spec, reader);
   return spec;
+}
+
+namespace {
+
+// The bytes of a specification have no names: another set of fields makes others.
+std::string version_of_kept() { return "sync " + std::to_string(serialize(SyncSpec()).size()) + "\n"; }
+
+}  // namespace
+
+std::string to_kept(const SyncSpec &spec) { return version_of_kept() + serialize(spec); }
+
+std::optional<SyncSpec> from_kept(std::string_view bytes) {
+  const std::string version = version_of_kept();
+  if (!bytes.starts_with(version)) return std::nullopt;
+  return deserialize_sync_spec(bytes.substr(version.size()));
+}
+
+std::string definition_of(const SyncSpec &spec, const QualifiedName &source) {
+  std::string text;
+  const auto add = [&](const char *name, const std::string &value) {
+    if (!value.empty()) text += std::string(name) + ": " + quote_literal(value) + "\n";
+  };
+  add("server", spec.server);
+  add("source", display_name(source));
+  add("sync_mode", name_of(spec.mode));
+  std::vector<std::string> key;
+  for (const std::string &column : spec.primary_key) key.push_back(quote_identifier(column));
+  add("primary_key", join(key, ", "));
+  add("incremental_field", spec.incremental_field);
+  add("incremental_field_type", spec.incremental_field_type);
+  add("custom_select", spec.custom_select);
+  add("custom_where", spec.custom_where);
+  add("soft_delete_column", spec.soft_delete_column);
+  add("soft_delete_action", spec.soft_delete_action == SoftDelete::mark ? "mark" : "");
+  add("empty_string_as_null", spec.empty_string_as_null ? "true" : "");
+  return text;
+}
+
+std::string first_change(const std::string &then, const std::string &now) {
+  // A value may hold new lines; then what follows the first is told as it is.
+  const auto lines = [](const std::string &text) {
+    std::vector<std::string> found;
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      found.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    return found;
+  };
+  const auto lacking = [](const std::vector<std::string> &some, const std::vector<std::string> &others) {
+    for (const std::string &line : some)
+      if (std::find(others.begin(), others.end(), line) == others.end()) return line;
+    return std::string();
+  };
+  const std::string is = lacking(lines(now), lines(then)), was = lacking(lines(then), lines(now));
+  return "Now " + (is.empty() ? "not given" : is) + "; then " + (was.empty() ? "not given" : was) + ".";
 }
 
 std::string describe_spec(const SyncSpec &spec) {
@@ -273,6 +345,10 @@ void set_option(SyncSpec &spec, const std::string &key, const std::optional<std:
     spec.source_limits.lag_ms = to_lag(key, value);
   } else if (key == "max_source_sessions") {
     spec.source_limits.sessions = to_count(key, value);
+  } else if (key == "chunk_by") {
+    spec.chunk_by = to_word(key, value, {std::pair{"ctid", "ctid"}, {"key", "key"}});
+  } else if (key == "restart") {
+    spec.restart = to_bool(key, value);
   } else if (key == "retry_delay") {
     spec.retry_delay_ms = to_timeout(key, value);
   } else if (key == "timeout") {

@@ -21,6 +21,7 @@ enum class VerifyMode { none, count, full };
 enum class SoftDelete { remove, mark };
 enum class OnSchemaChange { raise, add, ignore };
 enum class OnBadRow { raise, reject };
+enum class ChunkMode { by_size, always, never };
 
 enum class Command { sync, verify, repair };
 
@@ -39,6 +40,10 @@ struct SyncSpec {
   bool delete_missing = true;
   VerifyMode verify = VerifyMode::count;
   int memory_limit_mb = 64;
+  ChunkMode chunk_mode = ChunkMode::by_size;
+  std::int64_t batch_size = 0;  // rows of the first chunk; 0: the default
+  bool enable_checkpoint = true;
+  bool failed_chunks_only = false;  // what retry_chunks() asks for
   // From `options`:
   double max_delete_fraction = 0.5;
   bool allow_empty = false;
@@ -56,6 +61,8 @@ struct SyncSpec {
   bool empty_string_as_null = false;
   OnSchemaChange on_schema_change = OnSchemaChange::raise;
   OnBadRow on_bad_row = OnBadRow::raise;
+  std::string chunk_by;        // ctid or key; empty: ctid where the source can be read by it
+  bool restart = false;        // from the first chunk, whatever was begun
   int max_differences = 1000;  // that are listed by a verification
   // Settings of the caller's session that the worker takes over: name and value.
   std::vector<std::pair<std::string, std::string>> settings;
@@ -68,6 +75,16 @@ struct SyncSpec {
 
 std::string serialize(const SyncSpec &spec);
 SyncSpec deserialize_sync_spec(std::string_view bytes);
+// The same for bytes that are kept: from_kept() returns nothing where another version of this library wrote
+// them.
+std::string to_kept(const SyncSpec &spec);
+std::optional<SyncSpec> from_kept(std::string_view bytes);
+
+// What makes two calls syncs of the same rows in the same way, as lines "name: value". `source`: the name as
+// resolved.
+std::string definition_of(const SyncSpec &spec, const QualifiedName &source);
+// The first line of `now` that is not in `then`, and what stands there: "custom_where: ...; it was: ...".
+std::string first_change(const std::string &then, const std::string &now);
 
 // "shop: public.orders -> raw.orders", for messages and records.
 std::string describe_spec(const SyncSpec &spec);

@@ -176,4 +176,11 @@ ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &k
   return {};
 }
 
+ReadWindow choose_catch_up(const Watermark &since, const Table &source, const SnapshotPosition &now,
+                           const SwitchPoint &switch_point) {
+  using Kind = ReadWindow::Kind;
+  if (proves_position(since, source, now, switch_point)) return {Kind::written_since_position, {}};
+  return {since.value.empty() ? Kind::nothing : Kind::at_or_above_value, {}};
+}
+
 }  // namespace tablesync

@@ -55,7 +55,7 @@ std::optional<std::int64_t> take_proven(std::vector<PendingValue> &pending, cons
 
 // What a run reads of the source.
 struct ReadWindow {
-  enum class Kind { everything, at_or_above_value, written_since_position };
+  enum class Kind { everything, at_or_above_value, written_since_position, nothing };
   Kind kind = Kind::everything;
   std::string why;  // why everything although there is a watermark; empty where that is no surprise
 };
@@ -77,5 +77,10 @@ std::optional<std::string> unproven_rows(const Watermark &known, const Table &so
 // that the watermark is of.
 ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &known, const Table &source,
                          const SnapshotPosition &now, bool target_is_empty, const SwitchPoint &switch_point);
+
+// What the chunks of a sync, read one after the other, may have missed: `since` was taken before the first of
+// them. Nothing where the source cannot tell.
+ReadWindow choose_catch_up(const Watermark &since, const Table &source, const SnapshotPosition &now,
+                           const SwitchPoint &switch_point);
 
 }  // namespace tablesync

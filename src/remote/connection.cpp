@@ -198,7 +198,7 @@ void Connection::connect(const ConnectionSettings &settings) {
       std::unique_ptr<PGconn, Finish>(PQconnectStartParams(names.data(), values.data(), 0), Finish{&host_});
   if (connection_ == nullptr) {
     host_.release_descriptor();
-    throw Error("53200", "out of memory");
+    throw Error(sqlstate::out_of_memory, "out of memory");
   }
   PGconn *const raw = connection_.get();
   PQsetNoticeReceiver(raw, ignore_notice, nullptr);
@@ -228,18 +228,18 @@ void Connection::connect(const ConnectionSettings &settings) {
     failure.step = step_of(PQstatus(raw), failure.step);
   }
   PQsetErrorVerbosity(raw, PQERRORS_DEFAULT);
-  if (PQsetnonblocking(raw, 1) != 0) fail_lost(PQerrorMessage(raw));
+  if (PQsetnonblocking(raw, 1) != 0) fail_in_libpq();
   PQsetNoticeReceiver(raw, receive_notice, &host_);
 }
 
 // Sends what libpq has queued. `sent`: the result of the PQsend call that queued it.
 void Connection::send(int sent) {
   PGconn *const raw = connection_.get();
-  if (sent == 0) fail_lost(PQerrorMessage(raw));
+  if (sent == 0) fail_in_libpq();
   for (;;) {
     const int flushed = PQflush(raw);
     if (flushed == 0) return;
-    if (flushed < 0) fail_lost(PQerrorMessage(raw));
+    if (flushed < 0) fail_in_libpq();
     wait_for(Host::For::writing);
   }
 }
@@ -257,7 +257,7 @@ void Connection::wait_for(Host::For what) {
 // Waits for more bytes and takes them from the socket.
 void Connection::wait_readable() {
   wait_for(Host::For::reading);
-  if (PQconsumeInput(connection_.get()) == 0) fail_lost(PQerrorMessage(connection_.get()));
+  if (PQconsumeInput(connection_.get()) == 0) fail_in_libpq();
 }
 
 Connection::Result Connection::next_result() {
@@ -372,8 +372,8 @@ void Connection::fail(const PGresult *result) {
   diagnostics.sqlstate = field(PG_DIAG_SQLSTATE);
   // An error without SQLSTATE is libpq's own: the connection is gone.
   if (diagnostics.sqlstate.size() != 5 || PQstatus(connection_.get()) == CONNECTION_BAD) {
-    std::string said = field(PG_DIAG_MESSAGE_PRIMARY);
-    if (said.empty()) said = PQerrorMessage(connection_.get());
+    const std::string said = field(PG_DIAG_MESSAGE_PRIMARY);
+    if (diagnostics.sqlstate.empty() || said.empty()) fail_in_libpq();
     fail_lost(said);
   }
   diagnostics.message = field(PG_DIAG_MESSAGE_PRIMARY);
@@ -392,6 +392,19 @@ void Connection::fail(const PGresult *result) {
                        display_name(role != nullptr ? role : "") + ".";
   }
   throw Error(std::move(diagnostics));
+}
+
+void Connection::fail_in_libpq() {
+  const std::string said = PQerrorMessage(connection_.get());
+  // libpq has no code for it, only words; in another language it remains a lost connection.
+  for (const char *words : {"out of memory", "cannot allocate memory"})
+    if (said.find(words) != std::string::npos)
+      throw Error(sqlstate::out_of_memory, "out of memory",
+                  "There was no room for what server \"" + server_name_ +
+                      "\" sent: " + sanitize(trimmed(said), host_.utf8()),
+                  "A row has to fit as a whole: leave out its largest column by custom_select, or give this "
+                  "server more memory.");
+  fail_lost(said);
 }
 
 void Connection::fail_lost(const std::string &detail) {

@@ -96,6 +96,7 @@ class Connection {
   void wait_for(Host::For what);
   void wait_readable();
   [[noreturn]] void fail(const PGresult *result);
+  [[noreturn]] void fail_in_libpq();  // what PQerrorMessage() says
   [[noreturn]] void fail_lost(const std::string &detail);
 
   Host &host_;

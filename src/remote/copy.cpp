@@ -64,11 +64,11 @@ bool CopyOut::next_message() {
   int length = PQgetCopyData(raw, &message_, 1);
   if (length == 0) {
     // The bytes are often there already; a look is cheaper than a wait.
-    if (PQconsumeInput(raw) == 0) connection_.fail_lost(PQerrorMessage(raw));
+    if (PQconsumeInput(raw) == 0) connection_.fail_in_libpq();
     length = PQgetCopyData(raw, &message_, 1);
   }
   if (length == 0) return false;
-  if (length == -2) connection_.fail_lost(PQerrorMessage(raw));
+  if (length == -2) connection_.fail_in_libpq();
   if (length == -1) {
     take_final_status();
     return false;

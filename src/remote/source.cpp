@@ -77,7 +77,7 @@ void Source::find(const std::string &sql_name) {
 const Table &Source::open() {
   const int version = connection_.server_version();
   connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
-                      begin_reading(name_, kind_[0], version));
+                      begin_reading(name_, kind_[0], version, time_limit_ms_));
   // From here on all is read in one snapshot, and the table cannot change its shape.
   read_position();
   const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 9);
@@ -99,6 +99,17 @@ void Source::read_position() {
   position_.lsn = text_of(rows[0][1]);
   position_.timeline = std::atoi(text_of(rows[0][2]).c_str());
   clock_ = text_of(rows[0][3]);
+}
+
+Extent Source::extent() {
+  const Rows rows = ask(extent_query(), {table_.oid}, 4);
+  if (rows.size() != 1)
+    throw Error(sqlstate::protocol_violation, "the source did not tell how large the table is");
+  const auto number = [&](size_t n) { return std::strtoll(text_of(rows[0][n]).c_str(), nullptr, 10); };
+  // Before version 14 a range of pages is found by reading them all.
+  constexpr int first_with_ranges = 140000;
+  return {number(0), number(1), connection_.server_version() >= first_with_ranges && bool_of(rows[0][2]),
+          text_of(rows[0][3])};
 }
 
 Feed Source::feed() {

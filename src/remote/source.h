@@ -18,6 +18,14 @@ struct Feed {
   std::string mode, field, value;  // of the sync that fills it, and how far that is proven
 };
 
+// How large the table is, with all its partitions and children.
+struct Extent {
+  std::int64_t bytes = 0;
+  std::int64_t pages = 0;  // of the longest heap in it
+  bool readable_by_ctid = false;
+  std::string files;  // changes when a heap in it is rewritten, or another comes or goes
+};
+
 class Source {
  public:
   // Connects. `host` must outlive this.
@@ -40,6 +48,11 @@ class Source {
   const SnapshotPosition &position() const { return position_; }
   // The source's clock after its snapshot was taken: as Horizon::instant.
   const std::string &clock() const { return clock_; }
+  // How large the table is, and whether ranges of its pages can be read without reading the rest.
+  Extent extent();
+  // How long one statement of the reading transaction may take from the next open() on; 0: as long as it
+  // takes.
+  void set_time_limit(std::int64_t ms) { time_limit_ms_ = ms; }
   // What else fills the table, in the same snapshot.
   Feed feed();
   // How many numbers a session takes ahead from the sequence that fills the column; 1: none ahead, or no
@@ -69,6 +82,7 @@ class Source {
   std::string path_of_role_;
   SnapshotPosition position_;
   std::string clock_;
+  std::int64_t time_limit_ms_ = 0;
 };
 
 // One statement of a user, fit to stand in parentheses: without the semicolon that may end it.

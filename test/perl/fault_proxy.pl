@@ -15,6 +15,7 @@
 #   ACTION  rst    reset the connection
 #           fin    close it
 #           stop   hold back all bytes from the server
+#           HEX    change that many bytes to these; once
 #   PLACE   start  the first byte of the connection
 #           copy   the first byte of the answer to the first COPY ... TO STDOUT
 #
@@ -164,7 +165,11 @@ sub from_server
 	my $allowed = allowed($c);
 	my $passed  = $c->{from_server};
 	$c->{from_server} += $read;
-	if (defined $allowed && $allowed < $c->{from_server})
+	if (defined $allowed && $fault->{action} =~ /^(?:[0-9a-f]{2})+$/)
+	{
+		$bytes = forge($bytes, $allowed - $passed);
+	}
+	elsif (defined $allowed && $allowed < $c->{from_server})
 	{
 		my $part = $allowed > $passed ? $allowed - $passed : 0;
 		$c->{held} = substr($bytes, $part);
@@ -174,6 +179,19 @@ sub from_server
 	}
 	$c->{to_client} .= $bytes;
 	return;
+}
+
+# Puts other bytes in the place of those that begin at $at, which may be outside of $bytes.
+sub forge
+{
+	my ($bytes, $at) = @_;
+	my $forged = pack 'H*', $fault->{action};
+	return $bytes if $at >= length $bytes;
+	die "the bytes to be forged came in two pieces\n" if $at < 0 || $at + length $forged > length $bytes;
+	substr $bytes, $at, length $forged, $forged;
+	print "did $fault->{action}\n";
+	$fault = undef;
+	return $bytes;
 }
 
 # How many bytes from the server may pass in all; undef: any number.

@@ -1,4 +1,5 @@
 #include "core/deparse_source.h"
+#include "core/chunk.h"
 
 #include <gtest/gtest.h>
 
@@ -256,7 +257,15 @@ std::vector<std::string> all_statements() {
                                          select_of(all_of(source), plan),
                                          insert_selected(source.name, all_of(source), plan),
                                          key_is_one_of(source, plan, {{hostile}}),
-                                         written_since(Table{}, 1000)};
+                                         written_since(Table{}, 1000),
+                                         extent_query()};
+  for (const ChunkBy by : {ChunkBy::ctid, ChunkBy::key}) {
+    SyncPlan by_key = plan;
+    by_key.key = {hostile};
+    for (const std::string &condition : rows_of({1, {hostile}, {hostile}}, by, source, by_key))
+      if (by == ChunkBy::key) statements.push_back(condition);
+    statements.push_back(nth_key(all_of(source), by_key, 7));
+  }
   for (const char *type : {"bool", "int4", "text", "timestamptz"})
     statements.push_back(is_soft_deleted(column(hostile, type), "s"));
   return statements;
@@ -284,7 +293,8 @@ TEST(DeparseSource, QualifiesEveryFunctionAndType) {
     static const std::regex call(R"re([\w.]+(?=\())re"), cast(R"re(::\s*[\w.]+)re");
     for (auto at = std::sregex_iterator(bare.begin(), bare.end(), call); at != std::sregex_iterator(); ++at)
       EXPECT_TRUE(at->str().starts_with("pg_catalog.") || at->str() == "OPERATOR" ||
-                  at->str() == "greatest" || at->str() == "EXISTS" || at->str() == "CAST")
+                  at->str() == "greatest" || at->str() == "EXISTS" || at->str() == "CAST" ||
+                  at->str() == "coalesce" || at->str() == "RECURSIVE" || at->str() == "AS")
           << at->str() << " in " << bare;
     for (auto at = std::sregex_iterator(bare.begin(), bare.end(), cast); at != std::sregex_iterator(); ++at)
       EXPECT_TRUE(at->str().starts_with("::pg_catalog.")) << at->str() << " in " << bare;

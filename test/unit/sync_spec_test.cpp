@@ -12,10 +12,11 @@ namespace {
 SyncSpec unusual_spec() {
   SyncSpec spec;
   auto &[command, server, source, target, mode, primary_key, incremental_field, incremental_field_type,
-         custom_select, custom_where, custom_count, delete_missing, verify, memory_limit_mb,
-         max_delete_fraction, allow_empty, adopt, if_running, timeout_ms, max_retries, retry_delay_ms,
-         max_rate, source_limits, lookback, time_zone, soft_delete_column, soft_delete_action,
-         empty_string_as_null, on_schema_change, on_bad_row, max_differences, settings] = spec;
+         custom_select, custom_where, custom_count, delete_missing, verify, memory_limit_mb, chunk_mode,
+         batch_size, enable_checkpoint, failed_chunks_only, max_delete_fraction, allow_empty, adopt,
+         if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback, time_zone,
+         soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row, chunk_by,
+         restart, max_differences, settings] = spec;
   command = Command::repair;
   server = "Shop";
   source = "public.\"Users\"";
@@ -46,6 +47,12 @@ SyncSpec unusual_spec() {
   empty_string_as_null = true;
   on_schema_change = OnSchemaChange::ignore;
   on_bad_row = OnBadRow::reject;
+  chunk_mode = ChunkMode::never;
+  batch_size = 1;
+  enable_checkpoint = false;
+  failed_chunks_only = true;
+  chunk_by = "key";
+  restart = true;
   max_differences = 7;
   settings = {{"search_path", "\"$user\", public"}, {"timezone", ""}};
   return spec;
@@ -57,8 +64,9 @@ TEST(SyncSpec, SurvivesTheWayThroughSharedMemory) {
 }
 
 TEST(SyncSpec, TakesNoSwitchForAnother) {
-  for (bool SyncSpec::*const field : {&SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt,
-                                      &SyncSpec::empty_string_as_null}) {
+  for (bool SyncSpec::*const field :
+       {&SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt, &SyncSpec::empty_string_as_null,
+        &SyncSpec::enable_checkpoint, &SyncSpec::failed_chunks_only, &SyncSpec::restart}) {
     SyncSpec spec;
     spec.*field = !(spec.*field);
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
@@ -69,7 +77,7 @@ TEST(SyncSpec, TakesNoTextForAnother) {
   for (std::string SyncSpec::*const field :
        {&SyncSpec::server, &SyncSpec::source, &SyncSpec::incremental_field, &SyncSpec::incremental_field_type,
         &SyncSpec::custom_select, &SyncSpec::custom_where, &SyncSpec::custom_count, &SyncSpec::lookback,
-        &SyncSpec::time_zone, &SyncSpec::soft_delete_column}) {
+        &SyncSpec::time_zone, &SyncSpec::soft_delete_column, &SyncSpec::chunk_by}) {
     SyncSpec spec;
     spec.*field = "this one";
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
@@ -94,6 +102,7 @@ TEST(SyncSpec, CarriesEveryWord) {
   expect_carried(&SyncSpec::soft_delete_action, {SoftDelete::remove, SoftDelete::mark});
   expect_carried(&SyncSpec::on_schema_change,
                  {OnSchemaChange::raise, OnSchemaChange::add, OnSchemaChange::ignore});
+  expect_carried(&SyncSpec::chunk_mode, {ChunkMode::by_size, ChunkMode::always, ChunkMode::never});
   expect_carried(&SyncSpec::on_bad_row, {OnBadRow::raise, OnBadRow::reject});
 }
 
@@ -251,12 +260,25 @@ TEST(ParseDuration, StaysWithinAHundredYears) {
 // ---- options
 // -----------------------------------------------------------------------------------------------
 
-const std::vector<std::string> all_options = {
-    "adopt",          "allow_empty",         "empty_string_as_null", "if_running",
-    "lookback",       "max_delete_fraction", "max_differences",      "max_rate",
-    "max_source_lag", "max_source_sessions", "on_bad_row",           "on_schema_change",
-    "retry_delay",    "soft_delete_action",  "soft_delete_column",   "time_zone",
-    "timeout"};
+const std::vector<std::string> all_options = {"adopt",
+                                              "allow_empty",
+                                              "chunk_by",
+                                              "empty_string_as_null",
+                                              "if_running",
+                                              "lookback",
+                                              "max_delete_fraction",
+                                              "max_differences",
+                                              "max_rate",
+                                              "max_source_lag",
+                                              "max_source_sessions",
+                                              "on_bad_row",
+                                              "on_schema_change",
+                                              "restart",
+                                              "retry_delay",
+                                              "soft_delete_action",
+                                              "soft_delete_column",
+                                              "time_zone",
+                                              "timeout"};
 
 SyncSpec spec_with(const std::string &key, const std::string &value) {
   SyncSpec spec;
@@ -438,6 +460,44 @@ TEST(SetOption, DoesNotCallAKeyOfALaterVersionMisspelt) {
     EXPECT_EQ(said.message, std::string("option \"") + key + "\" is not in this version");
     EXPECT_EQ(said.hint, "This version knows the options " + join(all_options, ", ") + ".");
   }
+}
+
+// ---- what is kept of a call
+
+TEST(KeptSpec, ComesBackAsItWas) {
+  SyncSpec spec;
+  spec.server = "shop";
+  spec.custom_where = std::string("a\0b", 3);
+  spec.chunk_mode = ChunkMode::always;
+  const std::optional<SyncSpec> back = from_kept(to_kept(spec));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(serialize(*back), serialize(spec));
+}
+
+TEST(KeptSpec, OfAnotherVersionIsRefused) {
+  EXPECT_FALSE(from_kept("").has_value());
+  EXPECT_FALSE(from_kept("sync 1\n" + serialize(SyncSpec())).has_value());
+}
+
+TEST(Definition, TellsWhatChanged) {
+  SyncSpec spec;
+  spec.server = "shop";
+  const QualifiedName source{"public", "orders"};
+  const std::string then = definition_of(spec, source);
+  EXPECT_EQ(definition_of(spec, source), then);
+  spec.custom_where = "id > 7";
+  EXPECT_EQ(first_change(then, definition_of(spec, source)), "Now custom_where: 'id > 7'; then not given.");
+  EXPECT_EQ(first_change(definition_of(spec, source), then), "Now not given; then custom_where: 'id > 7'.");
+}
+
+TEST(Definition, LeavesOutWhatChangesNoRow) {
+  SyncSpec spec;
+  const std::string then = definition_of(spec, {"public", "orders"});
+  spec.batch_size = 7;
+  spec.timeout_ms = 7;
+  spec.delete_missing = false;
+  spec.chunk_mode = ChunkMode::always;
+  EXPECT_EQ(definition_of(spec, {"public", "orders"}), then);
 }
 
 }  // namespace

@@ -512,5 +512,18 @@ TEST(TakeProven, NeverProvesWhatWasSeenLater) {
   }
 }
 
+// ---- what chunks may have missed
+
+TEST(ChooseCatchUp, GoesByTheTransactionWhereItCanAndElseByTheField) {
+  Case run = xmin();
+  const auto chosen = [&] { return choose_catch_up(run.known, run.source, run.now, nullptr).kind; };
+  EXPECT_EQ(chosen(), Kind::written_since_position);
+  run.source.kind = 'v';
+  run.known.value = "2026-01-01";
+  EXPECT_EQ(chosen(), Kind::at_or_above_value);
+  run.known.value.clear();
+  EXPECT_EQ(chosen(), Kind::nothing);
+}
+
 }  // namespace
 }  // namespace tablesync

@@ -9,6 +9,7 @@
 #include "core/sync_spec.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
+#include "pg/sync/call_arguments.h"
 #include "pg/sync/upkeep_record.h"
 
 namespace tablesync::pg {
@@ -18,20 +19,22 @@ namespace {
 constexpr int most_crashes = 5;
 constexpr std::int64_t first_wait_ms = 10'000;
 
-// How long it is to wait yet. After a shutdown there is nothing to wait for.
+// How long it is to wait yet. After a shutdown there is nothing to wait for; nor is there a time to be told
+// where somebody has set the clock back.
 std::int64_t wait_ms(const Resumable &sync) {
-  if (sync.crashes == 0) return 0;
+  if (sync.crashes == 0 || sync.ended_ms_ago < 0) return 0;
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
 }
 
 void start(const Resumable &sync) {
-  SyncSpec spec = deserialize_sync_spec(sync.request);
+  std::optional<SyncSpec> spec = from_kept(sync.request);
+  if (!spec) return;  // of another version of this library: the same call goes on, or begins anew
+  spec->restart = false;
   // Whoever has called it again meanwhile goes on with it.
-  spec.if_running = IfRunning::skip;
-  in_transaction([&] {
-    start_in_worker({"tablesync_sync_worker", "pg_tablesync sync " + describe_spec(spec),
-                     display_name(spec.target.name), serialize(spec), sync.owner});
-  });
+  spec->if_running = IfRunning::skip;
+  WorkerTask task = task_for(*spec);
+  task.role = sync.owner;
+  in_transaction([&] { start_in_worker(task); });
 }
 
 }  // namespace

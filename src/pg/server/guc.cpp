@@ -9,11 +9,15 @@ extern "C" {
 
 #include <climits>
 
+#include "pg/server/fault.h"
+
 namespace tablesync::pg {
 
+int chunk_threshold_mb = 10 * 1024;
 char *databases = nullptr;
 int history_retention_min = 30 * 24 * 60;
 int launcher_naptime_ms = 60000;
+int max_source_transaction_ms = 60000;
 int memory_limit_mb = 64;
 int progress_interval_ms = 5000;
 int stall_timeout_ms = 300000;
@@ -34,6 +38,10 @@ bool is_list_of_names(char **value, void **, GucSource) {
 }  // namespace
 
 void define_settings() {
+  DefineCustomIntVariable("tablesync.chunk_threshold",
+                          "A table of this size or more is read in chunks, where the call does not say.",
+                          nullptr, &chunk_threshold_mb, 10 * 1024, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MB,
+                          nullptr, nullptr, nullptr);
   // Not for the postmaster's start alone: databases come and go.
   DefineCustomStringVariable("tablesync.databases",
                              "Databases whose interrupted runs are closed and resumed without a call.",
@@ -48,6 +56,10 @@ void define_settings() {
                           "Time between two looks at each database of tablesync.databases.", nullptr,
                           &launcher_naptime_ms, 60000, 100, INT_MAX / 2, PGC_SIGHUP, GUC_UNIT_MS, nullptr,
                           nullptr, nullptr);
+  DefineCustomIntVariable("tablesync.max_source_transaction",
+                          "The longest transaction on the source that a sync in chunks may have for a chunk.",
+                          "A chunk that takes longer is made smaller.", &max_source_transaction_ms, 60000,
+                          100, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
                           "Staging buffers, the work memory of the merge and the build of the primary key.",
                           &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -58,6 +70,7 @@ void define_settings() {
   DefineCustomIntVariable(
       "tablesync.stall_timeout", "A run fails when its source has sent no data for this long.", nullptr,
       &stall_timeout_ms, 300000, 1000, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  define_fault_setting();
   MarkGUCPrefixReserved("tablesync");
 }
 

@@ -8,9 +8,10 @@ extern "C" {
 #include "pgstat.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 }
+
+#include <chrono>
 
 #include "pg/server/airlock.h"
 
@@ -20,12 +21,17 @@ void check_for_interrupts() {
   if (INTERRUPTS_PENDING_CONDITION()) call([] { CHECK_FOR_INTERRUPTS(); });
 }
 
+std::int64_t steady_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
 void wait_for_ms(std::int64_t milliseconds) {
-  const TimestampTz end = GetCurrentTimestamp() + milliseconds * 1000;
-  for (TimestampTz now = GetCurrentTimestamp(); now < end; now = GetCurrentTimestamp())
+  const std::int64_t end = steady_ms() + milliseconds;
+  for (std::int64_t now = steady_ms(); now < end; now = steady_ms())
     call([&] {
-      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-                static_cast<long>((end - now) / 1000 + 1), PG_WAIT_EXTENSION);
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(end - now),
+                PG_WAIT_EXTENSION);
       ResetLatch(MyLatch);
       CHECK_FOR_INTERRUPTS();
     });

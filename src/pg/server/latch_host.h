@@ -17,6 +17,9 @@ class LatchHost final : public remote::Host {
   bool utf8() const override;
 };
 
+// Milliseconds of a clock that nobody sets; only differences mean something.
+std::int64_t steady_ms();
+
 // Waits that long, unless something is raised: cancel, terminate, timeouts, as ServerError.
 void wait_for_ms(std::int64_t milliseconds);
 

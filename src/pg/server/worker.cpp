@@ -63,8 +63,8 @@ class Launched {
   shm_mq_handle *queue_ = nullptr;
   BackgroundWorkerHandle *handle_ = nullptr;
   std::optional<Diagnostics> error_;
-  TimestampTz next_check_ = 0;
-  TimestampTz next_notice_ = 0;
+  std::int64_t next_check_ms_ = 0;
+  std::int64_t next_notice_ms_ = 0;
 };
 
 Launched::Launched(const WorkerTask &task, bool caller_waits)
@@ -79,8 +79,8 @@ Launched::Launched(const WorkerTask &task, bool caller_waits)
     queue_ = shm_mq_attach(segment_.queue(), segment_.segment(), nullptr);
   });
   register_worker(task);
-  next_check_ = GetCurrentTimestamp() + static_cast<int64>(check_interval_ms) * 1000;
-  next_notice_ = GetCurrentTimestamp() + static_cast<int64>(progress_interval_ms) * 1000;
+  next_check_ms_ = steady_ms() + check_interval_ms;
+  next_notice_ms_ = steady_ms() + progress_interval_ms;
 }
 
 void Launched::register_worker(const WorkerTask &task) {
@@ -135,13 +135,13 @@ void Launched::wait_loop(const std::function<bool()> &done) {
       ResetLatch(MyLatch);
       CHECK_FOR_INTERRUPTS();
     });
-    const TimestampTz now = GetCurrentTimestamp();
-    if (now >= next_check_) {
-      next_check_ = now + static_cast<int64>(check_interval_ms) * 1000;
+    const std::int64_t now = steady_ms();
+    if (now >= next_check_ms_) {
+      next_check_ms_ = now + check_interval_ms;
       check_deadlock();
     }
-    if (progress_interval_ms > 0 && now >= next_notice_) {
-      next_notice_ = now + static_cast<int64>(progress_interval_ms) * 1000;
+    if (progress_interval_ms > 0 && now >= next_notice_ms_) {
+      next_notice_ms_ = now + progress_interval_ms;
       tell_progress();
     }
   }

@@ -23,6 +23,7 @@ extern "C" {
 #include <string>
 
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/worker.h"
 
@@ -97,6 +98,7 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   memcpy(run.reply, reply.data(), reply.size());
   run.reply_size = reply.size();
   run.replied = true;
+  fault_point(FaultPoint::replied);
 }
 
 }  // namespace tablesync::pg

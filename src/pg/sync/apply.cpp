@@ -5,6 +5,7 @@
 
 #include "core/deparse.h"
 #include "core/text.h"
+#include "pg/server/fault.h"
 #include "pg/server/modify_counter.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
@@ -91,6 +92,7 @@ std::int64_t delete_rows(const ApplyJob &job) {
   std::int64_t deleted = 0;
   if (job.deletes == Deletes::none && job.marked.empty()) return 0;
   job.steps.enter(Phase::remove, -1);
+  fault_point(FaultPoint::deletes_begun);
   if (!job.marked.empty())
     deleted += modify(job, delete_marked(job.target.name, job.plan, job.marked), "deleted");
   if (job.deletes != Deletes::none)
@@ -100,6 +102,7 @@ std::int64_t delete_rows(const ApplyJob &job) {
                       "deleted");
   // They are done with; unless this is undone.
   if (!job.marked.empty()) execute(unstage_marked(job.marked));
+  fault_point(FaultPoint::deletes_done);
   return deleted;
 }
 
@@ -201,10 +204,12 @@ void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   const std::int64_t lacking = std::atoll(text_of(difference.at(0)).c_str());
   const std::int64_t too_many = std::atoll(text_of(difference.at(1)).c_str());
   if (job.deletes != Deletes::none) {
+    fault_point(FaultPoint::deletes_begun);
     counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
     if (counts.deleted != too_many)
       fail_swallowed(
           job, with_commas(too_many) + " rows were to be deleted, " + with_commas(counts.deleted) + " were");
+    fault_point(FaultPoint::deletes_done);
   }
   job.steps.enter(Phase::merge, -1);
   counts.inserted = modify(job, insert_shortfall(job.target.name, job.plan), "inserted");
@@ -220,6 +225,7 @@ void apply(const ApplyJob &job, RunCounts &counts) {
     apply_by_key(job, counts);
   else
     apply_by_multiset(job, counts);
+  fault_point(FaultPoint::merge_done);
   const std::int64_t live = job.marked.empty() ? job.staged : number(query(count_rows(stage_name)));
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");

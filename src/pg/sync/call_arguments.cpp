@@ -38,8 +38,15 @@ void take_options(SyncSpec &spec, const std::optional<std::string> &json) {
 
 void take_session_settings(SyncSpec &spec) {
   for (const char *name : {"search_path", "timezone", "lock_timeout", "synchronous_commit",
-                           "temp_tablespaces", "default_tablespace", "tablesync.stall_timeout"})
+                           "temp_tablespaces", "default_tablespace", "tablesync.stall_timeout",
+                           "tablesync.chunk_threshold", "tablesync.max_source_transaction"})
     spec.settings.emplace_back(name, session_option(name));
+}
+
+WorkerTask task_for(const SyncSpec &spec) {
+  const std::string what = spec.command == Command::sync ? "sync " : "verify ";
+  return {"tablesync_sync_worker", "pg_tablesync " + what + describe_spec(spec),
+          display_name(spec.target.name), serialize(spec)};
 }
 
 namespace {
@@ -92,6 +99,11 @@ void check_mode(const SyncSpec &spec) {
   if (spec.mode == SyncMode::xmin && !spec.custom_select.empty())
     throw Error(sqlstate::not_supported, "sync_mode \"xmin\" does not go with custom_select",
                 "The rows of a query have no xmin.", "Use custom_where, or sync_mode => 'incremental'.");
+  if (spec.chunk_mode == ChunkMode::always && !spec.custom_count.empty())
+    refuse("custom_count does not go with chunk_mode",
+           "The rows of chunks are not those of one moment, which custom_count counts.");
+  if (spec.chunk_by == "ctid" && !spec.custom_select.empty())
+    refuse("chunk_by \"ctid\" does not go with custom_select", "The rows of a query have no ctid.");
 }
 
 void check_sizes(FunctionCallInfo fcinfo) {
@@ -99,8 +111,6 @@ void check_sizes(FunctionCallInfo fcinfo) {
   check_range("parallel_workers", int_argument(fcinfo, arg_parallel_workers), 1, 64);
   check_range("memory_limit_mb", int_argument(fcinfo, arg_memory_limit_mb), 16, 65536);
   check_range("max_retries", int_argument(fcinfo, arg_max_retries), 0, 100);
-  refuse_later_feature(!PG_ARGISNULL(arg_batch_size), "batch_size");
-  refuse_later_feature(bool_argument(fcinfo, arg_chunk_mode).value_or(false), "chunk_mode");
   refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1,
                        "parallel_workers above 1");
   refuse_later_feature(!PG_ARGISNULL(arg_target_server), "target_server");
@@ -127,6 +137,10 @@ SyncSpec sync_spec_from(FunctionCallInfo fcinfo) {
   spec.verify = parse_verify(required(text_argument(fcinfo, arg_verify), "verify"));
   spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
   spec.max_retries = int_argument(fcinfo, arg_max_retries).value_or(spec.max_retries);
+  spec.batch_size = int_argument(fcinfo, arg_batch_size).value_or(0);
+  if (const std::optional<bool> chunks = bool_argument(fcinfo, arg_chunk_mode))
+    spec.chunk_mode = *chunks ? ChunkMode::always : ChunkMode::never;
+  spec.enable_checkpoint = bool_argument(fcinfo, arg_enable_checkpoint).value_or(true);
   take_options(spec, jsonb_argument(fcinfo, arg_options));
   check_mode(spec);
 

@@ -1,4 +1,5 @@
-// What the SQL functions that start a run make of their arguments, alike.
+// What the SQL functions that start a run make of their arguments, alike, and the task that they give to a
+// worker.
 #pragma once
 
 extern "C" {
@@ -11,6 +12,7 @@ extern "C" {
 #include <string>
 
 #include "core/sync_spec.h"
+#include "pg/server/worker.h"
 
 namespace tablesync::pg {
 
@@ -28,5 +30,8 @@ void take_session_settings(SyncSpec &spec);
 // The arguments of sync_table, run_sync and sync_plan, which are the same. Throws 22004, 22023, 42601, 0A000.
 SyncSpec sync_spec_from(FunctionCallInfo fcinfo);
 inline constexpr int sync_arg_wait = 19;  // the one that is not of the spec
+
+// The run that the specification asks for.
+WorkerTask task_for(const SyncSpec &spec);
 
 }  // namespace tablesync::pg

@@ -42,6 +42,11 @@ std::string lower_bound(const IncrementalField &field, const std::string &waterm
   return evaluate(portable_text(field.kind, less_lookback(field.kind, bound, spec.lookback)));
 }
 
+std::string proven_value(const IncrementalField &field, const remote::Horizon &horizon) {
+  if (field.kind == FieldKind::integer || horizon.instant.empty()) return {};
+  return evaluate(portable_text(field.kind, moment(field.kind, horizon)));
+}
+
 namespace {
 
 void advance_integer(Watermark &watermark, const std::string &highest, const remote::Horizon &horizon,

@@ -19,6 +19,10 @@ std::int64_t assumed_transaction_ms(const SyncSpec &spec);
 std::string lower_bound(const IncrementalField &field, const std::string &watermark,
                         const remote::Horizon &horizon, const SyncSpec &spec);
 
+// The value below which every row is there, by the horizon alone; empty where a field of numbers says nothing
+// of time.
+std::string proven_value(const IncrementalField &field, const remote::Horizon &horizon);
+
 // What the watermark is after a run that has read, into `relation` here (SQL), all rows from the old one on;
 // `of_other_type`: its field is of another type than the source's. Changes `watermark.value` and
 // `watermark.pending`. `cap`: where a sync fills the source in turn, how far that is proven to have come.

@@ -11,7 +11,6 @@ extern "C" {
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 }
 
 #include <unistd.h>
@@ -19,6 +18,7 @@ extern "C" {
 #include <fstream>
 
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/sync/store_rows.h"
 
@@ -30,8 +30,8 @@ struct Stream {
   remote::CopyOut *source;
   const Rate *rate;
   Progress *progress;
-  TimestampTz began;
-  TimestampTz next_memory_check;
+  std::int64_t began_ms;
+  std::int64_t next_memory_check_ms;
 };
 Stream *stream = nullptr;
 
@@ -41,16 +41,16 @@ void tell_progress(bool look_at_clock) {
   stream->progress->bytes.store(static_cast<std::uint64_t>(stream->source->bytes()),
                                 std::memory_order_relaxed);
   if (!look_at_clock) return;
-  const TimestampTz now = GetCurrentTimestamp();
-  if (now < stream->next_memory_check) return;
-  stream->next_memory_check = now + USECS_PER_SEC;
+  const std::int64_t now = steady_ms();
+  if (now < stream->next_memory_check_ms) return;
+  stream->next_memory_check_ms = now + 1000;
   stream->progress->memory_bytes = private_memory();
 }
 
 // What is not read stays in the buffers between the two servers, until the source waits for room in them.
 void keep_pace() {
   if (!stream->rate->limited()) return;
-  const std::int64_t elapsed_ms = (GetCurrentTimestamp() - stream->began) / 1000;
+  const std::int64_t elapsed_ms = steady_ms() - stream->began_ms;
   const std::int64_t wait_ms =
       ms_ahead(*stream->rate, stream->source->rows(), stream->source->bytes(), elapsed_ms);
   constexpr std::int64_t worth_a_wait = 20;
@@ -62,6 +62,7 @@ int next_bytes(void *buffer, int wanted, int capacity) {
     check_for_interrupts();
     const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
                                             static_cast<size_t>(capacity));
+    fault_point(FaultPoint::row_received);
     tell_progress(true);
     keep_pace();
     return static_cast<int>(got);
@@ -72,6 +73,7 @@ char *next_row(size_t *size) {
   return enter([&] {
     check_for_interrupts();
     char *const row = stream->source->next_row(*size);
+    fault_point(FaultPoint::row_received);
     tell_progress(stream->source->rows() % 256 == 0);
     keep_pace();
     return row;
@@ -115,7 +117,7 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
                   const Rate &rate, Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
-  Stream this_stream{&source, &rate, &progress, GetCurrentTimestamp(), 0};
+  Stream this_stream{&source, &rate, &progress, steady_ms(), 0};
   stream = &this_stream;
   const auto forget = []() noexcept { stream = nullptr; };
   const uint64 stored = on_failure(
@@ -132,6 +134,7 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
   char rest = 0;
   if (!source.finished() && source.read(&rest, 1, 1) != 0)
     throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");
+  fault_point(FaultPoint::copy_finished);
   progress.rows = static_cast<std::uint64_t>(source.rows());
   progress.bytes = static_cast<std::uint64_t>(source.bytes());
   progress.memory_bytes = private_memory();

@@ -22,6 +22,7 @@ extern "C" {
 #include "pg/server/sql_call.h"
 #include "pg/server/transaction.h"
 #include "pg/sync/call_arguments.h"
+#include "pg/sync/chunked_sync.h"
 #include "pg/sync/table_sync.h"
 #include "remote/source_load.h"
 
@@ -124,6 +125,8 @@ class Planner {
       reads = "rows written since transaction " + std::to_string(pair().known->position.xmin);
     if (!sync_.window().why.empty()) reads += ", since " + sync_.window().why;
     report_.tell("mode", std::string(name_of(spec_.mode)) + ": reads " + reads);
+    const ChunkChoice choice = choose_chunks(spec_, sync_);
+    report_.tell("chunks", std::string(choice.chunks ? "yes" : "no") + ", since " + choice.why);
     const std::string statement = copy_out(sync_.rows(), pair().plan);
     report_.tell("statement on the source", statement);
     tell_estimate();

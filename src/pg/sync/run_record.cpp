@@ -19,15 +19,11 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-Rows write(const std::string &sql, const Row &parameters) {
-  return as_extension_owner([&] { return query(sql, parameters); });
-}
-
 Cell optional_text(const std::string &text) { return text.empty() ? Cell() : Cell(text); }
 Cell optional_number(std::int64_t number) { return number < 0 ? Cell() : Cell(std::to_string(number)); }
 
 void insert_step(std::int64_t run_id, int step_no, const RunStep &step) {
-  write(
+  write_state(
       "INSERT INTO tablesync.run_step (run_id, step_no, step, started_at, finished_at, rows, bytes) VALUES "
       "($1::int8, $2::int4, $3, to_timestamp($4::float8), to_timestamp($5::float8), $6::int8, $7::int8)",
       {std::to_string(run_id), std::to_string(step_no), step.name, std::to_string(step.started_at),
@@ -35,6 +31,10 @@ void insert_step(std::int64_t run_id, int step_no, const RunStep &step) {
 }
 
 }  // namespace
+
+Rows write_state(const std::string &sql, const Row &parameters) {
+  return as_extension_owner([&] { return query(sql, parameters); });
+}
 
 RunCounts &RunCounts::operator+=(const RunCounts &more) {
   read += more.read;
@@ -48,7 +48,7 @@ RunCounts &RunCounts::operator+=(const RunCounts &more) {
 }
 
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory) {
-  const Rows rows = write(
+  const Rows rows = write_state(
       "INSERT INTO tablesync.run (owner, command, status, server, source, target, sync_mode, started_at, "
       "worker_pid, worker_start, shared_memory) SELECT $1::oid, $7, 'running', $2, $3, $4, $5, "
       "clock_timestamp(), a.pid, a.backend_start, $6::int8 FROM pg_stat_get_activity(pg_backend_pid()) a "
@@ -70,25 +70,27 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
   const FullTransactionId first = call([] { return GetTopFullTransactionId(); });
   const FullTransactionId next = call([] { return ReadNextFullTransactionId(); });
   const auto xid = [&](std::uint64_t id) { return wrote ? Cell(std::to_string(id)) : Cell(); };
-  write(
+  write_state(
       "UPDATE tablesync.run SET status = $2, finished_at = clock_timestamp(), rows_read = $3::int8, "
       "rows_inserted = $4::int8, rows_updated = $5::int8, rows_deleted = $6::int8, rows_unchanged = "
       "$7::int8, "
       "rows_rejected = $8::int8, bytes_read = $9::int8, sqlstate = $10, message = $11, detail = $12, hint = "
       "$13, "
-      "context = $14, watermark = $15, first_xid = $16::int8, next_xid = $17::int8 WHERE run_id = $1::int8",
+      "context = $14, watermark = $15, first_xid = $16::int8, next_xid = $17::int8, consistent = $18::bool "
+      "WHERE run_id = $1::int8",
       {std::to_string(run_id), std::string(end.status), std::to_string(counts.read),
        std::to_string(counts.inserted), std::to_string(counts.updated), std::to_string(counts.deleted),
        std::to_string(counts.unchanged), std::to_string(counts.rejected), std::to_string(counts.bytes),
        said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail),
        said(&Diagnostics::hint), said(&Diagnostics::context), optional_text(end.watermark),
-       xid(U64FromFullTransactionId(first)), xid(U64FromFullTransactionId(next))});
+       xid(U64FromFullTransactionId(first)), xid(U64FromFullTransactionId(next)),
+       wrote ? Cell(end.consistent ? "t" : "f") : Cell()});
   int step_no = 1;
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }
 
 void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, const Diagnostics &error) {
-  write(
+  write_state(
       "INSERT INTO tablesync.failed_attempt (run_id, attempt_no, failed_at, sqlstate, message, detail, "
       "context, retry_after) VALUES ($1::int8, $2::int4, clock_timestamp(), $3, $4, $5, $6, $7::int8 * "
       "interval '1 ms')",
@@ -100,17 +102,18 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
   insert_step(run_id, step_no, commit);
   const std::string retention = std::to_string(history_retention_min);
   // A batch per run keeps up, since each run adds one row.
-  write(
+  write_state(
       "DELETE FROM tablesync.run WHERE run_id IN (SELECT r.run_id FROM tablesync.run r WHERE r.finished_at < "
       "clock_timestamp() - $1::int4 * CASE WHEN r.status IN ('succeeded', 'skipped') THEN interval '1 min' "
       "ELSE "
       "interval '3 min' END AND r.finished_at < clock_timestamp() - $1::int4 * interval '1 min' "
+      "AND NOT EXISTS (SELECT FROM tablesync.chunk c WHERE c.run_id = r.run_id AND c.status = 'failed') "
       "ORDER BY r.finished_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
       {retention});
 }
 
 std::optional<Watermark> read_watermark(const std::string &target_oid) {
-  const Rows rows = write(
+  const Rows rows = write_state(
       "SELECT server, source, sync_mode, field, custom_select, custom_where, soft_delete_column, shape, "
       "value, "
       "pending, system_identifier, database_oid, relation_oid, snapshot_xmin, lsn, timeline FROM "
@@ -161,15 +164,15 @@ void write_watermark(std::int64_t run_id, const SyncSpec &spec, const std::strin
     parameters.push_back(optional_text(field.value));
     values.push_back("$" + std::to_string(parameters.size()) + "::" + field.type);
   }
-  write("INSERT INTO tablesync.watermark (" + join(columns, ", ") + ") VALUES (" + join(values, ", ") +
-            ") ON CONFLICT (target_oid) DO UPDATE SET (" + join(columns, ", ") + ") = (SELECT " +
-            join(excluded, ", ") + ")",
-        parameters);
+  write_state("INSERT INTO tablesync.watermark (" + join(columns, ", ") + ") VALUES (" + join(values, ", ") +
+                  ") ON CONFLICT (target_oid) DO UPDATE SET (" + join(columns, ", ") + ") = (SELECT " +
+                  join(excluded, ", ") + ")",
+              parameters);
 }
 
 void record_reject(std::int64_t run_id, const SyncSpec &spec, const std::string &key, const std::string &row,
                    const Diagnostics &error) {
-  write(
+  write_state(
       "INSERT INTO tablesync.reject (run_id, owner, target, row_key, column_name, \"row\", sqlstate, "
       "message, "
       "rejected_at) VALUES ($1::int8, $2::oid, $3, $4, $5, $6::jsonb, $7, $8, clock_timestamp())",
@@ -183,7 +186,7 @@ void record_differences(std::int64_t run_id, const SyncSpec &spec,
   for (const Difference &difference : differences) {
     std::vector<std::string> columns;
     for (const std::string &column : difference.columns) columns.push_back(quote_literal(column));
-    write(
+    write_state(
         "INSERT INTO tablesync.difference (run_id, difference_no, owner, target, kind, row_key, columns) "
         "VALUES "
         "($1::int8, $2::int4, $3::oid, $4, $5, $6, " +
@@ -205,7 +208,8 @@ std::optional<Row> find_run(std::int64_t run_id) {
   const Rows rows = query_latest(
       "SELECT run_id, status, rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged, "
       "rows_rejected, "
-      "watermark, coalesce(duration, clock_timestamp() - started_at), worker_pid, sqlstate, message, detail, "
+      "watermark, coalesce(duration, clock_timestamp() - started_at), consistent, worker_pid, sqlstate, "
+      "message, detail, "
       "hint, "
       "context FROM tablesync.run WHERE run_id = $1::int8",
       {std::to_string(run_id)});

@@ -20,6 +20,9 @@ struct RunCounts {
   RunCounts &operator+=(const RunCounts &more);
 };
 
+// Runs a fixed statement on our own tables, as the extension's owner.
+Rows write_state(const std::string &sql, const Row &parameters);
+
 // Draws the run's id and writes its record: status running.
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory);
 // Writes the end of a run. `status`: succeeded, failed, canceled, interrupted or skipped; `error` where it
@@ -29,6 +32,7 @@ struct RunEnd {
   RunCounts counts;
   std::string watermark;
   const Diagnostics *error = nullptr;
+  bool consistent = true;  // where it succeeded
 };
 void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
 // Keeps why an attempt failed that is not the last one.
@@ -53,7 +57,7 @@ void record_differences(std::int64_t run_id, const SyncSpec &spec,
 // They, as kind, row_key and columns (an array as text). Read as the current user.
 Rows find_differences(std::int64_t run_id);
 
-// The record as the ten columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
+// The record as the eleven columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
 // context. Reads as the current user: the row policies decide. None where there is no such record.
 std::optional<Row> find_run(std::int64_t run_id);
 

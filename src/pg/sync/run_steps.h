@@ -24,6 +24,8 @@ class RunSteps {
 
   // `rows_expected` below 0: unknown.
   void enter(Phase phase, std::int64_t rows_expected = -1);
+  // Makes one step, of this name, of those since the last fold, and the last fold of that name.
+  void fold(const std::string &name);
   // Ends the current phase; no effect where there is none.
   void leave();
 
@@ -35,7 +37,9 @@ class RunSteps {
   Progress &progress_;
   Phase phase_ = Phase::starting;
   double started_at_ = 0;
+  std::uint64_t bytes_before_ = 0;
   std::vector<RunStep> done_;
+  size_t folded_ = 0;  // steps that fold() is done with
 };
 
 }  // namespace tablesync::pg

@@ -56,13 +56,8 @@ void tell_result(const SyncSpec &spec, const Row &row) {
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-WorkerTask task_for(const SyncSpec &spec) {
-  return {"tablesync_sync_worker", "pg_tablesync sync " + describe_spec(spec), display_name(spec.target.name),
-          serialize(spec)};
-}
-
 Row started_row(std::int64_t run_id) {
-  Row row(10);
+  Row row(11);
   row[0] = std::to_string(run_id);
   row[1] = "running";
   return row;
@@ -101,11 +96,11 @@ Row existing_run(std::int64_t run_id) {
 // Raises the error that ended a run.
 [[noreturn]] void raise_recorded(const Row &row) {
   Diagnostics said;
-  said.sqlstate = text_of(row[11]);
-  said.message = text_of(row[12]);
-  said.detail = text_of(row[13]);
-  said.hint = text_of(row[14]);
-  said.context = text_of(row[15]);
+  said.sqlstate = text_of(row[12]);
+  said.message = text_of(row[13]);
+  said.detail = text_of(row[14]);
+  said.hint = text_of(row[15]);
+  said.context = text_of(row[16]);
   throw Error(said);
 }
 
@@ -115,7 +110,7 @@ Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
     const std::string &status = text_of(row[1]);
     if (status == "failed" || status == "canceled" || status == "interrupted") raise_recorded(row);
     if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) {
-      row.resize(10);
+      row.resize(11);
       return row;
     }
     call([] {

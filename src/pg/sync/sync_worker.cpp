@@ -20,13 +20,14 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/session_option.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
+#include "pg/sync/chunked_sync.h"
 #include "pg/sync/run_record.h"
-#include "pg/sync/table_sync.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
 #include "pg/sync/upkeep_record.h"
@@ -53,6 +54,7 @@ class SyncRun {
   Row work();
   void do_work();
   bool do_part();
+  bool absorbed(const Diagnostics &said);
   std::unique_ptr<Work> make_work();
   void wait_after(int attempt, const Diagnostics &said);
   void keep_books();
@@ -64,7 +66,7 @@ class SyncRun {
   SharedRun &shared_;
   SyncSpec spec_;
   std::int64_t run_id_ = 0;
-  double started_ = now_seconds();
+  std::int64_t started_ms_ = steady_ms();
   RunSteps steps_{shared_.progress};
   // Gone where a part failed, and the connection to the source with it.
   std::unique_ptr<Work> work_;
@@ -127,8 +129,7 @@ bool may_pass(const Error &error) {
 Diagnostics SyncRun::explain(Diagnostics said) const {
   const std::string subject = spec_.command == Command::sync ? "the sync" : "the verification";
   if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
-    const bool timed_out =
-        spec_.timeout_ms > 0 && (now_seconds() - started_) * 1000 >= static_cast<double>(spec_.timeout_ms);
+    const bool timed_out = spec_.timeout_ms > 0 && steady_ms() - started_ms_ >= spec_.timeout_ms;
     if (termination_requested()) {
       said.sqlstate = sqlstate::admin_shutdown;
       said.message = subject + " was terminated";
@@ -150,15 +151,18 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
 }
 
 Row SyncRun::work() {
+  fault_point(FaultPoint::worker_started);
   in_transaction([&] {
     apply_settings(spec_);
     run_id_ = begin_run(spec_, shared_.progress_handle);
+    fault_point(FaultPoint::run_begun);
   });
   strlcpy(run_context.text,
           ("run " + std::to_string(run_id_) + " of " + name_of(spec_.command) + " " + describe_spec(spec_))
               .c_str(),
           sizeof run_context.text);
   shared_.run_id = run_id_;
+  fault_point(FaultPoint::run_recorded);
   if (spec_.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
@@ -166,6 +170,7 @@ Row SyncRun::work() {
   in_transaction([&] {
     locked = lock();
     if (locked) close_interrupted(display_name(spec_.target));
+    fault_point(FaultPoint::target_locked);
   });
   if (!locked) {
     in_transaction([&] { finish_run(run_id_, {"skipped", {}, {}}, steps_.done()); });
@@ -173,6 +178,7 @@ Row SyncRun::work() {
   }
 
   do_work();
+  fault_point(FaultPoint::committed);
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
   keep_books();
@@ -189,29 +195,43 @@ void SyncRun::do_work() {
       done_ += work_->counts();
       attempt = 1;
     } catch (const Error &error) {
-      if (attempt > spec_.max_retries || !may_pass(error)) throw;
       last = false;
+      if (absorbed(error.diagnostics())) continue;
+      if (attempt > spec_.max_retries || !may_pass(error)) throw;
       work_.reset();
       wait_after(attempt++, error.diagnostics());
     }
   }
 }
 
+bool SyncRun::absorbed(const Diagnostics &said) {
+  bool absorbed = false;
+  const bool by_source = raised_by_source(said);
+  // A cancel is meant for all of it.
+  if (!work_ || (said.sqlstate == sqlstate::canceled && !by_source)) return false;
+  in_transaction([&] { absorbed = work_->absorb(said, by_source); });
+  return absorbed;
+}
+
 bool SyncRun::do_part() {
+  fault_point(FaultPoint::work_begun);
   if (!work_) work_ = make_work();
   const bool last = work_->step();
+  fault_point(FaultPoint::watermark_written);
   steps_.leave();
   if (last) {
     RunCounts all = done_;
     all += work_->counts();
-    finish_run(run_id_, {"succeeded", all, work_->told_watermark()}, steps_.done());
+    finish_run(run_id_, {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent()},
+               steps_.done());
+    fault_point(FaultPoint::run_finished);
   }
   steps_.enter(Phase::commit);
   return last;
 }
 
 std::unique_ptr<Work> SyncRun::make_work() {
-  if (spec_.command == Command::sync) return std::make_unique<TableSync>(spec_, run_id_, steps_);
+  if (spec_.command == Command::sync) return std::make_unique<ChunkedSync>(spec_, run_id_, steps_);
   return std::make_unique<TableVerify>(spec_, run_id_, steps_);
 }
 
@@ -220,6 +240,7 @@ void SyncRun::wait_after(int attempt, const Diagnostics &said) {
   const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
   steps_.enter(Phase::retrying);
   in_transaction([&] { record_attempt(run_id_, ++failures_, wait_ms, said); });
+  fault_point(FaultPoint::attempt_recorded);
   tell(spec_,
        "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
            " failed: " + said.message,
@@ -236,6 +257,7 @@ void SyncRun::keep_books() {
       set_session_option("synchronous_commit", "off");
       after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
+    fault_point(FaultPoint::books_kept);
   } catch (const ServerError &error) {
     const char *const message = error.what();
     call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
@@ -277,7 +299,10 @@ void SyncRun::fail(const Diagnostics &said) {
   for (int attempt = 1; attempt <= 2; ++attempt) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-      in_transaction([&] { finish_run(run_id_, {status, {}, {}, &said}, steps_.done()); });
+      in_transaction([&] {
+        finish_run(run_id_, {status, {}, {}, &said}, steps_.done());
+        fault_point(FaultPoint::failure_recorded);
+      });
       return;
     } catch (const Error &) {
       detail::abort_transaction();
@@ -298,7 +323,8 @@ Row SyncRun::reply(const char *status) const {
           count(done_.unchanged),
           count(done_.rejected),
           watermark.empty() ? Cell() : Cell(watermark),
-          std::to_string(now_seconds() - started_) + " seconds"};
+          std::to_string(steady_ms() - started_ms_) + " milliseconds",
+          work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
   if (work_)
     for (const Cell &cell : work_->told()) row.push_back(cell);
   return row;

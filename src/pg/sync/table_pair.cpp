@@ -13,6 +13,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/spi.h"
 #include "pg/sync/convert.h"
@@ -32,27 +33,46 @@ void tell(const SyncSpec &spec, const std::string &text, const std::string &deta
 }
 
 void TablePair::open(bool may_create) {
+  counts = {};
+  connect();
+  if (source) wait_for_source(source->connection(), spec, steps);
+  // Before the source's transaction begins: that need not wait for those who hold a lock here.
+  const unsigned int oid = find_target(spec.target, true);
   open_source();
-  open_target(may_create);
+  open_target(oid, may_create);
   adapt_target();
   // What only compares needs no index on the key.
-  plan = plan_sync(source_table, target, spec.primary_key, target_is_new || !spec.writes(),
+  plan = plan_sync(source_table, target, spec.primary_key,
+                   target_is_new || !spec.writes() || (checkpoint && checkpoint->key_pending),
                    spec.empty_string_as_null);
   refuse_unknown_content();
   choose_all_rows();
 }
 
+// Of what each opening finds anew.
+void TablePair::tell_once(const std::string &text) {
+  if (told_.insert(text).second) tell(spec, text);
+}
+
+void TablePair::connect() {
+  if (spec.server.empty() || source) return;
+  source.emplace(host_, connection_settings(spec.server));
+  fault_point(FaultPoint::source_connected);
+  source->find(sql_name(spec.source));
+}
+
 void TablePair::open_source() {
-  if (spec.server.empty()) {
+  if (!source) {
     source_table = describe_readable(sql_name(spec.source));
     return;
   }
-  source.emplace(host_, connection_settings(spec.server));
-  wait_for_source(source->connection(), spec, steps);
-  source->find(sql_name(spec.source));
-  if (spec.mode == SyncMode::incremental)
+  if (spec.mode == SyncMode::incremental) {
     horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
+    fault_point(FaultPoint::horizon_read);
+  }
+  source->set_time_limit(time_limit_ms);
   source->open();
+  fault_point(FaultPoint::snapshot_open);
   if (!spec.custom_select.empty() || !spec.custom_where.empty() || !spec.custom_count.empty())
     source->use_path_of_role();
   if (!spec.custom_select.empty())
@@ -60,13 +80,14 @@ void TablePair::open_source() {
   source_table = source->table();
 }
 
-void TablePair::open_target(bool may_create) {
-  const unsigned int oid = find_target(spec.target, true);
+void TablePair::open_target(unsigned int oid, bool may_create) {
   target_is_new = oid == 0;
+  exclusively_locked = target_is_empty = false;
   if (target_is_new) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
     create_target(spec.target, source_table);
+    fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
     if (spec.writes())
@@ -75,7 +96,7 @@ void TablePair::open_target(bool may_create) {
       describe_readable(quote_qualified(spec.target));
     target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
     // What reads a few rows only lets others write.
-    if (spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
+    if (!shared && spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
       exclusively_locked = try_lock_exclusively(oid);
     // Somebody may have written it before the lock was ours.
     if (target_is_empty && exclusively_locked)
@@ -83,7 +104,10 @@ void TablePair::open_target(bool may_create) {
   }
   target = describe_target(spec.target);
   refuse_same_table();
+  fault_point(FaultPoint::target_described);
+  known.reset();
   written_ = read_watermark(target.oid);
+  checkpoint = read_checkpoint(target.oid);
   if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
     known = written_;
 }
@@ -98,7 +122,7 @@ void TablePair::adapt_target() {
     const Column *const counterpart = target.find_column(column.name);
     const std::string name = "column \"" + column.name + "\"";
     if (spec.on_schema_change == OnSchemaChange::ignore || spec.command != Command::sync) {
-      if (counterpart == nullptr) tell(spec, name + " of the source is left out, since the target has none");
+      if (counterpart == nullptr) tell_once(name + " of the source is left out, since the target has none");
       return counterpart == nullptr;
     }
     if (counterpart == nullptr) {
@@ -142,6 +166,7 @@ void TablePair::refuse_same_table() const {
 void TablePair::refuse_unknown_content() const {
   if (target_is_empty || spec.adopt || known || !spec.writes()) return;
   const std::string there = display_name(source_table.name);
+  if (checkpoint && checkpoint->since.server == spec.server && checkpoint->since.source == there) return;
   throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
               written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
                              spec.server + ": " + there + "."
@@ -151,6 +176,7 @@ void TablePair::refuse_unknown_content() const {
 
 void TablePair::choose_all_rows() {
   all_rows.table = &source_table;
+  all_rows.conditions.clear();
   if (!spec.custom_where.empty()) all_rows.conditions.push_back(spec.custom_where);
   if (spec.soft_delete_column.empty() || spec.soft_delete_action == SoftDelete::mark) return;
   const Column *column = source_table.find_column(spec.soft_delete_column);
@@ -162,6 +188,13 @@ void TablePair::choose_all_rows() {
   all_rows.conditions.push_back(live_rows);
 }
 
+void TablePair::build_key(const std::string &statement) {
+  execute(statement);
+  fault_point(FaultPoint::key_built);
+  target = describe_target(spec.target);
+  plan = plan_sync(source_table, target, plan.key, false, spec.empty_string_as_null);
+}
+
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
   if (stage_plan.converts()) query(create_received(stage_plan));
   const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
@@ -170,6 +203,7 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
     const OnBadRow on_bad_row = name == stage_name ? spec.on_bad_row : OnBadRow::raise;
     rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
     query(drop_received());
+    fault_point(FaultPoint::rows_converted);
   }
   if (name == stage_name) {
     counts.read += received;
@@ -178,7 +212,6 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
   return received - rejected;
 }
 
-// The rows as they come, into a table of their types.
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
                                 const SourceRows &rows) {
   if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));

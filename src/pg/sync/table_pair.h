@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/deparse_source.h"
@@ -10,6 +11,7 @@
 #include "core/sync_spec.h"
 #include "core/watermark.h"
 #include "pg/server/latch_host.h"
+#include "pg/sync/chunk_record.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/run_steps.h"
 #include "remote/horizon.h"
@@ -22,12 +24,16 @@ class TablePair {
   TablePair(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : spec(spec), run_id(run_id), steps(steps) {}
 
-  // Opens and describes the source; makes the target where there is none (where it may) and locks it; changes
-  // its columns as on_schema_change says; plans. Throws as plan_sync() does; 55000 for a target with rows of
-  // others.
+  // May be called again, on the same connection, for the next transaction. Opens and describes the source;
+  // makes the target where there is none (where it may) and locks it; changes its columns as on_schema_change
+  // says; plans. Throws as plan_sync() does; 55000 for a target with rows of others.
   void open(bool may_create);
+  // Builds the primary key of a target that has none yet, and plans anew.
+  void build_key(const std::string &statement);
   // Reads rows of the source into a table like the stage, which exists; returns how many were stored.
   std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
+  // Reads rows of the source into a table of the plan's columns, which exists; returns how many were stored.
+  std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
   // Adds the rows with these keys (texts of the key's columns) to the stage.
   std::int64_t stage_by_key(const Rows &keys);
 
@@ -36,29 +42,34 @@ class TablePair {
   RunSteps &steps;
   std::optional<remote::Source> source;
   std::optional<remote::Horizon> horizon;
-  std::optional<Watermark> known;  // of this server and source
-  Table source_table;              // without the columns that are left out
-  SourceRows all_rows;             // what the sync is of
-  std::string live_rows;           // the part of all_rows that soft_delete_column makes; or empty
+  std::optional<Watermark> known;        // of this server and source
+  std::optional<Checkpoint> checkpoint;  // of a sync of the target in chunks that is not complete
+  Table source_table;                    // without the columns that are left out
+  SourceRows all_rows;                   // what the sync is of
+  std::string live_rows;                 // the part of all_rows that soft_delete_column makes; or empty
   Table target;
   SyncPlan plan;
   bool target_is_new = false;
   bool target_is_empty = false;
   bool exclusively_locked = false;
+  std::int64_t time_limit_ms = 0;  // to be set before open(): of one statement on the source; 0: none
+  bool shared = false;             // to be set before open(): others may write the target too
   RunCounts counts;
 
  private:
+  void tell_once(const std::string &text);
+  void connect();
   void open_source();
-  void open_target(bool may_create);
+  void open_target(unsigned int oid, bool may_create);
   void adapt_target();
   void tell_dropped_columns() const;
   void refuse_same_table() const;
   void refuse_unknown_content() const;
   void choose_all_rows();
-  std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
 
   LatchHost host_;
   std::optional<Watermark> written_;  // whoever filled the target
+  std::set<std::string> told_;
 };
 
 // A NOTICE about the target, for the caller.

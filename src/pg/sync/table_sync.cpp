@@ -6,6 +6,7 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/server/fault.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
@@ -16,10 +17,15 @@
 
 namespace tablesync::pg {
 
-void TableSync::prepare() {
+void TableSync::open() {
   steps_.enter(Phase::describe);
   pair_.open(true);
   choose_rows();
+}
+
+void TableSync::prepare() {
+  open();
+  if (!window_.why.empty()) tell(spec_, "reads everything, since " + window_.why);
   tell_horizon();
   check_feed();
   read_count();
@@ -27,11 +33,18 @@ void TableSync::prepare() {
 
 bool TableSync::step() {
   prepare();
+  finish();
+  return true;
+}
+
+void TableSync::finish() {
   copy();
   advance();
+  fault_point(FaultPoint::watermark_computed);
   if (spec_.verify == VerifyMode::full) verify();
   write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
-  return true;
+  // Whatever was begun in chunks: it is all there now.
+  if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
 }
 
 // Which rows the sync is of, and which of them this run reads.
@@ -50,8 +63,18 @@ void TableSync::choose_rows() {
 
   window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), pair_.target_is_empty,
                           [&](int timeline) { return pair_.source->switch_point(timeline); });
-  if (!window_.why.empty()) tell(spec_, "reads everything, since " + window_.why);
+  choose_conditions(pair_.known);
+}
 
+void TableSync::catch_up(const Watermark &since) {
+  since_ = since;
+  window_ = choose_catch_up(since, pair_.source_table, pair_.source->position(),
+                            [&](int timeline) { return pair_.source->switch_point(timeline); });
+  choose_conditions(since_);
+}
+
+// Which of all rows are in the window; `known`: what that is counted from.
+void TableSync::choose_conditions(const std::optional<Watermark> &known) {
   rows_ = pair_.all_rows;
   // A row that is marked as deleted must be seen, to be deleted where the target has it.
   const bool deletes_absent = spec_.mode == SyncMode::full && spec_.delete_missing;
@@ -61,10 +84,13 @@ void TableSync::choose_rows() {
       break;
     case ReadWindow::Kind::at_or_above_value:
       rows_.conditions.push_back(
-          at_or_above(*field_, lower_bound(*field_, pair_.known->value, *pair_.horizon, spec_)));
+          at_or_above(*field_, lower_bound(*field_, known->value, *pair_.horizon, spec_)));
       break;
     case ReadWindow::Kind::written_since_position:
-      rows_.conditions.push_back(written_since(source, pair_.known->position.xmin));
+      rows_.conditions.push_back(written_since(pair_.source_table, known->position.xmin));
+      break;
+    case ReadWindow::Kind::nothing:
+      rows_.conditions.emplace_back("false");
       break;
   }
 }
@@ -165,9 +191,12 @@ void TableSync::copy() {
   else
     copy_into_stage();
   for (const Column &column : pair_.target.columns)
-    if (column.identity != 0 && pair_.counts.inserted > 0) query(advance_identity(spec_.target, column.name));
-  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target))
+    if (column.identity != 0 && (pair_.counts.inserted > 0 || since_))
+      query(advance_identity(spec_.target, column.name));
+  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target)) {
     execute(analyze(spec_.target));
+    fault_point(FaultPoint::target_analyzed);
+  }
 }
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
@@ -185,6 +214,7 @@ void TableSync::copy_into_target() {
     pair_.counts.bytes = stream.bytes();
   }
   if (spec_.verify != VerifyMode::full) pair_.source->close();
+  fault_point(FaultPoint::source_done);
   check_count();
   if (stored != pair_.counts.read)
     throw Error(sqlstate::protocol_violation,
@@ -204,31 +234,31 @@ void TableSync::add_key() {
                                           << 20;  // bytes: a worker's start costs what sorting a few MB does
   execute(pair_.counts.bytes >= worth_a_worker ? add_primary_key_in_parallel(spec_.target, pair_.plan.key)
                                                : add_primary_key(spec_.target, pair_.plan.key));
+  fault_point(FaultPoint::key_built);
 }
 
 void TableSync::copy_into_stage() {
   query(create_stage(stage_name, pair_.plan));
+  fault_point(FaultPoint::stage_made);
   const bool everything = window_.kind == ReadWindow::Kind::everything;
   std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_);
   check_count();
   if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
-  if (!everything && spec_.delete_missing) {
+  // Rows that came between chunks are known by their transaction, or by their key.
+  const bool between_chunks = since_ && window_.kind != ReadWindow::Kind::written_since_position;
+  if (!everything && (spec_.delete_missing || between_chunks)) {
     stage_keys();
     staged += fetch_absent_rows();
   }
   // The source has done its part: its transaction need not wait for ours.
   if (spec_.verify != VerifyMode::full) pair_.source->close();
+  fault_point(FaultPoint::source_done);
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
     query(everything ? analyze(stage_name) : analyze(stage_name, pair_.plan.key));
-  if (pair_.target_is_new && pair_.plan.target_key_pending) {
-    execute(add_primary_key(spec_.target, pair_.plan.key));
-    pair_.target = describe_target(spec_.target);
-    pair_.plan =
-        plan_sync(pair_.source_table, pair_.target, pair_.plan.key, false, spec_.empty_string_as_null);
-  }
-  apply_stage(staged);
+  if (pair_.plan.target_key_pending) pair_.build_key(add_primary_key(spec_.target, pair_.plan.key));
+  apply_stage(staged, choose_deletes(), everything);
 }
 
 // The keys of all rows, in the same snapshot: what is not among them is gone.
@@ -236,14 +266,17 @@ void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
   query(create_stage(keys_name, keys));
   const std::int64_t count = pair_.stage(keys_name, keys, pair_.all_rows);
-  refuse_empty(count);
+  if (spec_.delete_missing) refuse_empty(count);
   query(analyze(keys_name));
+  fault_point(FaultPoint::keys_staged);
 }
 
 // Rows that are there, and neither in the target nor among the changed ones: a key that was changed without
 // its field, say.
 std::int64_t TableSync::fetch_absent_rows() {
-  return pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+  const std::int64_t fetched = pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+  fault_point(FaultPoint::absent_rows_fetched);
+  return fetched;
 }
 
 void TableSync::refuse_empty(std::int64_t rows) const {
@@ -256,23 +289,32 @@ void TableSync::refuse_empty(std::int64_t rows) const {
               "If it is really empty now: options => '{\"allow_empty\": true}'.");
 }
 
-void TableSync::apply_stage(std::int64_t staged) {
-  const bool everything = window_.kind == ReadWindow::Kind::everything;
-  ApplyJob job{spec_,  pair_.plan,    pair_.target, staged, pair_.exclusively_locked,
-               steps_, Deletes::none, everything,   {}};
+Deletes TableSync::choose_deletes() const {
+  if (!spec_.delete_missing) return Deletes::none;
+  if (window_.kind != ReadWindow::Kind::everything) return Deletes::absent_from_keys;
+  if (pair_.counts.rejected == 0) return Deletes::absent_from_stage;
   // A row that was rejected is on the source all the same: it must not seem to be gone.
-  if (spec_.delete_missing && everything && pair_.counts.rejected > 0)
-    tell(spec_, "deletes nothing, since rows were rejected", {},
-         "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
-  else if (spec_.delete_missing)
-    job.deletes = everything ? Deletes::absent_from_stage : Deletes::absent_from_keys;
+  tell(spec_, "deletes nothing, since rows were rejected", {},
+       "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
+  return Deletes::none;
+}
+
+void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
+  ApplyJob job{spec_,
+               pair_.plan,
+               pair_.target,
+               staged,
+               pair_.exclusively_locked,
+               steps_,
+               deletes,
+               stage_is_everything && deletes != Deletes::none,
+               {}};
   if (!spec_.soft_delete_column.empty() && spec_.soft_delete_action == SoftDelete::remove &&
       pair_.plan.keyed())
     if (const Column *column = pair_.target.find_column(spec_.soft_delete_column))
       job.marked = is_soft_deleted(*column, "s");
-  if (job.deletes == Deletes::none) job.stage_is_everything = false;
   // Few rows, found by their key: at the default cost of a page the whole target would be read instead.
-  if (!everything) set_session_option("random_page_cost", "1.1");
+  if (!stage_is_everything) set_session_option("random_page_cost", "1.1");
   apply(job, pair_.counts);
 }
 
@@ -282,7 +324,10 @@ void TableSync::apply_stage(std::int64_t staged) {
 void TableSync::advance() {
   const Table &source = pair_.source_table;
   const std::optional<Watermark> &known = pair_.known;
-  if (window_.kind != ReadWindow::Kind::everything) watermark_ = *known;
+  if (since_)
+    watermark_ = *since_;
+  else if (window_.kind != ReadWindow::Kind::everything)
+    watermark_ = *known;
   // Values of another field, or of a time when nobody kept them, prove nothing of this one.
   if (known && (known->mode != SyncMode::incremental || known->field != spec_.incremental_field)) {
     watermark_.value.clear();
@@ -300,13 +345,15 @@ void TableSync::advance() {
   watermark_.database_oid = source.database_oid;
   watermark_.relation_oid = source.oid;
   // A read by field does not see every change, so it proves nothing of transactions.
-  if (window_.kind != ReadWindow::Kind::at_or_above_value) watermark_.position = pair_.source->position();
+  const bool saw_all_changes = window_.kind == ReadWindow::Kind::everything ||
+                               window_.kind == ReadWindow::Kind::written_since_position;
+  if (saw_all_changes) watermark_.position = pair_.source->position();
   if (spec_.mode != SyncMode::incremental) {
     watermark_.value.clear();
     watermark_.pending.clear();
     return;
   }
-  const bool from_stage = !may_store_directly();
+  const bool from_stage = !may_store_directly() && !since_;
   const std::vector<ColumnPlan> &columns = pair_.plan.columns;
   const bool of_other_type = std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
     return column.name == field_->name && column.converted();
@@ -320,6 +367,7 @@ void TableSync::verify() {
   steps_.enter(Phase::verify);
   const std::int64_t read = pair_.counts.read;
   Comparison found = compare(pair_, {}, spec_.max_differences);
+  fault_point(FaultPoint::target_compared);
   pair_.counts.read = read;
   pair_.source->close();
   // Without a delete pass rows that are gone from the source may be here.

@@ -12,6 +12,7 @@
 #include "core/incremental_field.h"
 #include "core/sync_spec.h"
 #include "core/watermark.h"
+#include "pg/sync/apply.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/run_steps.h"
 #include "pg/sync/table_pair.h"
@@ -28,6 +29,15 @@ class TableSync final : public Work {
   // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
   // target that did not exist was made.
   void prepare();
+  // The same for a further transaction of the same run: nobody is told twice.
+  void open();
+  // The rest of it.
+  void finish();
+  // After open(), before finish(): to read what chunks may have missed that were read since, and not the rows
+  // that the mode says.
+  void catch_up(const Watermark &since);
+  // Brings the rows of the stage, `staged` of them, into the target.
+  void apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything);
   TablePair &pair() { return pair_; }
   const ReadWindow &window() const { return window_; }
   const SourceRows &rows() const { return rows_; }
@@ -37,6 +47,7 @@ class TableSync final : public Work {
 
  private:
   void choose_rows();
+  void choose_conditions(const std::optional<Watermark> &known);
   void tell_horizon() const;
   void check_feed();
   void check_sequence();
@@ -50,7 +61,7 @@ class TableSync final : public Work {
   std::int64_t fetch_absent_rows();
   void refuse_empty(std::int64_t rows) const;
   void add_key();
-  void apply_stage(std::int64_t staged);
+  Deletes choose_deletes() const;
   void verify();
   void advance();
 
@@ -61,7 +72,8 @@ class TableSync final : public Work {
   std::optional<std::string> cap_;  // of the watermark, where a sync fills the source in turn
   std::int64_t counted_ = -1;       // what custom_count says; below 0: not given
   ReadWindow window_;
-  SourceRows rows_;  // what this run reads of all rows
+  SourceRows rows_;                 // what this run reads of all rows
+  std::optional<Watermark> since_;  // of catch_up()
   Watermark watermark_;
 };
 

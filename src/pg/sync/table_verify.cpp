@@ -4,6 +4,7 @@
 #include "core/deparse_verify.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
 #include "pg/sync/target.h"
@@ -18,6 +19,7 @@ bool TableVerify::step() {
   pending_ = choose_pending();
   steps_.enter(Phase::verify);
   found_ = compare(*pair_, pending_, spec_.max_differences);
+  fault_point(FaultPoint::target_compared);
   counts_.read = found_.source_rows;
   counts_.rejected = pair_->counts.rejected;
   counts_.unchanged = found_.target_rows - found_.extra - found_.different;
@@ -104,6 +106,7 @@ void TableVerify::repair() {
     counts_.inserted = written.inserted;
     counts_.updated = written.updated;
   }
+  fault_point(FaultPoint::rows_repaired);
   start_anew();
 }
 

@@ -2,19 +2,10 @@
 
 #include <cstdlib>
 
-#include "pg/server/spi.h"
-#include "pg/server/transaction.h"
+#include "pg/sync/run_record.h"
 
 namespace tablesync::pg {
 namespace {
-
-Rows write(const std::string &sql, const Row &parameters = {}) {
-  return as_extension_owner([&] { return query(sql, parameters); });
-}
-
-bool exists(const std::string &table) {
-  return bool_of(query("SELECT to_regclass($1) IS NOT NULL", {"tablesync." + table}).at(0).at(0));
-}
 
 std::string from_hex(const std::string &hex) {
   std::string bytes;
@@ -28,7 +19,7 @@ std::string from_hex(const std::string &hex) {
 // A run that ends meanwhile has another status by the time its row is locked. A process whose start is not
 // shown is taken for the run's.
 void close_interrupted(const std::string &target) {
-  write(
+  write_state(
       "UPDATE tablesync.run r SET status = 'interrupted', finished_at = clock_timestamp(), sqlstate = "
       "'57P02', message = 'the worker ended without a word: the server crashed or was stopped' "
       "WHERE r.status = 'running' AND ($1 = '' OR r.target = $1) AND NOT EXISTS (SELECT FROM "
@@ -39,16 +30,15 @@ void close_interrupted(const std::string &target) {
 
 void forget_dropped_targets() {
   for (const char *table : {"checkpoint", "watermark"})
-    if (exists(table))
-      write(std::string("DELETE FROM tablesync.") + table +
-            " t WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.target_oid)");
+    write_state(std::string("DELETE FROM tablesync.") + table +
+                    " t WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.target_oid)",
+                {});
 }
 
 // The last run that worked on the target must be the one that was interrupted. One that was sent away by
 // another did not.
 std::vector<Resumable> find_resumable() {
-  if (!exists("checkpoint")) return {};
-  const Rows rows = write(
+  const Rows rows = write_state(
       "WITH worked AS (SELECT r.run_id, r.target, r.status, r.sqlstate, r.finished_at FROM tablesync.run r "
       "WHERE r.command = 'sync_table' AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT FROM '55P03') "
       "SELECT c.owner::oid, c.target, encode(c.request, 'hex'), "
@@ -64,7 +54,8 @@ std::vector<Resumable> find_resumable() {
       "AND EXISTS (SELECT FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = "
       "p.oid AND d.deptype = 'e' JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND "
       "d.refobjid = e.oid WHERE e.extname = 'pg_tablesync' AND p.proname = 'sync_table' AND "
-      "has_function_privilege(o.oid, p.oid, 'EXECUTE')) ORDER BY l.run_id");
+      "has_function_privilege(o.oid, p.oid, 'EXECUTE')) ORDER BY l.run_id",
+      {});
   std::vector<Resumable> found;
   for (const Row &row : rows)
     found.push_back({static_cast<unsigned int>(std::strtoul(text_of(row[0]).c_str(), nullptr, 10)),

@@ -70,8 +70,8 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
 void tell_result(const SyncSpec &spec, const Row &row) {
   const auto count = [&](size_t n) { return with_commas(std::atoll(text_of(row.at(n)).c_str())); };
   const bool repaired = spec.command == Command::repair;
-  std::string text = display_name(spec.target.name) + ": " + count(10) + " rows compared, " + count(11) +
-                     " missing, " + count(13) + " different, " + count(12) + " extra";
+  std::string text = display_name(spec.target.name) + ": " + count(11) + " rows compared, " + count(12) +
+                     " missing, " + count(14) + " different, " + count(13) + " extra";
   if (repaired) text += "; " + count(3) + " inserted, " + count(4) + " updated, " + count(5) + " deleted";
   if (text_of(row.at(7)) != "0") text += "; " + count(7) + " rejected";
   text += " in " + human_seconds(std::atof(text_of(row.at(9)).c_str())) + " (run " + text_of(row.at(0)) + ")";
@@ -83,8 +83,7 @@ Rows verify(FunctionCallInfo fcinfo) {
   const SyncSpec spec = spec_from_arguments(fcinfo);
   if (!spec.server.empty()) connection_options(connection_source(spec.server));
   if (const unsigned int oid = find_target(spec.target, false); oid != 0) check_not_locked_here(oid);
-  const Row row = run_in_worker({"tablesync_sync_worker", "pg_tablesync verify " + describe_spec(spec),
-                                 display_name(spec.target.name), serialize(spec)});
+  const Row row = run_in_worker(task_for(spec));
   if (text_of(row.at(1)) == "skipped")
     throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");
   tell_result(spec, row);

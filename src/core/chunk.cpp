@@ -1,0 +1,81 @@
+#include "core/chunk.h"
+
+#include <algorithm>
+
+namespace tablesync {
+
+const char *name_of(ChunkBy by) { return by == ChunkBy::ctid ? "ctid" : "key"; }
+
+ChunkBy parse_chunk_by(const std::string &name) { return name == "key" ? ChunkBy::key : ChunkBy::ctid; }
+
+namespace {
+
+std::string compare(const std::string &left, const char *comparison, const std::string &right) {
+  return left + " OPERATOR(pg_catalog." + comparison + ") " + right;
+}
+
+std::string page(const std::string &number) { return "'(" + number + ",0)'::pg_catalog.tid"; }
+
+// The columns of a key against a bound, first column first. `comparison`: < or >. `or_equal`: the bound
+// itself too. The first column alone comes first, without OR, so that an index can be used.
+std::string beyond(const Table &source, const SyncPlan &plan, const Bound &bound,
+                   const std::string &comparison, bool or_equal) {
+  std::string condition;
+  for (size_t n = bound.size(); n-- > 0;) {
+    const std::string column = quote_identifier(plan.key[n]);
+    const std::string value =
+        "CAST(" + quote_literal(bound[n]) + " AS " + source.find_column(plan.key[n])->sql_type + ")";
+    const bool last = n + 1 == bound.size();
+    const std::string first = compare(column, (comparison + "=").c_str(), value);
+    if (last) {
+      condition = or_equal ? first : compare(column, comparison.c_str(), value);
+    } else {
+      condition = first + " AND (" + compare(column, comparison.c_str(), value) + " OR " +
+                  compare(column, "=", value) + " AND (" + condition + "))";
+    }
+  }
+  return condition;
+}
+
+}  // namespace
+
+std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &source, const SyncPlan &plan) {
+  std::vector<std::string> conditions;
+  if (by == ChunkBy::ctid) {
+    if (!chunk.lower.empty()) conditions.push_back(compare("ctid", ">=", page(chunk.lower[0])));
+    if (!chunk.upper.empty()) conditions.push_back(compare("ctid", "<", page(chunk.upper[0])));
+    return conditions;
+  }
+  if (!chunk.lower.empty()) {
+    std::string above = beyond(source, plan, chunk.lower, ">", false);
+    // A null is beyond nothing: the last chunk has it, so that it is refused and not left out.
+    if (chunk.upper.empty())
+      for (const std::string &name : plan.key)
+        if (!source.find_column(name)->not_null) above += " OR " + quote_identifier(name) + " IS NULL";
+    conditions.push_back(above);
+  }
+  if (!chunk.upper.empty()) conditions.push_back(beyond(source, plan, chunk.upper, "<", true));
+  return conditions;
+}
+
+std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t count) {
+  std::vector<std::string> texts, order;
+  for (const std::string &name : plan.key) {
+    texts.push_back(quote_identifier(name) + "::pg_catalog.text");
+    order.push_back(quote_identifier(name) + " USING OPERATOR(pg_catalog.<)");
+  }
+  return select(rows, join(texts, ", ")) + " ORDER BY " + join(order, ", ") + " OFFSET " +
+         std::to_string(count - 1) + " LIMIT 1";
+}
+
+std::int64_t next_chunk_size(std::int64_t size, double seconds, std::int64_t bytes,
+                             const ChunkLimits &limits) {
+  constexpr double most = 4, least = 0.1;
+  const double by_time = seconds > 0 ? limits.seconds / seconds : most;
+  const double by_bytes = bytes > 0 ? static_cast<double>(limits.bytes) / static_cast<double>(bytes) : most;
+  const double factor = std::clamp(std::min(by_time, by_bytes), least, most);
+  constexpr double largest = 1e15;
+  return static_cast<std::int64_t>(std::clamp(static_cast<double>(size) * factor, 1.0, largest));
+}
+
+}  // namespace tablesync

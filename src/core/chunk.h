@@ -1,0 +1,42 @@
+// Chunks: ranges of a table that are read in a transaction each. By ctid (pages of a heap; no index is
+// needed) or by key (what any btree orders).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/deparse_source.h"
+
+namespace tablesync {
+
+enum class ChunkBy { ctid, key };
+const char *name_of(ChunkBy by);
+ChunkBy parse_chunk_by(const std::string &name);  // what name_of() gave
+
+// An end of a range: the texts of the key's columns, or the number of a page; empty where the range is open.
+using Bound = std::vector<std::string>;
+
+struct Chunk {
+  std::int64_t number = 0;  // within the sync, from 1
+  Bound lower;              // by key: rows above it; by ctid: pages from it on
+  Bound upper;              // by key: rows up to it, it too; by ctid: pages below it
+};
+
+// Conditions over the rows of the source, those of the chunk. Together the chunks of one sync have every row,
+// a null in the key included. Keys are ordered by the operators of pg_catalog.
+std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &source, const SyncPlan &plan);
+// The key of the `count`th row in the key's order: one row of its columns' texts, or none where there are
+// fewer.
+std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t count);
+
+// How large the next chunk is to be (in rows or pages) after one of `size` that took so long and so many
+// bytes: as large as the limits allow, but no more than four times as large as before.
+struct ChunkLimits {
+  double seconds;
+  std::int64_t bytes;
+};
+std::int64_t next_chunk_size(std::int64_t size, double seconds, std::int64_t bytes,
+                             const ChunkLimits &limits);
+
+}  // namespace tablesync

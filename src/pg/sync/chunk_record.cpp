@@ -1,0 +1,231 @@
+#include "pg/sync/chunk_record.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "miscadmin.h"
+}
+
+#include <cstdlib>
+
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+Cell optional_text(const std::string &text) { return text.empty() ? Cell() : Cell(text); }
+Cell number(std::int64_t value) { return std::to_string(value); }
+std::int64_t to_number(const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); }
+
+// The text of an array of texts, as array_in() takes it.
+Cell array_of(const Bound &bound) {
+  if (bound.empty()) return {};
+  std::string text;
+  for (const std::string &element : bound) {
+    text += text.empty() ? "{\"" : ",\"";
+    for (const char c : element) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += '"';
+  }
+  return text + "}";
+}
+
+Bound read_bound(const char *sql, const Row &parameters) {
+  Bound bound;
+  for (const Row &row : write_state(sql, parameters)) bound.push_back(text_of(row.at(0)));
+  return bound;
+}
+
+std::string bytea_of(const std::string &bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text = "\\x";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<Checkpoint> read_checkpoint(const std::string &target_oid) {
+  const Rows rows = write_state(
+      "SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
+      "database_oid, "
+      "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, key_pending "
+      "FROM "
+      "tablesync.checkpoint WHERE target_oid = $1::oid",
+      {target_oid});
+  if (rows.empty()) return std::nullopt;
+  const Row &row = rows[0];
+  const auto text = [&](size_t n) { return text_of(row[n]); };
+  Checkpoint found;
+  found.run_id = to_number(row[0]);
+  found.definition = text(1);
+  found.first_load = bool_of(row[2]);
+  found.by = parse_chunk_by(text(3));
+  found.files = text(4);
+  found.since.source = text(16);
+  found.since.server = text(17);
+  found.key_pending = bool_of(row[18]);
+  found.since.shape = text(5);
+  found.since.value = text(6);
+  found.since.system_identifier = text(7);
+  found.since.database_oid = text(8);
+  found.since.relation_oid = text(9);
+  found.since.position = {std::strtoull(text(10).c_str(), nullptr, 10), text(11),
+                          std::atoi(text(12).c_str())};
+  found.chunks = to_number(row[13]);
+  found.size = to_number(row[14]);
+  found.complete = bool_of(row[15]);
+  found.lower =
+      read_bound("SELECT unnest(lower) FROM tablesync.checkpoint WHERE target_oid = $1::oid", {target_oid});
+  return found;
+}
+
+void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const Checkpoint &checkpoint) {
+  const Watermark &since = checkpoint.since;
+  write_state(
+      "INSERT INTO tablesync.checkpoint AS c (target_oid, target, owner, run_id, request, definition, "
+      "server, source, "
+      "first_load, key_pending, chunk_by, files, shape, value, system_identifier, database_oid, "
+      "relation_oid, "
+      "snapshot_xmin, "
+      "lsn, timeline, chunks, chunk_size, lower, complete, started_at, updated_at) VALUES ($1::oid, $2, "
+      "$3::oid, "
+      "$4::int8, $5::bytea, $6, $7, $8, $9::bool, $24::bool, $10, $11, $12, $13, $14, $15::oid, $16::oid, "
+      "$17::int8, "
+      "$18::pg_lsn, $19::int4, $20::int8, $21::int8, $22::text[], $23::bool, clock_timestamp(), "
+      "clock_timestamp()) ON CONFLICT (target_oid) DO UPDATE SET (owner, run_id, request, definition, "
+      "server, "
+      "source, first_load, key_pending, chunk_by, files, shape, value, system_identifier, database_oid, "
+      "relation_oid, "
+      "snapshot_xmin, lsn, timeline, chunks, chunk_size, lower, complete, updated_at) = (excluded.owner, "
+      "excluded.run_id, excluded.request, excluded.definition, excluded.server, excluded.source, "
+      "excluded.first_load, excluded.key_pending, excluded.chunk_by, excluded.files, excluded.shape, "
+      "excluded.value, "
+      "excluded.system_identifier, excluded.database_oid, excluded.relation_oid, excluded.snapshot_xmin, "
+      "excluded.lsn, excluded.timeline, excluded.chunks, excluded.chunk_size, excluded.lower, "
+      "excluded.complete, excluded.updated_at)",
+      {target_oid,
+       display_name(spec.target),
+       number(GetUserId()),
+       number(checkpoint.run_id),
+       bytea_of(to_kept(spec)),
+       checkpoint.definition,
+       optional_text(spec.server),
+       since.source,
+       std::string(checkpoint.first_load ? "t" : "f"),
+       std::string(name_of(checkpoint.by)),
+       checkpoint.files,
+       since.shape,
+       optional_text(since.value),
+       optional_text(since.system_identifier),
+       optional_text(since.database_oid),
+       optional_text(since.relation_oid),
+       std::to_string(since.position.xmin),
+       optional_text(since.position.lsn),
+       number(since.position.timeline),
+       number(checkpoint.chunks),
+       number(checkpoint.size),
+       array_of(checkpoint.lower),
+       std::string(checkpoint.complete ? "t" : "f"),
+       std::string(checkpoint.key_pending ? "t" : "f")});
+}
+
+void drop_checkpoint(const std::string &target_oid) {
+  write_state("DELETE FROM tablesync.checkpoint WHERE target_oid = $1::oid", {target_oid});
+  write_state("DELETE FROM tablesync.chunk WHERE target_oid = $1::oid AND status = 'failed'", {target_oid});
+}
+
+void record_chunk(std::int64_t run_id, const std::string &target_oid, const Chunk &chunk, double started_at,
+                  const RunCounts &counts, const Diagnostics *error) {
+  const auto said = [&](std::string Diagnostics::*field) {
+    return error != nullptr ? optional_text(error->*field) : Cell();
+  };
+  write_state(
+      "INSERT INTO tablesync.chunk AS c (run_id, chunk_no, target_oid, status, lower, upper, started_at, "
+      "finished_at, rows_read, rows_inserted, rows_updated, xid, attempts, sqlstate, message, detail) VALUES "
+      "($1::int8, $2::int8, $3::oid, $4, $5::text[], $6::text[], to_timestamp($7::float8), "
+      "clock_timestamp(), "
+      "$8::int8, $9::int8, $10::int8, pg_current_xact_id()::text::int8, 1, $11, $12, $13) ON CONFLICT "
+      "(run_id, chunk_no) DO "
+      "UPDATE SET (status, started_at, finished_at, rows_read, rows_inserted, rows_updated, xid, sqlstate, "
+      "message, "
+      "detail, attempts) = (excluded.status, excluded.started_at, excluded.finished_at, excluded.rows_read, "
+      "excluded.rows_inserted, excluded.rows_updated, excluded.xid, excluded.sqlstate, excluded.message, "
+      "excluded.detail, "
+      "c.attempts + 1)",
+      {number(run_id), number(chunk.number), target_oid,
+       std::string(error == nullptr ? "succeeded" : "failed"), array_of(chunk.lower), array_of(chunk.upper),
+       std::to_string(started_at), number(counts.read), number(counts.inserted), number(counts.updated),
+       said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail)});
+}
+
+std::optional<FailedChunk> find_failed_chunk(const std::string &target_oid, std::int64_t from) {
+  const Rows rows = write_state(
+      "SELECT run_id, chunk_no, sqlstate, message, detail FROM tablesync.chunk WHERE target_oid = $1::oid "
+      "AND "
+      "status = 'failed' AND chunk_no >= $2::int8 ORDER BY chunk_no LIMIT 1",
+      {target_oid, number(from)});
+  if (rows.empty()) return std::nullopt;
+  const Row &row = rows[0];
+  FailedChunk found{to_number(row[0]), {to_number(row[1]), {}, {}}, {}};
+  const Row which{row[0], row[1]};
+  found.chunk.lower = read_bound(
+      "SELECT unnest(lower) FROM tablesync.chunk WHERE run_id = $1::int8 AND chunk_no = $2::int8", which);
+  found.chunk.upper = read_bound(
+      "SELECT unnest(upper) FROM tablesync.chunk WHERE run_id = $1::int8 AND chunk_no = $2::int8", which);
+  found.error.sqlstate = text_of(row[2]);
+  found.error.message = text_of(row[3]);
+  found.error.detail = text_of(row[4]);
+  return found;
+}
+
+std::int64_t count_failed_chunks(const std::string &target_oid) {
+  return to_number(
+      write_state("SELECT count(*) FROM tablesync.chunk WHERE target_oid = $1::oid AND status = 'failed'",
+                  {target_oid})
+          .at(0)
+          .at(0));
+}
+
+namespace {
+
+constexpr char listed_columns[] =
+    "SELECT run_id, chunk_no, status, lower, upper, rows_read, sqlstate, message FROM tablesync.chunk ";
+
+std::string bytes_of(const std::string &bytea) {
+  std::string bytes;
+  for (size_t at = 2; at + 1 < bytea.size(); at += 2)
+    bytes += static_cast<char>(std::strtol(bytea.substr(at, 2).c_str(), nullptr, 16));
+  return bytes;
+}
+
+}  // namespace
+
+std::optional<KeptRequest> find_request(std::int64_t run_id) {
+  const Rows rows = query_latest(
+      "SELECT c.request, c.target_oid FROM tablesync.checkpoint c WHERE c.run_id = $1::int8 OR EXISTS "
+      "(SELECT FROM "
+      "tablesync.chunk k WHERE k.target_oid = c.target_oid AND k.run_id = $1::int8 AND k.status = 'failed')",
+      {number(run_id)});
+  if (rows.empty()) return std::nullopt;
+  return KeptRequest{bytes_of(text_of(rows[0][0])), text_of(rows[0][1])};
+}
+
+Rows list_failed_chunks(const std::string &target_oid) {
+  return query_latest(
+      std::string(listed_columns) + "WHERE target_oid = $1::oid AND status = 'failed' ORDER BY chunk_no",
+      {target_oid});
+}
+
+Rows list_chunk(const Row &listed) {
+  return query_latest(std::string(listed_columns) + "WHERE run_id = $1::int8 AND chunk_no = $2::int8",
+                      {listed.at(0), listed.at(1)});
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,82 @@
+// ChunkedSync: a sync that reads its table in chunks, each in a short transaction there and one here, and can
+// be resumed at the first chunk that is not done. A table that is not large is synced at once.
+//
+//   checkpoint -> chunk after chunk (stage -> apply -> checkpoint) -> what changed meanwhile -> watermark
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/chunk.h"
+#include "pg/sync/chunk_record.h"
+#include "pg/sync/table_sync.h"
+#include "pg/sync/work.h"
+
+namespace tablesync::pg {
+
+// Whether a sync is done in chunks, and why, fit to follow "since". Throws 42P10 where chunks are asked for
+// and there is no key, 0A000 without a server. `sync` is prepared.
+struct ChunkChoice {
+  bool chunks = false;
+  std::string why;
+  remote::Extent extent;    // of the source, where it was asked for
+  bool surprising = false;  // the caller did not say so, and should know
+};
+ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync);
+
+class ChunkedSync final : public Work {
+ public:
+  ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps);
+
+  bool step() override;
+  bool absorb(const Diagnostics &said, bool by_source) override;
+  const RunCounts &counts() const override { return counts_; }
+  std::string told_watermark() const override { return sync_.told_watermark(); }
+  bool consistent() const override { return consistent_; }
+
+ private:
+  bool sync_at_once();
+  bool wants_chunks();
+  void begin();
+  void resume();
+  bool has_history(const Table &source) const;
+  std::string outdated() const;
+  void start();
+  ChunkBy choose_by() const;
+  bool choose_failed();
+  void choose_next();
+  void find_end();
+  void copy_chunk();
+  void stage_chunk(const SourceRows &rows);
+  void need_stage();
+  void store_chunk(SourceRows rows);
+  void add_key();
+  void advance(const Diagnostics *failure);
+  void make_smaller();
+  void conclude();
+  [[noreturn]] void fail_incomplete() const;
+  std::string tell_done() const;
+
+  const SyncSpec &spec_;
+  RunSteps &steps_;
+  TableSync sync_;
+  TablePair &pair_;
+  remote::Extent extent_;
+  bool begun_ = false;
+  bool in_chunk_ = false;
+  Checkpoint checkpoint_;
+  Chunk chunk_;                 // being done
+  std::int64_t chunk_run_ = 0;  // that recorded it first
+  double chunk_began_ = 0;      // 0: its end is not known yet
+  std::int64_t redo_from_ = 0,
+               redo_to_ = -1;        // numbers of chunks that failed before and are to be done again
+  std::int64_t failed_ = 0;          // in this run
+  std::int64_t analyzed_rows_ = -1;  // in the stage, when it was analyzed
+  double stage_made_ = 0;
+  std::string stage_definition_;
+  RunCounts counts_;
+  bool consistent_ = true;
+};
+
+}  // namespace tablesync::pg

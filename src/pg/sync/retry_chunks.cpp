@@ -1,0 +1,69 @@
+// The SQL function retry_chunks: the chunks of a sync that failed, alone, in a run of their own.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+}
+
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/sql_call.h"
+#include "pg/server/worker.h"
+#include "pg/sync/call_arguments.h"
+#include "pg/sync/chunk_record.h"
+#include "pg/sync/run_record.h"
+
+namespace tablesync::pg {
+namespace {
+
+KeptRequest request_of(std::int64_t run_id) {
+  const std::string run = "run " + std::to_string(run_id);
+  if (!find_run(run_id))
+    throw Error(sqlstate::undefined_object, run + " does not exist", "Or it belongs to another role.",
+                "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
+  std::optional<KeptRequest> request = find_request(run_id);
+  if (!request)
+    throw Error(sqlstate::wrong_state, run + " has no chunks to be done again",
+                "It was complete, or no sync in chunks, or another one has completed or replaced it.");
+  return *request;
+}
+
+SyncSpec spec_of(const KeptRequest &kept) {
+  std::optional<SyncSpec> spec = from_kept(kept.request);
+  if (!spec)
+    throw Error(sqlstate::wrong_state, "the run was started by another version of pg_tablesync", {},
+                "Call sync_table() as before: it does the failed chunks again, and goes on.");
+  spec->failed_chunks_only = true;
+  spec->restart = false;
+  return *spec;
+}
+
+Rows retry(std::int64_t run_id, bool dry_run) {
+  const KeptRequest kept = request_of(run_id);
+  Rows listed = list_failed_chunks(kept.target_oid);
+  if (!dry_run) {
+    check_may_launch("retry_chunks");
+    run_in_worker(task_for(spec_of(kept)));
+    for (Row &chunk : listed) {
+      // They are gone with their run's record only.
+      const Rows now = list_chunk(chunk);
+      if (!now.empty()) chunk = now[0];
+    }
+  }
+  for (Row &chunk : listed) chunk.erase(chunk.begin());  // the run
+  return listed;
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_retry_chunks);
+
+Datum tablesync_retry_chunks(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] { return pg::set_result(fcinfo, pg::retry(PG_GETARG_INT64(0), PG_GETARG_BOOL(1))); });
+}
+}

@@ -1,0 +1,125 @@
+# This server runs out of something: room on its disk for the stage, the target, the log; memory; what temp_file_limit
+# allows.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TablesyncTest qw(call_of);
+use TablesyncTest::Fault;
+
+# A disk that is full for some files: see disk_full.c.
+my $dir  = PostgreSQL::Test::Utils::tempdir('disk');
+my $full = "$dir/full";
+my $library = TablesyncTest::Fault::preloaded($dir, 'disk_full');
+my $start_target = sub {
+	my ($starting) = @_;
+	local @ENV{qw(LD_PRELOAD DISK_FULL)} = ($library, $full);
+	$starting->target->start;
+};
+my $pair = TablesyncTest->new(proxy => 1, start_target => $start_target);
+my %items = (source => 'items', target => 'raw.items');
+
+$pair->source_sql(q(
+	CREATE TABLE items (id int PRIMARY KEY, name text);
+	INSERT INTO items SELECT g, repeat('x', 300) FROM generate_series(1, 40000) g;));
+$pair->sync('items', 'raw.items');
+my $last = 40000;
+
+# All rows, and new ones: the target has to grow.
+sub change_source
+{
+	$pair->source_sql("UPDATE items SET name = name || '.';
+		INSERT INTO items SELECT g, repeat('y', 300) FROM generate_series($last + 1, $last + 2000) g");
+	$last += 2000;
+	TablesyncTest::Fault::remember($pair, 'raw.items');
+	return;
+}
+
+sub fill_disk
+{
+	my ($pattern) = @_;
+	append_to_file("$full.new", $pattern);
+	rename "$full.new", $full or die "could not rename: $!";
+	return;
+}
+
+sub empty_disk { return unlink $full }
+
+# ---- The disk -----------------------------------------------------------------------------------------------
+
+# Until the stage outgrows its buffers it needs no disk.
+my $small = q(memory_limit_mb => 16);
+my $path  = $pair->admin(q(SELECT pg_relation_filepath('raw.items')));
+my %files = (
+	'the stage'            => '*/base/*/t[0-9]*',
+	'the target'           => "*/$path",
+	'the target, or a fork or an index of it' => "*/base/*/[0-9]*");
+foreach my $what (sort keys %files)
+{
+	change_source();
+	fill_disk($files{$what});
+	my $said = $pair->try_sync('items', 'raw.items', $small);
+	empty_disk();
+	TablesyncTest::Fault::assert_harmless($pair, %items,
+		name => "no room for $what", said => $said, sqlstate => '53100', like => qr/No space left on device/);
+}
+$pair->sql('DROP TABLE raw.items');
+change_source();
+fill_disk('*/base/*/[0-9]*');
+my $said = $pair->try_sync('items', 'raw.items');
+empty_disk();
+TablesyncTest::Fault::assert_harmless($pair, %items, name => 'no room for a new target', said => $said, sqlstate => '53100');
+
+# The log: no server goes on without it. It comes back when there is room.
+change_source();
+TablesyncTest::Fault::set($pair, 'merge_done:1:pause');
+my $call = $pair->start_sync('items', 'raw.items');
+TablesyncTest::Fault::wait_paused($pair, 'merge_done');
+$pair->admin(q(LOAD 'pg_tablesync'; ALTER SYSTEM RESET tablesync.fault));
+fill_disk('*/pg_wal/*');
+$pair->target->psql('postgres', 'SELECT pg_reload_conf()');
+$said = $call->finish;
+my ($postmaster) = slurp_file($pair->target->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+TablesyncTest::poll(sub { !kill 0, $postmaster }) or die 'the server is still there';
+empty_disk();
+like(slurp_file($pair->target->logfile), qr/PANIC:  could not write .*No space left on device/, 'no room for the log: the server stops');
+$pair->{log_read}{ $pair->target->logfile } = -s $pair->target->logfile;    # which is not to be held against it
+$pair->target->_update_pid(0);
+$start_target->($pair);
+TablesyncTest::Fault::assert_harmless($pair, %items,
+	name => '... and starts again', said => $said, sqlstate => 'lost|57P0[12]|53100', record => 'running');
+
+# ---- Memory -------------------------------------------------------------------------------------------------
+
+# Values of 12 MB, and 6 MB more than the process has already.
+$pair->source_sql(q(CREATE TABLE big (id int PRIMARY KEY, name text); ALTER TABLE big ALTER name SET STORAGE EXTERNAL;
+	INSERT INTO big SELECT g, repeat('x', 12000000) FROM generate_series(1, 3) g;));
+$pair->sync('big', 'raw.big');
+$pair->source_sql(q(UPDATE big SET name = name || '.' WHERE id > 1));
+foreach my $point ('source_connected', 'stage_made', 'copy_finished')
+{
+	TablesyncTest::Fault::remember($pair, 'raw.big');
+	TablesyncTest::Fault::set($pair, "$point:1:pause");
+	$call = $pair->start_sync('big', 'raw.big');
+	TablesyncTest::Fault::wait_paused($pair, $point);
+	my $worker = $pair->worker_pid;
+	my ($kilobytes) = slurp_file("/proc/$worker/status") =~ /^VmSize:\s+(\d+) kB/m;
+	system('prlimit', "--pid=$worker", '--as=' . ($kilobytes + 6 * 1024) * 1024) == 0 or die 'prlimit failed';
+	TablesyncTest::Fault::clear($pair);
+	$said = $call->finish;
+	TablesyncTest::Fault::assert_harmless($pair,
+		name => "no memory from $point on", said => $said, sqlstate => '53200', source => 'big', target => 'raw.big');
+	$pair->source_sql(q(UPDATE big SET name = name || '.' WHERE id > 1));
+}
+
+# ---- temp_file_limit ----------------------------------------------------------------------------------------
+
+change_source();
+$pair->admin("ALTER ROLE $TablesyncTest::caller SET temp_file_limit = '100kB'");
+$said = $pair->try_sync('items', 'raw.items', $small);
+$pair->admin("ALTER ROLE $TablesyncTest::caller RESET temp_file_limit");
+TablesyncTest::Fault::assert_harmless($pair, %items, name => 'temp_file_limit', said => $said, sqlstate => '53400');
+
+done_testing();
