@@ -103,6 +103,20 @@ is($call->finish->{sqlstate}, '', '... the verification goes on');
 is( $pair->sql(q(SELECT value, state FROM sync_plan('src', 'items', 'raw.items', options => '{"max_source_sessions": 1}')
 		WHERE item = 'load of the source')),
 	'within the limits|ok', '... and the plan says so');
+# In chunks, it waits between two of them.
+$pair->source_sql(q(INSERT INTO items SELECT g, 'x' FROM generate_series(1001, 1400) g));
+$call = $pair->start_sync('items', 'raw.chunks',
+	q(chunk_mode => true, batch_size => 20, options => '{"max_source_sessions": 1, "chunk_by": "key", "max_rate": "100 rows"}'));
+$pair->wait_until($pair->target, q(SELECT EXISTS (SELECT FROM tablesync.checkpoint WHERE target = 'raw.chunks' AND chunks > 0)));
+start_sleeper() foreach 1 .. 2;
+$pair->wait_until($pair->target, $waits);
+assert_holds_nothing('a sync in chunks');
+is($pair->admin(q(SELECT complete FROM tablesync.checkpoint WHERE target = 'raw.chunks')), 'f', '... which is not complete');
+stop_sleepers();
+is($call->finish->{sqlstate}, '', '... goes on');
+$pair->assert_identical('items', 'raw.chunks');
+$pair->source_sql('DELETE FROM items WHERE id > 1000');
+
 $pair->assert_failed($pair->try(q(SELECT * FROM verify_table(NULL, 'raw.items', 'raw.items', options => '{"max_source_lag": "1s"}'))),
 	'22023', qr/^max_source_lag and max_source_sessions need a server$/, 'this database is not asked');
 $pair->assert_clean;

@@ -19,7 +19,6 @@ extern "C" {
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 #include "utils/wait_event.h"
 }
@@ -36,6 +35,7 @@ extern "C" {
 #include "pg/launcher/upkeep.h"
 #include "pg/server/airlock.h"
 #include "pg/server/guc.h"
+#include "pg/server/latch_host.h"
 #include "pg/server/transaction.h"
 
 namespace tablesync::pg {
@@ -94,7 +94,7 @@ class Database {
 
   const std::string &name() const { return name_; }
   bool in_pass() const { return worker_ != nullptr; }
-  TimestampTz due() const { return due_; }
+  std::int64_t due_ms() const { return due_ms_; }
   void begin_pass(Oid oid);
   // Ends the pass where its process has ended.
   void check_pass();
@@ -102,13 +102,13 @@ class Database {
  private:
   void register_worker(dsm_handle handle);
   void take_outcome(int outcome, std::int64_t again_ms);
-  void come_back_in(std::int64_t milliseconds) { due_ = GetCurrentTimestamp() + milliseconds * 1000; }
+  void come_back_in(std::int64_t milliseconds) { due_ms_ = steady_ms() + milliseconds; }
   void fail(const std::string &why);
   void tell_once(int level, const std::string &message, const std::string &detail);
   std::string display() const { return "database \"" + name_ + "\""; }
 
   std::string name_;
-  TimestampTz due_ = 0;
+  std::int64_t due_ms_ = steady_ms();
   int failures_ = 0;  // in a row
   std::string told_;  // what has been said of its state, and holds
   dsm_segment *segment_ = nullptr;
@@ -245,9 +245,9 @@ bool Launcher::is_busy() const {
 }
 
 void Launcher::begin_due() {
-  const TimestampTz now = GetCurrentTimestamp();
+  const std::int64_t now = steady_ms();
   for (Database &database : databases_) {
-    if (database.in_pass() || database.due() > now || is_busy()) continue;
+    if (database.in_pass() || database.due_ms() > now || is_busy()) continue;
     Oid oid = InvalidOid;
     in_transaction([&] { oid = find_database(database.name()); });
     database.begin_pass(oid);
@@ -256,11 +256,11 @@ void Launcher::begin_due() {
 
 // Until the next pass is due. The end of one wakes it, as a reload and a shutdown do.
 void Launcher::wait() {
-  const TimestampTz now = GetCurrentTimestamp();
+  const std::int64_t now = steady_ms();
   std::int64_t milliseconds = launcher_naptime_ms;
   for (const Database &database : databases_)
     if (!database.in_pass() && !is_busy())
-      milliseconds = std::clamp<std::int64_t>((database.due() - now) / 1000 + 1, 1, milliseconds);
+      milliseconds = std::clamp<std::int64_t>(database.due_ms() - now, 1, milliseconds);
   call([&] {
     WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(milliseconds),
               PG_WAIT_EXTENSION);
@@ -272,7 +272,8 @@ void Launcher::wait() {
 }  // namespace
 
 void register_launcher() {
-  if (!process_shared_preload_libraries_in_progress) return;
+  // pg_upgrade moves what is here as it stands.
+  if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
   BackgroundWorker worker{};
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;

@@ -35,6 +35,7 @@ void tell(const SyncSpec &spec, const std::string &text, const std::string &deta
 void TablePair::open(bool may_create) {
   counts = {};
   connect();
+  if (source) wait_for_source(source->connection(), spec, steps);
   // Before the source's transaction begins: that need not wait for those who hold a lock here.
   const unsigned int oid = find_target(spec.target, true);
   open_source();
