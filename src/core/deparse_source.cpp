@@ -13,8 +13,10 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_c
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
 
-std::string begin_reading(const QualifiedName &table, char kind, int server_version_num) {
+std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
+                          const std::string &snapshot) {
   std::string batch = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
+  if (!snapshot.empty()) batch += " SET TRANSACTION SNAPSHOT " + quote_literal(snapshot) + ";";
   const auto set = [&](const char *name, const char *value) {
     batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
   };
@@ -36,6 +38,27 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   if (kind == 'r' || kind == 'p' || kind == 'v')
     batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) + " IN ACCESS SHARE MODE;";
   return batch;
+}
+
+std::string lift_idle_limit() { return "SET LOCAL idle_in_transaction_session_timeout = 0"; }
+
+std::string export_snapshot_query() { return "SELECT pg_catalog.pg_export_snapshot()"; }
+
+std::string files_query() {
+  return R"(
+WITH RECURSIVE part (oid) AS (
+    SELECT $1::pg_catalog.oid
+    UNION
+    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
+)
+SELECT pg_catalog.pg_is_in_recovery(),
+       c.relkind OPERATOR(pg_catalog.=) 'r' AND a.amname OPERATOR(pg_catalog.=) 'heap',
+       coalesce(pg_catalog.pg_relation_size(c.oid), 0) OPERATOR(pg_catalog./)
+       pg_catalog.current_setting('block_size')::pg_catalog.int8
+FROM part p
+JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.oid
+LEFT JOIN pg_catalog.pg_am a ON a.oid OPERATOR(pg_catalog.=) c.relam
+WHERE c.relkind OPERATOR(pg_catalog.<>) 'p')";
 }
 
 std::string position_query() {

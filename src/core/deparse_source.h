@@ -17,7 +17,18 @@ std::string resolve_query();
 // Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
 // the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
 // pooler.
-std::string begin_reading(const QualifiedName &table, char kind, int server_version_num);
+// `snapshot`: one that another connection exports, instead of one of its own; or empty.
+std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
+                          const std::string &snapshot = {});
+
+// Exports the transaction's snapshot for other connections, which may take it over as long as the transaction
+// is open: its name. The transaction may then be idle for long: that limit is lifted.
+std::string lift_idle_limit();
+std::string export_snapshot_query();
+// What there is to know before a table, whose oid is $1, is read in ranges of blocks, from version 14 on: a row
+// for each of its files (its own, or those of its partitions and children) with whether the server is in
+// recovery, whether rows of this one have places in blocks, and the number of blocks.
+std::string files_query();
 
 // The snapshot of the transaction: its xmin with epoch, an LSN behind all that it sees, the timeline, and the
 // clock after it (UTC, with zone).

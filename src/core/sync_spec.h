@@ -37,6 +37,7 @@ struct SyncSpec {
   std::string custom_count;
   bool delete_missing = true;
   VerifyMode verify = VerifyMode::count;
+  int parallel_workers = 1;  // that read the source
   int memory_limit_mb = 64;
   // From `options`:
   double max_delete_fraction = 0.5;

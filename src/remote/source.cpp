@@ -74,10 +74,10 @@ void Source::find(const std::string &sql_name) {
                 "\"" + display_name(name_) + "\" on the source is not a table or view");
 }
 
-const Table &Source::open() {
+const Table &Source::open(const std::string &snapshot) {
   const int version = connection_.server_version();
   connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
-                      begin_reading(name_, kind_[0], version));
+                      begin_reading(name_, kind_[0], version, snapshot));
   // From here on all is read in one snapshot, and the table cannot change its shape.
   read_position();
   const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 9);
@@ -99,6 +99,23 @@ void Source::read_position() {
   position_.lsn = text_of(rows[0][1]);
   position_.timeline = std::atoi(text_of(rows[0][2]).c_str());
   clock_ = text_of(rows[0][3]);
+}
+
+std::string Source::export_snapshot() {
+  connection_.execute(lift_idle_limit());
+  const Rows rows = ask(export_snapshot_query(), {}, 1);
+  if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not export its snapshot");
+  return text_of(rows[0][0]);
+}
+
+Source::Files Source::files() {
+  Files files;
+  for (const Row &row : ask(files_query(), {table_.oid}, 3)) {
+    files.in_recovery = bool_of(row[0]);
+    files.in_blocks = files.in_blocks && bool_of(row[1]);
+    files.blocks.push_back(std::strtoll(text_of(row[2]).c_str(), nullptr, 10));
+  }
+  return files;
 }
 
 Feed Source::feed() {

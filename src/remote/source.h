@@ -28,7 +28,17 @@ class Source {
   void find(const std::string &sql_name);
   // Opens the reading transaction, locks the table against DDL and describes it. A transaction that is open
   // is ended first.
-  const Table &open();
+  // `snapshot`: see begin_reading().
+  const Table &open(const std::string &snapshot = {});
+  // Exports the transaction's snapshot: its name. It serves as long as this transaction is open.
+  std::string export_snapshot();
+  // The files that hold the table's rows, for a server of version 14 or later.
+  struct Files {
+    bool in_recovery = false;
+    bool in_blocks = true;              // all of them
+    std::vector<std::int64_t> blocks;   // of each
+  };
+  Files files();
   // From here on the statements run with the table's schema and the role's own search_path, for SQL that the
   // user gave.
   void use_path_of_role();

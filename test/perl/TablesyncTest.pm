@@ -364,7 +364,8 @@ sub assert_clean
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$name //= 'nothing is left behind';
 	my $clean = $self->wait_until($self->target, q(
-		SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_tablesync')
+		SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'pg_tablesync%')
+		   AND NOT EXISTS (SELECT FROM tablesync.hidden_table)
 		   AND NOT EXISTS (SELECT FROM pg_class WHERE relname LIKE 'tablesync\_%')
 		   AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'userlock')
 		   AND NOT EXISTS (SELECT FROM tablesync.run r WHERE r.status = 'running' AND NOT EXISTS (

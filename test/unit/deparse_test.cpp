@@ -54,7 +54,7 @@ std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
     for (const std::string &statement :
          {delete_missing(target_name, plan, KeysOf::stage), delete_missing(target_name, plan, KeysOf::keys),
           find_absent_keys(target_name, plan), delete_marked(target_name, plan, marked()),
-          unstage_marked(marked()), merge(target_name, plan), update_changed(target_name, plan),
+          unstage_marked(plan, marked()), merge(target_name, plan), update_changed(target_name, plan),
           delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan),
           find_blocking_row(target_name, plan, unique_key({hostile, "id"}))})
       statements.push_back(statement);
@@ -255,7 +255,7 @@ TEST(DeleteMarked, DeletesByKeyWhatTheStageMarks) {
   EXPECT_EQ(delete_marked({"raw", "t"}, simple_plan(), "s.a OR s.b"),
             std::string(R"(DELETE FROM "raw"."t" AS t USING pg_temp.tablesync_stage AS s WHERE )") +
                 id_matches + " AND (s.a OR s.b)");
-  EXPECT_EQ(unstage_marked("s.a"), "DELETE FROM pg_temp.tablesync_stage AS s WHERE s.a");
+  EXPECT_EQ(unstage_marked(keyed_plan(), "s.a"), "DELETE FROM pg_temp.tablesync_stage AS s WHERE s.a");
 }
 
 TEST(FindBlockingRow, FindsARowOfAnotherKeyWithTheValuesOfTheIndex) {

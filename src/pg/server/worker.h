@@ -20,6 +20,7 @@ struct WorkerTask {
   std::string title;    // in pg_stat_activity and the server log; no secrets
   std::string subject;  // what progress notices begin with
   std::string request;  // bytes for the worker
+  const char *type = "pg_tablesync";  // in pg_stat_activity
 };
 
 // Throws where no worker may be started from here: 25006 in recovery, 25000 in a parallel worker, 42501 in a

@@ -26,6 +26,8 @@ class TablePair {
   // its columns as on_schema_change says; plans. Throws as plan_sync() does; 55000 for a target with rows of
   // others.
   void open(bool may_create);
+  // The same for the target alone, in a later transaction: it may have been changed in between.
+  void open_target_again();
   // Reads rows of the source into a table like the stage, which exists; returns how many were stored.
   std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
   // Adds the rows with these keys (texts of the key's columns) to the stage.
@@ -49,6 +51,7 @@ class TablePair {
 
  private:
   void open_source();
+  void match_target(bool may_create);
   void open_target(bool may_create);
   void adapt_target();
   void tell_dropped_columns() const;

@@ -25,12 +25,19 @@ void TableSync::prepare() {
   read_count();
 }
 
+// One step; where several read the source, two: their table must be committed before they can fill it.
 bool TableSync::step() {
-  prepare();
-  copy();
+  if (parallel_) {
+    copy_in_parallel();
+  } else {
+    prepare();
+    if (begin_in_parallel()) return false;
+    copy();
+  }
   advance();
   if (spec_.verify == VerifyMode::full) verify();
   write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
+  if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
   return true;
 }
 
@@ -157,17 +164,51 @@ void TableSync::check_count() const {
 
 // ---- copy ----------------------------------------------------------------------------------------------
 
-void TableSync::copy() {
+void TableSync::enter_copy() {
   steps_.enter(Phase::copy,
                window_.kind == ReadWindow::Kind::everything ? pair_.source->table().row_estimate : -1);
+}
+
+void TableSync::copy() {
+  enter_copy();
   if (may_store_directly())
     copy_into_target();
   else
     copy_into_stage();
+  finish_copy();
+}
+
+void TableSync::finish_copy() {
   for (const Column &column : pair_.target.columns)
     if (column.identity != 0 && pair_.counts.inserted > 0) query(advance_identity(spec_.target, column.name));
   if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target))
     execute(analyze(spec_.target));
+}
+
+// ---- copy by several -----------------------------------------------------------------------------------
+
+bool TableSync::begin_in_parallel() {
+  parallel_ = ParallelLoad::prepare(pair_, rows_, window_.kind == ReadWindow::Kind::at_or_above_value);
+  return parallel_ != nullptr;
+}
+
+// The target is as nobody had left it: others may have changed it, or made one, while the loaders were at work.
+void TableSync::copy_in_parallel() {
+  enter_copy();
+  parallel_->run(pair_);
+  if (parallel_->makes_target() && find_target(spec_.target, false) == 0) {
+    make_target(parallel_->hidden(), spec_);
+    pair_.plan.stage = spec_.target;
+    check_keys(pair_.plan);
+    pair_.counts.inserted = pair_.counts.read;
+    finish_first_load(pair_.counts.read);
+  } else {
+    pair_.open_target_again();
+    parallel_->check_unchanged(pair_);
+    pair_.plan.stage = parallel_->hidden().name;
+    merge_stage(pair_.counts.read);
+  }
+  finish_copy();
 }
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
@@ -184,6 +225,10 @@ void TableSync::copy_into_target() {
     pair_.counts.read = pair_.counts.inserted = stream.rows();
     pair_.counts.bytes = stream.bytes();
   }
+  finish_first_load(stored);
+}
+
+void TableSync::finish_first_load(std::int64_t stored) {
   if (spec_.verify != VerifyMode::full) pair_.source->close();
   check_count();
   if (stored != pair_.counts.read)
@@ -208,8 +253,12 @@ void TableSync::add_key() {
 
 void TableSync::copy_into_stage() {
   query(create_stage(stage_name, pair_.plan));
+  merge_stage(pair_.stage(stage_name, pair_.plan, rows_));
+}
+
+void TableSync::merge_stage(std::int64_t staged) {
+  merged_ = true;
   const bool everything = window_.kind == ReadWindow::Kind::everything;
-  std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_);
   check_count();
   if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
   if (!everything && spec_.delete_missing) {
@@ -221,7 +270,7 @@ void TableSync::copy_into_stage() {
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
-    query(everything ? analyze(stage_name) : analyze(stage_name, pair_.plan.key));
+    query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.target_is_new && pair_.plan.target_key_pending) {
     execute(add_primary_key(spec_.target, pair_.plan.key));
     pair_.target = describe_target(spec_.target);
@@ -306,12 +355,11 @@ void TableSync::advance() {
     watermark_.pending.clear();
     return;
   }
-  const bool from_stage = !may_store_directly();
   const std::vector<ColumnPlan> &columns = pair_.plan.columns;
   const bool of_other_type = std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
     return column.name == field_->name && column.converted();
   });
-  advance_watermark(watermark_, *field_, quote_qualified(from_stage ? stage_name : spec_.target),
+  advance_watermark(watermark_, *field_, quote_qualified(merged_ ? pair_.plan.stage : spec_.target),
                     of_other_type, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 

@@ -5,6 +5,7 @@
 //   watermark
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "core/incremental_field.h"
 #include "core/sync_spec.h"
 #include "core/watermark.h"
+#include "pg/sync/parallel_load.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/run_steps.h"
 #include "pg/sync/table_pair.h"
@@ -25,6 +27,8 @@ class TableSync final : public Work {
       : pair_(spec, run_id, steps), spec_(spec), steps_(steps) {}
 
   bool step() override;
+  bool begins_anew() const override { return parallel_ != nullptr; }
+  std::uint64_t first_xid() const override { return parallel_ ? parallel_->first_xid() : 0; }
   // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
   // target that did not exist was made.
   void prepare();
@@ -42,10 +46,16 @@ class TableSync final : public Work {
   void check_sequence();
   void read_count();
   void check_count() const;
+  bool begin_in_parallel();
+  void enter_copy();
   void copy();
+  void copy_in_parallel();
+  void finish_copy();
   bool may_store_directly() const;
   void copy_into_target();
+  void finish_first_load(std::int64_t stored);
   void copy_into_stage();
+  void merge_stage(std::int64_t staged);
   void stage_keys();
   std::int64_t fetch_absent_rows();
   void refuse_empty(std::int64_t rows) const;
@@ -63,6 +73,8 @@ class TableSync final : public Work {
   ReadWindow window_;
   SourceRows rows_;  // what this run reads of all rows
   Watermark watermark_;
+  std::unique_ptr<ParallelLoad> parallel_;  // where several read the source: from the second step on
+  bool merged_ = false;                     // the rows came by the stage
 };
 
 }  // namespace tablesync::pg
