@@ -152,7 +152,8 @@ std::string planned_columns(const SyncPlan &plan, F type) {
 
 template <typename F>
 std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, F type) {
-  return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + planned_columns(plan, type) + " ON COMMIT DROP";
+  return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + planned_columns(plan, type) +
+         " ON COMMIT DROP";
 }
 
 std::string staged_type(const ColumnPlan &column) { return column.target_type + column.collation; }
@@ -176,9 +177,8 @@ std::string rename_table(const QualifiedName &table, const std::string &name) {
 std::string drop_table(const QualifiedName &table) { return "DROP TABLE " + quote_qualified(table); }
 
 std::string create_received(const SyncPlan &plan) {
-  return create_temporary(received_name, plan, [](const ColumnPlan &c) {
-    return c.converted() ? c.wire_type : staged_type(c);
-  });
+  return create_temporary(received_name, plan,
+                          [](const ColumnPlan &c) { return c.converted() ? c.wire_type : staged_type(c); });
 }
 
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan) {
@@ -226,8 +226,8 @@ std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan) 
 }
 
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " + keys_match(plan) +
-         " AND (" + marked + ")";
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " +
+         keys_match(plan) + " AND (" + marked + ")";
 }
 
 std::string unstage_marked(const SyncPlan &plan, const std::string &marked) {
@@ -250,8 +250,8 @@ std::string update_changed(const QualifiedName &target, const SyncPlan &plan) {
 }
 
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " + keys_match(plan) +
-         " AND " + rows_differ(plan);
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " +
+         keys_match(plan) + " AND " + rows_differ(plan);
 }
 
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan) {

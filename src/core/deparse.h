@@ -39,7 +39,7 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 // ---- staging -------------------------------------------------------------------------------------------
 
 extern const QualifiedName stage_name;  // of SyncPlan::stage, unless a run says otherwise
-extern const QualifiedName keys_name;  // the keys of all rows that the source has
+extern const QualifiedName keys_name;   // the keys of all rows that the source has
 
 // What came over the wire in another form than the target's, before it is converted into the stage.
 extern const QualifiedName received_name;

@@ -32,11 +32,12 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("row_security", "off");  // an error instead of rows silently left out
   // The source notices within seconds that we are gone, also while it computes.
   if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
-  // LOCK TABLE takes tables and views only. Before version 13 it asks for a privilege on each partition, which
-  // a reader of the whole needs not have: there they are locked when they are read.
+  // LOCK TABLE takes tables and views only. Before version 13 it asks for a privilege on each partition,
+  // which a reader of the whole needs not have: there they are locked when they are read.
   const bool alone = kind == 'p' && server_version_num < 130000;
   if (kind == 'r' || kind == 'p' || kind == 'v')
-    batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) + " IN ACCESS SHARE MODE;";
+    batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) +
+             " IN ACCESS SHARE MODE;";
   return batch;
 }
 

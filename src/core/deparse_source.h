@@ -25,8 +25,8 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
 // is open: its name. The transaction may then be idle for long: that limit is lifted.
 std::string lift_idle_limit();
 std::string export_snapshot_query();
-// What there is to know before a table, whose oid is $1, is read in ranges of blocks, from version 14 on: a row
-// for each of its files (its own, or those of its partitions and children) with whether the server is in
+// What there is to know before a table, whose oid is $1, is read in ranges of blocks, from version 14 on: a
+// row for each of its files (its own, or those of its partitions and children) with whether the server is in
 // recovery, whether rows of this one have places in blocks, and the number of blocks.
 std::string files_query();
 

@@ -11,9 +11,8 @@ constexpr std::int64_t least_blocks = 64;
 
 // How many blocks lie below this number, in all files.
 std::int64_t blocks_below(const std::vector<std::int64_t> &files, std::int64_t block) {
-  return std::accumulate(files.begin(), files.end(), std::int64_t{0}, [&](std::int64_t sum, std::int64_t size) {
-    return sum + std::min(size, block);
-  });
+  return std::accumulate(files.begin(), files.end(), std::int64_t{0},
+                         [&](std::int64_t sum, std::int64_t size) { return sum + std::min(size, block); });
 }
 
 // The lowest block number below which there are at least so many.

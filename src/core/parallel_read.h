@@ -15,9 +15,9 @@ struct BlockRange {
   bool operator==(const BlockRange &) const = default;
 };
 
-// Splits a table, whose files (its own, or those of its partitions) have so many blocks, into ranges that hold
-// about as much each: as many as keep `readers` busy to the end though rows are uneven, and none so small that
-// asking for it costs more than reading it. One range where the table is too small to be split.
+// Splits a table, whose files (its own, or those of its partitions) have so many blocks, into ranges that
+// hold about as much each: as many as keep `readers` busy to the end though rows are uneven, and none so
+// small that asking for it costs more than reading it. One range where the table is too small to be split.
 std::vector<BlockRange> split_blocks(const std::vector<std::int64_t> &file_blocks, int readers);
 
 // The rows of a range: as many more conditions as it has ends.

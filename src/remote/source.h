@@ -35,8 +35,8 @@ class Source {
   // The files that hold the table's rows, for a server of version 14 or later.
   struct Files {
     bool in_recovery = false;
-    bool in_blocks = true;              // all of them
-    std::vector<std::int64_t> blocks;   // of each
+    bool in_blocks = true;             // all of them
+    std::vector<std::int64_t> blocks;  // of each
   };
   Files files();
   // From here on the statements run with the table's schema and the role's own search_path, for SQL that the

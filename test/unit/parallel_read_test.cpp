@@ -20,13 +20,21 @@ std::vector<int> times_read(const std::vector<BlockRange> &ranges, std::int64_t 
 std::int64_t blocks_in(const BlockRange &range, const std::vector<std::int64_t> &files) {
   std::int64_t sum = 0;
   for (const std::int64_t size : files)
-    for (std::int64_t block = range.begin; block < size && (range.end < 0 || block < range.end); ++block) ++sum;
+    for (std::int64_t block = range.begin; block < size && (range.end < 0 || block < range.end); ++block)
+      ++sum;
   return sum;
 }
 
 TEST(SplitBlocks, reads_every_block_once) {
-  for (const std::vector<std::int64_t> &files :
-       {std::vector<std::int64_t>{0}, {1}, {64}, {127}, {128}, {1000}, {100000}, {0, 500, 3}, {7, 7, 7, 5000}})
+  for (const std::vector<std::int64_t> &files : {std::vector<std::int64_t>{0},
+                                                 {1},
+                                                 {64},
+                                                 {127},
+                                                 {128},
+                                                 {1000},
+                                                 {100000},
+                                                 {0, 500, 3},
+                                                 {7, 7, 7, 5000}})
     for (const int readers : {1, 2, 3, 64}) {
       const auto ranges = split_blocks(files, readers);
       EXPECT_EQ(ranges.back().end, -1);
@@ -57,10 +65,11 @@ TEST(RowsIn, conditions_of_a_range) {
   EXPECT_EQ(rows_in(rows, {0, -1}).conditions, std::vector<std::string>{"a > 1"});
   EXPECT_EQ(rows_in(rows, {0, 8}).conditions,
             (std::vector<std::string>{"a > 1", "ctid OPERATOR(pg_catalog.<) '(8,0)'::pg_catalog.tid"}));
-  EXPECT_EQ(copy_out(rows_in(rows, {8, 16}), plan_sync(source, source, {}, false)),
-            "COPY (SELECT \"a\" FROM \"public\".\"t\" WHERE (a > 1\n) AND (ctid OPERATOR(pg_catalog.>=) "
-            "'(8,0)'::pg_catalog.tid\n) AND (ctid OPERATOR(pg_catalog.<) '(16,0)'::pg_catalog.tid\n)) TO STDOUT "
-            "(FORMAT binary)");
+  EXPECT_EQ(
+      copy_out(rows_in(rows, {8, 16}), plan_sync(source, source, {}, false)),
+      "COPY (SELECT \"a\" FROM \"public\".\"t\" WHERE (a > 1\n) AND (ctid OPERATOR(pg_catalog.>=) "
+      "'(8,0)'::pg_catalog.tid\n) AND (ctid OPERATOR(pg_catalog.<) '(16,0)'::pg_catalog.tid\n)) TO STDOUT "
+      "(FORMAT binary)");
 }
 
 TEST(StandbySnapshots, since_November_2026) {

@@ -52,10 +52,12 @@ void Launched::register_worker(const WorkerTask &task) {
   strlcpy(worker.bgw_function_name, task.entry, sizeof worker.bgw_function_name);
   strlcpy(worker.bgw_name, task.title.c_str(), sizeof worker.bgw_name);
   strlcpy(worker.bgw_type, task.type, sizeof worker.bgw_type);
-  if (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &handle_); }))
+  if (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &handle_); })) {
+    segment_.detach();  // the caller may go on without it
     throw Error(sqlstate::out_of_resources, "could not start a background worker",
                 "All slots of max_worker_processes (" + std::to_string(max_worker_processes) + ") are taken.",
                 "Raise max_worker_processes (needs a restart), or wait until other workers have ended.");
+  }
   call([&] { shm_mq_set_handle(queue_, handle_); });
 }
 

@@ -16,10 +16,10 @@ struct SharedRun;
 // ---- in the caller -------------------------------------------------------------------------------------
 
 struct WorkerTask {
-  const char *entry;    // the exported function that the process starts in
-  std::string title;    // in pg_stat_activity and the server log; no secrets
-  std::string subject;  // what progress notices begin with
-  std::string request;  // bytes for the worker
+  const char *entry;                  // the exported function that the process starts in
+  std::string title;                  // in pg_stat_activity and the server log; no secrets
+  std::string subject;                // what progress notices begin with
+  std::string request;                // bytes for the worker
   const char *type = "pg_tablesync";  // in pg_stat_activity
 };
 

@@ -43,7 +43,7 @@ std::int64_t modify(const ApplyJob &job, const std::string &statement, const cha
 }  // namespace
 
 void check_keys(const SyncPlan &plan) {
-  if (plan.key_proven) return;
+  if (plan.key_proven || !plan.keyed()) return;
   const Rows bad = query(find_bad_key(plan));
   if (bad.empty()) return;
   const std::string key = join(plan.key, ", ");

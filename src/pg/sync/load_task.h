@@ -1,6 +1,6 @@
-// LoadTask: what the loaders of a run are told, and SharedLoad: how they share the work. Each loader reads over
-// a connection of its own, in the snapshot of the run, and fills the run's hidden table in a transaction of its
-// own.
+// LoadTask: what the loaders of a run are told, and SharedLoad: how they share the work. Each loader reads
+// over a connection of its own, in the snapshot of the run, and fills the run's hidden table in a transaction
+// of its own.
 #pragma once
 
 extern "C" {

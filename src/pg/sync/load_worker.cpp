@@ -44,8 +44,8 @@ class Loader {
       remote::CopyOut stream(source.connection(), task_.statements[n]);
       const std::int64_t stored = load(stream, task_.table, plan, true, rate(shared.loaders), run_.progress);
       if (stored != stream.rows())
-        throw Error(sqlstate::protocol_violation, "received " + with_commas(stream.rows()) +
-                                                      " rows, but stored " + with_commas(stored));
+        throw Error(sqlstate::protocol_violation,
+                    "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));
       rows += stream.rows();
       bytes += stream.bytes();
     }
@@ -58,9 +58,11 @@ class Loader {
   // The same name may lead to another server: then its rows would not be of one state.
   void open(remote::Source &source) {
     const std::string hint =
-        "The address leads to more than one server (through a load balancer, perhaps). Name one of them in the "
+        "The address leads to more than one server (through a load balancer, perhaps). Name one of them in "
+        "the "
         "options of the server, or leave parallel_workers out.";
-    const std::string message = "a connection to server \"" + task_.spec.server + "\" cannot join the run's snapshot";
+    const std::string message =
+        "a connection to server \"" + task_.spec.server + "\" cannot join the run's snapshot";
     source.find(sql_name(task_.spec.source));
     try {
       source.open(task_.snapshot);

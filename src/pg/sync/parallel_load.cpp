@@ -67,8 +67,7 @@ void Loaders::start(const LoadTask &task, int wanted) {
 bool Loaders::look(Launched &loader) {
   const bool open = loader.take_messages();
   if (loader.error()) {
-    if (loader.run().may_pass)
-      throw remote::ConnectError(*loader.error(), remote::ConnectStep::login, true);
+    if (loader.run().may_pass) throw remote::ConnectError(*loader.error(), remote::ConnectStep::login, true);
     throw Error(*loader.error());
   }
   if (open || !loader.stopped()) return true;
@@ -226,12 +225,15 @@ void ParallelLoad::check_unchanged(const TablePair &pair) const {
   const auto same = [](const ColumnPlan &a, const ColumnPlan &b) {
     return a.name == b.name && a.read == b.read && a.target_type == b.target_type && a.convert == b.convert;
   };
-  const bool shape = plan_.columns.size() == pair.plan.columns.size() &&
-                     std::equal(plan_.columns.begin(), plan_.columns.end(), pair.plan.columns.begin(), same) &&
-                     plan_.key == pair.plan.key;
-  const bool content = makes_target_ || (pair.target.oid == target_oid_ && pair.target_is_empty == target_was_empty_);
+  const bool shape =
+      plan_.columns.size() == pair.plan.columns.size() &&
+      std::equal(plan_.columns.begin(), plan_.columns.end(), pair.plan.columns.begin(), same) &&
+      plan_.key == pair.plan.key;
+  const bool content =
+      makes_target_ || (pair.target.oid == target_oid_ && pair.target_is_empty == target_was_empty_);
   if (!shape || !content)
-    throw Error("40001", "\"" + display_name(pair.spec.target) + "\" was altered, emptied or replaced during the sync",
+    throw Error("40001",
+                "\"" + display_name(pair.spec.target) + "\" was altered, emptied or replaced during the sync",
                 "The source was read for the table that it was.", "Run it again.");
 }
 

@@ -135,13 +135,15 @@ void forget_hidden_table(const std::string &oid) {
 Rows hidden_tables(const std::string &target) {
   const std::string role = std::to_string(GetUserId());
   const std::string which =
-      target.empty() ? "$1::text IS NULL AND NOT EXISTS (SELECT FROM tablesync.run r, "
-                       "pg_stat_get_activity(r.worker_pid) a WHERE r.run_id = h.run_id AND r.status = 'running' "
-                       "AND a.backend_start = r.worker_start)"
-                     : "h.target = $1";
+      target.empty()
+          ? "$1::text IS NULL AND NOT EXISTS (SELECT FROM tablesync.run r, "
+            "pg_stat_get_activity(r.worker_pid) a WHERE r.run_id = h.run_id AND r.status = 'running' "
+            "AND a.backend_start = r.worker_start)"
+          : "h.target = $1";
   return write(
       "SELECT h.table_oid, n.nspname, c.relname, pg_has_role($2::oid, c.relowner, 'USAGE') FROM "
-      "tablesync.hidden_table h LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON c.oid = "
+      "tablesync.hidden_table h LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON "
+      "c.oid = "
       "h.table_oid AND c.relname = h.table_name WHERE " +
           which + " ORDER BY h.table_oid",
       {optional_text(target), role});

@@ -43,9 +43,9 @@ void close_interrupted(const SyncSpec &spec, std::int64_t run_id);
 void record_hidden_table(std::int64_t run_id, const SyncSpec &spec, const std::string &oid,
                          const std::string &name);
 void forget_hidden_table(const std::string &oid);
-// Those that are on record: oid, schema and name (null where it is gone, or is another table now), whether the
-// current user may drop it. Of one target (as display_name() writes it), or, where none is given, of all runs
-// that are not going on.
+// Those that are on record: oid, schema and name (null where it is gone, or is another table now), whether
+// the current user may drop it. Of one target (as display_name() writes it), or, where none is given, of all
+// runs that are not going on.
 Rows hidden_tables(const std::string &target);
 
 // What the target with this oid was last filled from and how far, or nothing.

@@ -182,7 +182,8 @@ bool SyncRun::do_part() {
   if (last) {
     RunCounts all = done_;
     all += work_->counts();
-    finish_run(run_id_, {"succeeded", all, work_->told_watermark(), nullptr, work_->first_xid()}, steps_.done());
+    finish_run(run_id_, {"succeeded", all, work_->told_watermark(), nullptr, work_->first_xid()},
+               steps_.done());
   }
   steps_.enter(Phase::commit);
   return last;

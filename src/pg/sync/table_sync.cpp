@@ -192,7 +192,8 @@ bool TableSync::begin_in_parallel() {
   return parallel_ != nullptr;
 }
 
-// The target is as nobody had left it: others may have changed it, or made one, while the loaders were at work.
+// The target is as nobody had left it: others may have changed it, or made one, while the loaders were at
+// work.
 void TableSync::copy_in_parallel() {
   enter_copy();
   parallel_->run(pair_);
