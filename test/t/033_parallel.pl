@@ -219,6 +219,16 @@ like($said->{text}, qr/by one worker, since rows above the watermark/, '... the 
 $pair->sync('items', 'raw.filtered', "custom_where => 'id % 2 = 0', $by_2");
 is($pair->sql('SELECT count(*) FROM raw.filtered'), $pair->source_sql('SELECT count(*) FROM items WHERE id % 2 = 0'), 'custom_where');
 
+like($pair->sql(q(SELECT value FROM sync_plan('src', 'items', 'raw.by_field', parallel_workers => 2) WHERE item = 'readers')),
+	qr/^2, each/, 'sync_plan says how many read');
+like($pair->sql(q(SELECT value FROM sync_plan('src', 'few', 'raw.planned', parallel_workers => 2) WHERE item = 'readers')),
+	qr/^one, since it is small$/, '... or why one does');
+
+# max_rate is that of the run, not of each.
+my $row = $pair->sync('items', 'raw.slow', qq(options => '{"max_rate": "15000 rows"}', $by_2));
+my ($hours, $minutes, $seconds) = split /:/, $row->{duration};
+cmp_ok($seconds, '>=', $row->{read} / 15000, 'max_rate holds for all readers together');
+
 # A role that may write to the table, but make none beside it.
 $pair->admin(qq(
 	CREATE SCHEMA closed;
@@ -246,6 +256,22 @@ foreach my $target ('raw.absent', 'raw.by_field')
 }
 is($pair->sql(q(SELECT to_regclass('raw.absent') IS NULL)), 't', '... an absent target stays absent');
 $pair->assert_unchanged('raw.by_field');
+
+# The address leads a loader to another server, where there is a table by the same name.
+$pair->admin(q(
+	CREATE TABLE public.items (id int PRIMARY KEY);
+	SET log_statement = none;
+	CREATE ROLE reader LOGIN PASSWORD ) . TablesyncTest::quote($TablesyncTest::password) . '; GRANT SELECT ON public.items TO reader');
+$proxy->fault('stop', 'start', 2000);
+$call = $pair->start_sync('items', 'raw.by_field', $again);
+$proxy->wait_done('stop');
+$pair->admin("ALTER SERVER src OPTIONS (SET port '@{[ $pair->target->port ]}')");
+$proxy->none;
+$said = $call->finish;
+$pair->assert_failed($said, '55000', qr/^a connection to server "src" cannot join the run's snapshot$/, 'a loader is led to another server');
+like($said->{hint}, qr/load balancer/, '... it is said what may be the cause');
+$pair->admin("ALTER SERVER src OPTIONS (SET port '@{[ $proxy->port ]}')");
+assert_nothing_hidden();
 
 # It may pass: the run begins anew, and gives up after as many attempts as it is to make.
 $proxy->fault('rst', 'copy', 100000);

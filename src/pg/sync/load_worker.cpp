@@ -11,6 +11,7 @@ extern "C" {
 #include <string>
 
 #include "core/error.h"
+#include "core/rate.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
@@ -21,6 +22,7 @@ extern "C" {
 #include "pg/sync/load.h"
 #include "pg/sync/load_task.h"
 #include "pg/sync/run_settings.h"
+#include "pg/sync/run_steps.h"
 #include "pg/sync/target.h"
 #include "remote/copy.h"
 #include "remote/source.h"
@@ -40,6 +42,7 @@ class Loader {
     SyncPlan plan;
     for (const std::string &column : task_.columns) plan.columns.emplace_back().name = column;
     std::int64_t rows = 0, bytes = 0;
+    const double began = now_seconds();
     for (size_t n; (n = static_cast<size_t>(shared.next_statement++)) < task_.statements.size();) {
       remote::CopyOut stream(source.connection(), task_.statements[n]);
       const std::int64_t stored = load(stream, task_.table, plan, true, rate(shared.loaders), run_.progress);
@@ -48,6 +51,9 @@ class Loader {
                     "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));
       rows += stream.rows();
       bytes += stream.bytes();
+      // What a statement was ahead by at its end is too little to be waited for there, but adds up.
+      const auto elapsed_ms = static_cast<std::int64_t>((now_seconds() - began) * 1000);
+      wait_for_ms(ms_ahead(rate(shared.loaders), rows, bytes, elapsed_ms));
     }
     source.close();
     SharedLoad::detach(task_.shared);
@@ -68,7 +74,8 @@ class Loader {
       source.open(task_.snapshot);
     } catch (const Error &error) {
       const Diagnostics &said = error.diagnostics();
-      if (said.message.find("snapshot") == std::string::npos) throw;
+      // An unknown snapshot, before and since PostgreSQL 17.
+      if (said.sqlstate != sqlstate::invalid_parameter && said.sqlstate != sqlstate::undefined_object) throw;
       throw Error(sqlstate::wrong_state, message, "It says: " + said.message + ".", hint);
     }
     const Table &table = source.table();

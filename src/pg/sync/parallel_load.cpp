@@ -151,10 +151,15 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
 
 }  // namespace
 
+std::string ParallelLoad::obstacle(TablePair &pair, bool by_field) {
+  std::vector<BlockRange> ranges;
+  return pg::obstacle(pair, by_field, ranges);
+}
+
 std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const SourceRows &rows, bool by_field) {
   if (pair.spec.parallel_workers <= 1) return nullptr;
   std::vector<BlockRange> ranges;
-  if (const std::string why = obstacle(pair, by_field, ranges); !why.empty()) {
+  if (const std::string why = pg::obstacle(pair, by_field, ranges); !why.empty()) {
     tell(pair.spec, "the source is read by one worker, since " + why);
     return nullptr;
   }

@@ -17,6 +17,10 @@ namespace tablesync::pg {
 
 class ParallelLoad {
  public:
+  // What keeps the rows from being read by several; empty where nothing does. `by_field`: they are those
+  // above a watermark of incremental_field.
+  static std::string obstacle(TablePair &pair, bool by_field);
+
   // Settles how the rows are read by several, and makes the hidden table, which is to be committed before
   // run(). Nothing where they are to be read by one: then a NOTICE says why.
   static std::unique_ptr<ParallelLoad> prepare(TablePair &pair, const SourceRows &rows, bool by_field);
