@@ -54,7 +54,7 @@ WITH RECURSIVE part (oid) AS (
 )
 SELECT pg_catalog.pg_is_in_recovery(),
        c.relkind OPERATOR(pg_catalog.=) 'r' AND a.amname OPERATOR(pg_catalog.=) 'heap',
-       coalesce(pg_catalog.pg_relation_size(c.oid), 0) OPERATOR(pg_catalog./)
+       greatest(pg_catalog.pg_relation_size(c.oid), 0) OPERATOR(pg_catalog./)
        pg_catalog.current_setting('block_size')::pg_catalog.int8
 FROM part p
 JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.oid

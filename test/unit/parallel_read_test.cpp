@@ -25,7 +25,7 @@ std::int64_t blocks_in(const BlockRange &range, const std::vector<std::int64_t> 
   return sum;
 }
 
-TEST(SplitBlocks, reads_every_block_once) {
+TEST(SplitBlocks, ReadsEveryBlockOnce) {
   for (const std::vector<std::int64_t> &files : {std::vector<std::int64_t>{0},
                                                  {1},
                                                  {64},
@@ -43,13 +43,13 @@ TEST(SplitBlocks, reads_every_block_once) {
     }
 }
 
-TEST(SplitBlocks, a_small_table_is_not_split) {
+TEST(SplitBlocks, LeavesASmallTableWhole) {
   EXPECT_EQ(split_blocks({}, 4), (std::vector<BlockRange>{{0, -1}}));
   EXPECT_EQ(split_blocks({127}, 4), (std::vector<BlockRange>{{0, -1}}));
   EXPECT_EQ(split_blocks({128}, 4), (std::vector<BlockRange>{{0, 64}, {64, -1}}));
 }
 
-TEST(SplitBlocks, ranges_hold_about_as_much_each) {
+TEST(SplitBlocks, MakesRangesThatHoldAboutAsMuchEach) {
   const std::vector<std::int64_t> files{100000, 20, 30000, 500};
   const auto ranges = split_blocks(files, 2);
   ASSERT_EQ(ranges.size(), 16u);
@@ -59,7 +59,7 @@ TEST(SplitBlocks, ranges_hold_about_as_much_each) {
   }
 }
 
-TEST(RowsIn, conditions_of_a_range) {
+TEST(RowsIn, AddsAConditionForEachEnd) {
   const Table source = table({"public", "t"}, {column("a", "int4")});
   SourceRows rows{&source, "", {"a > 1"}};
   EXPECT_EQ(rows_in(rows, {0, -1}).conditions, std::vector<std::string>{"a > 1"});
@@ -68,11 +68,11 @@ TEST(RowsIn, conditions_of_a_range) {
   EXPECT_EQ(
       copy_out(rows_in(rows, {8, 16}), plan_sync(source, source, {}, false)),
       "COPY (SELECT \"a\" FROM \"public\".\"t\" WHERE (a > 1\n) AND (ctid OPERATOR(pg_catalog.>=) "
-      "'(8,0)'::pg_catalog.tid\n) AND (ctid OPERATOR(pg_catalog.<) '(16,0)'::pg_catalog.tid\n)) TO STDOUT "
+      "'(8,0)'::pg_catalog.tid\n) AND (ctid OPERATOR(pg_catalog.<) '(16,0)'::pg_catalog.tid\n)\n) TO STDOUT "
       "(FORMAT binary)");
 }
 
-TEST(StandbySnapshots, since_November_2026) {
+TEST(StandbySnapshots, AreSafeSinceNovember2026) {
   for (const int good : {140025, 150020, 150021, 160016, 170012, 180006, 190000})
     EXPECT_TRUE(shares_standby_snapshots(good)) << good;
   for (const int bad : {130023, 140024, 150019, 160015, 170011, 180005})
