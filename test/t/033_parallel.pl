@@ -104,6 +104,14 @@ is($call->finish->{sqlstate}, '', 'a target that is made meanwhile, empty, is fi
 $pair->assert_identical('items', 'raw.meanwhile');
 assert_nothing_hidden();
 $pair->sql('DROP TABLE raw.meanwhile');
+$call = start_and_stop('items', 'raw.meanwhile', qq($by_2, sync_mode => 'xmin', max_retries => 1, options => '{"adopt": true, "retry_delay": "1ms"}'));
+$pair->sql(q(CREATE TABLE raw.meanwhile (LIKE raw.items INCLUDING ALL); INSERT INTO raw.meanwhile VALUES (1, 'mine')));
+$proxy->none;
+$said = $call->finish;
+is($said->{sqlstate}, '', 'a target that is made meanwhile, with rows that may be replaced: the run begins anew');
+like($said->{text}, qr/attempt 1 of 2 failed: "raw.meanwhile" was altered, emptied or replaced/, '... and says so');
+$pair->assert_identical('items', 'raw.meanwhile');
+$pair->sql('DROP TABLE raw.meanwhile');
 $call = start_and_stop('items', 'raw.meanwhile');
 $pair->sql(q(CREATE TABLE raw.meanwhile (LIKE raw.items INCLUDING ALL); INSERT INTO raw.meanwhile VALUES (1, 'mine')));
 $proxy->none;
@@ -132,6 +140,7 @@ is($pair->sql(q(SELECT (SELECT count(*) FROM pg_index WHERE indrelid = 'raw.made
 $pair->assert_identical('items', 'raw.over_made', '... and the view on it');
 assert_nothing_hidden();
 
+$pair->sql('ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT SELECT ON TABLES TO PUBLIC, pg_monitor');
 foreach my $mode ('full', 'xmin')
 {
 	$pair->sync('items', "raw.by_$mode", "sync_mode => '$mode', $by_2");
@@ -143,7 +152,8 @@ foreach my $mode ('full', 'xmin')
 	$call = start_and_stop('items', "raw.by_$mode", "sync_mode => '$mode', delete_missing => true, $by_2") if $mode eq 'full';
 	if ($mode eq 'full')
 	{
-		is($pair->sql(q(SELECT relpersistence FROM pg_class WHERE relname LIKE 'tablesync\_hidden%')), 'u', 'rows wait in an unlogged table');
+		is($pair->sql(q(SELECT relpersistence, relacl FROM pg_class WHERE relname LIKE 'tablesync\_hidden%')),
+			"u|{loader=arwdDxt/loader}", 'rows wait in an unlogged table, which others may not read');
 		$pair->source_sql(q(UPDATE items SET name = 'later' WHERE id % 2 = 0));
 		$proxy->none;
 		$said = $call->finish;

@@ -22,6 +22,19 @@ QualifiedName name_for(std::int64_t run_id, const SyncSpec &spec) {
   return {spec.target.schema, "tablesync_hidden_" + std::to_string(run_id)};
 }
 
+// Takes from others what default privileges gave them: they may not be allowed to read the target.
+void revoke_all(const QualifiedName &name, const std::string &oid) {
+  std::vector<std::string> grantees;
+  for (const Row &row :
+       query("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+             "quote_ident(pg_get_userbyid(a.grantee)) END "
+             "FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1::oid AND a.grantee <> c.relowner",
+             {oid}))
+    grantees.push_back(text_of(row[0]));
+  if (!grantees.empty())
+    query("REVOKE ALL ON " + quote_qualified(name) + " FROM " + join(grantees, ", ") + " CASCADE");
+}
+
 // Drops these, as hidden_tables() returns them.
 int drop(const Rows &tables) {
   int dropped = 0;
@@ -48,6 +61,7 @@ HiddenTable make_hidden_stage(std::int64_t run_id, const SyncSpec &spec, const S
   const QualifiedName name = name_for(run_id, spec);
   query(create_shared_stage(name, plan));
   HiddenTable made{name, std::to_string(find_target(name, false))};
+  revoke_all(name, made.oid);
   record_hidden_table(run_id, spec, made.oid, name.name);
   return made;
 }

@@ -37,7 +37,7 @@ void SharedLoad::detach(dsm_handle handle) {
 }
 
 std::string serialize(const LoadTask &task) {
-  return serialize(Row{serialize(task.spec), task.run_context, std::to_string(task.shared), task.snapshot,
+  return serialize(Row{serialize(task.spec), std::to_string(task.shared), task.snapshot,
                        task.system_identifier, task.database_oid, task.relation_oid,
                        std::to_string(task.snapshot_xmin), task.table.schema, task.table.name,
                        serialize(row_of(task.columns)), serialize(row_of(task.statements))});
@@ -49,7 +49,6 @@ LoadTask deserialize_load_task(std::string_view bytes) {
   const auto next = [&] { return texts.at(n++); };
   LoadTask task;
   task.spec = deserialize_sync_spec(next());
-  task.run_context = next();
   task.shared = static_cast<dsm_handle>(std::strtoul(next().c_str(), nullptr, 10));
   task.snapshot = next();
   task.system_identifier = next();

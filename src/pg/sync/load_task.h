@@ -34,7 +34,6 @@ struct SharedLoad {
 
 struct LoadTask {
   SyncSpec spec;
-  std::string run_context;  // see RunContext
   dsm_handle shared = 0;
   std::string snapshot;
   // What the connection must lead to.

@@ -100,7 +100,8 @@ class Loader {
 
 Row load_task(SharedRun &run, std::string_view request) {
   const LoadTask task = deserialize_load_task(request);
-  call([&] { pgstat_report_activity(STATE_RUNNING, task.run_context.c_str()); });
+  const std::string activity = "load of " + describe_spec(task.spec);
+  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
   Row loaded;
   try {
     in_transaction([&] { apply_settings(task.spec); });

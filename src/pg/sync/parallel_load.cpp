@@ -177,7 +177,6 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   const Table &source = pair.source->table();
   LoadTask &task = load->task_;
   task.spec = pair.spec;
-  task.run_context = describe_spec(pair.spec);
   task.snapshot = pair.source->export_snapshot();
   task.system_identifier = source.system_identifier;
   task.database_oid = source.database_oid;
@@ -235,7 +234,7 @@ void ParallelLoad::check_unchanged(const TablePair &pair) const {
       std::equal(plan_.columns.begin(), plan_.columns.end(), pair.plan.columns.begin(), same) &&
       plan_.key == pair.plan.key;
   const bool content =
-      makes_target_ || (pair.target.oid == target_oid_ && pair.target_is_empty == target_was_empty_);
+      (makes_target_ || pair.target.oid == target_oid_) && pair.target_is_empty == target_was_empty_;
   if (!shape || !content)
     throw Error("40001",
                 "\"" + display_name(pair.spec.target) + "\" was altered, emptied or replaced during the sync",

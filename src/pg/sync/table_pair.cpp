@@ -67,6 +67,7 @@ void TablePair::open_source() {
 void TablePair::open_target(bool may_create) {
   const unsigned int oid = find_target(spec.target, true);
   target_is_new = oid == 0;
+  exclusively_locked = false;
   if (target_is_new) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
