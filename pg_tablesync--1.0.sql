@@ -200,6 +200,16 @@ CREATE TABLE tablesync.difference (
 );
 COMMENT ON TABLE tablesync.difference IS 'What verifications found: the first differences of each run; kept as long as the run';
 
+CREATE TABLE tablesync.hidden_table (
+  table_oid pg_catalog.oid PRIMARY KEY,
+  table_name pg_catalog.name NOT NULL,
+  run_id pg_catalog.int8 NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
+  target pg_catalog.text NOT NULL,
+  made_at pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE tablesync.hidden_table IS 'Tables that runs with parallel_workers fill before the target is touched; a row is gone with its table';
+
 -- A restored record would speak of rows that another database holds: none of these tables is dumped.
 
 ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
@@ -210,6 +220,7 @@ ALTER TABLE tablesync.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.reject ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.difference ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.hidden_table ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON tablesync.run FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
@@ -225,6 +236,9 @@ CREATE POLICY own_rows ON tablesync.difference FOR SELECT
 CREATE POLICY own_rows ON tablesync.reject FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.watermark FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+
+CREATE POLICY own_rows ON tablesync.hidden_table FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 
 -- Rows that a sync brought carry times of another server, and late ones come late here too. A sync that reads a
@@ -404,6 +418,11 @@ CREATE VIEW tablesync.progress WITH (security_invoker = true) AS
   WHERE r.status OPERATOR(pg_catalog.=) 'running';
 COMMENT ON VIEW tablesync.progress IS 'Runs that are going on, live';
 
+CREATE FUNCTION tablesync.drop_hidden_tables() RETURNS pg_catalog.int4
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_drop_hidden_tables';
+COMMENT ON FUNCTION tablesync.drop_hidden_tables IS
+  'Drops the tables that runs have left behind and the caller owns; returns how many';
+
 -- ---- What our statements call ---------------------------------------------------------------------------
 
 CREATE FUNCTION tablesync.refuse_value(value pg_catalog.text, type pg_catalog.text, code pg_catalog.text)
@@ -427,10 +446,10 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
   END IF;
   EXECUTE format(
-    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.progress TO %s', role);
+    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.progress TO %s', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value TO %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
@@ -443,15 +462,15 @@ BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
     'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.refuse_value FROM %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
-    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.progress FROM %s', role);
+    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
 
 REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
   @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.refuse_value, tablesync.fdw_validator,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.fdw_validator,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

@@ -6,13 +6,15 @@ use List::Util qw(min max);
 
 my %first = (
     sync_table   => 'sync_table, 1 worker',
+    sync_table_2 => 'sync_table, 2 workers',
+    sync_table_4 => 'sync_table, 4 workers',
     binary_pipe  => 'psql COPY binary, piped',
     text_pipe    => 'psql COPY text, piped',
     postgres_fdw => 'postgres_fdw, INSERT .. SELECT, fetch_size 10000',
     dblink       => 'dblink, INSERT .. SELECT',
     pgcopydb     => 'pgcopydb clone, 1 table job, 1 index job',
 );
-my @first = qw(sync_table binary_pipe text_pipe postgres_fdw dblink pgcopydb);
+my @first = qw(sync_table sync_table_2 sync_table_4 binary_pipe text_pipe postgres_fdw dblink pgcopydb);
 my %again = (
     sync_table    => 'sync_table, 1 worker',
     merge_staged  => 'postgres_fdw into a temporary table, MERGE, DELETE',
@@ -66,10 +68,10 @@ sub cpu_seconds {
     return median(@{ $ticks{ $_[0] }{ $_[1] } }) / $fact{ticks_per_second};
 }
 
-# How many times as long as sync_table's median.
+# How many times as long as the median of sync_table (or of another one).
 sub ratio {
-    my ($part, $name) = @_;
-    my $ours = $seconds{$part}{sync_table} or return '-';
+    my ($part, $name, $of) = (@_, 'sync_table');
+    my $ours = $seconds{$part}{$of} or return '-';
     return sprintf '%.2f', median(@{ $seconds{$part}{$name} }) / median(@$ours);
 }
 
@@ -95,11 +97,11 @@ sub print_first_load {
     print "\n### First full load into an absent table\n\n"
         . "From nothing to a table with its primary key built and statistics gathered, for all. Checked after each"
         . " run: count and checksum.\n\n"
-        . "| contestant | median s | min..max | rows/s | sync_table is x times as fast | CPU s |\n|---|---|---|---|---|---|\n";
+        . "| contestant | median s | min..max | rows/s | sync_table is x times as fast | with 2 workers | CPU s |\n|---|---|---|---|---|---|---|\n";
     for my $name (grep { $seconds{first}{$_} } @first) {
         my $median = median(@{ $seconds{first}{$name} });
-        printf "| %s | %.2f | %s | %s | %s | %.1f |\n", $first{$name}, $median, range('first', $name),
-            with_commas($fact{rows} / $median), ratio('first', $name), cpu_seconds('first', $name);
+        printf "| %s | %.2f | %s | %s | %s | %s | %.1f |\n", $first{$name}, $median, range('first', $name),
+            with_commas($fact{rows} / $median), ratio('first', $name), ratio('first', $name, 'sync_table_2'), cpu_seconds('first', $name);
     }
 }
 

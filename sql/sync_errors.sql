@@ -59,7 +59,7 @@ SELECT * FROM outcome($$SELECT * FROM verify_table('shop', 'public.users', 'bad.
 SELECT * FROM outcome($$SELECT * FROM verify_table(NULL, 'bad.nothere', 'bad.t')$$);
 SELECT * FROM outcome($$SELECT * FROM verify_table(NULL, 'bad.t', 'bad.t', custom_where => 'true')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', parallel_workers => 0)$$);
-SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', parallel_workers => 2)$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', parallel_workers => 65)$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', memory_limit_mb => 1)$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', batch_size => 0)$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', custom_select => 'SELECT 1')$$);

@@ -9,10 +9,13 @@ const QualifiedName received_name{"pg_temp", "tablesync_received"};
 namespace {
 
 constexpr char equals[] = " OPERATOR(pg_catalog.=) ";
-constexpr char stage[] = "pg_temp.tablesync_stage AS s";
 constexpr char keys[] = "pg_temp.tablesync_keys AS s";
 constexpr char received[] = "pg_temp.tablesync_received AS r";
 constexpr char difference_table[] = "pg_temp.tablesync_difference";
+
+std::string staged(const SyncPlan &plan) {
+  return (plan.stage == stage_name ? "pg_temp.tablesync_stage" : quote_qualified(plan.stage)) + " AS s";
+}
 
 template <typename Range, typename F>
 std::string list(const Range &range, std::string_view separator, F text) {
@@ -140,23 +143,42 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 namespace {
 
 template <typename F>
-std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, bool kept, F type) {
-  return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + " (" +
+std::string planned_columns(const SyncPlan &plan, F type) {
+  return " (" +
          list(plan.columns, ", ",
               [&](const ColumnPlan &c) { return quote_identifier(c.name) + " " + type(c); }) +
-         ") ON COMMIT " + (kept ? "DELETE ROWS" : "DROP");
+         ")";
 }
+
+template <typename F>
+std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, bool kept, F type) {
+  return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + planned_columns(plan, type) +
+         " ON COMMIT " + (kept ? "DELETE ROWS" : "DROP");
+}
+
+std::string staged_type(const ColumnPlan &column) { return column.target_type + column.collation; }
 
 }  // namespace
 
 std::string create_stage(const QualifiedName &name, const SyncPlan &plan, bool kept) {
-  return create_temporary(name, plan, kept, [](const ColumnPlan &c) { return c.target_type + c.collation; });
+  return create_temporary(name, plan, kept, staged_type);
 }
 
+std::string create_shared_stage(const QualifiedName &name, const SyncPlan &plan) {
+  // Nobody cleans it but the run that fills it.
+  return "CREATE UNLOGGED TABLE " + quote_qualified(name) + planned_columns(plan, staged_type) +
+         " WITH (autovacuum_enabled = off)";
+}
+
+std::string rename_table(const QualifiedName &table, const std::string &name) {
+  return "ALTER TABLE " + quote_qualified(table) + " RENAME TO " + quote_identifier(name);
+}
+
+std::string drop_table(const QualifiedName &table) { return "DROP TABLE " + quote_qualified(table); }
+
 std::string create_received(const SyncPlan &plan) {
-  return create_temporary(received_name, plan, false, [](const ColumnPlan &c) {
-    return c.converted() ? c.wire_type : c.target_type + c.collation;
-  });
+  return create_temporary(received_name, plan, false,
+                          [](const ColumnPlan &c) { return c.converted() ? c.wire_type : staged_type(c); });
 }
 
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan) {
@@ -182,14 +204,14 @@ std::string find_bad_key(const SyncPlan &plan) {
   const std::string row = "(ROW(" + key + ")::pg_catalog.record)::pg_catalog.text";
   const std::string any_null =
       list(plan.key, " OR ", [&](const std::string &c) { return staged_key(c) + " IS NULL"; });
-  return "(SELECT " + row + ", true FROM " + stage + " WHERE " + any_null +
+  return "(SELECT " + row + ", true FROM " + staged(plan) + " WHERE " + any_null +
          " LIMIT 1) UNION ALL (SELECT (ROW(" + key + ")::pg_catalog.record)::pg_catalog.text, false FROM " +
-         stage + " GROUP BY " + key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
+         staged(plan) + " GROUP BY " + key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
 }
 
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept) {
   return "DELETE FROM " + quote_qualified(target) + " AS t WHERE NOT EXISTS (SELECT FROM " +
-         (kept == KeysOf::keys ? keys : stage) + " WHERE " + keys_match(plan) + ")";
+         (kept == KeysOf::keys ? keys : staged(plan)) + " WHERE " + keys_match(plan) + ")";
 }
 
 std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan) {
@@ -200,22 +222,22 @@ std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan) 
          list(plan.key, ", ",
               [](const std::string &c) { return "s." + quote_identifier(c) + "::pg_catalog.text"; }) +
          " FROM " + keys + " WHERE " + none_in(quote_qualified(target)) + " AND " +
-         none_in(quote_qualified(stage_name));
+         none_in(quote_qualified(plan.stage));
 }
 
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage + " WHERE " + keys_match(plan) +
-         " AND (" + marked + ")";
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " +
+         keys_match(plan) + " AND (" + marked + ")";
 }
 
-std::string unstage_marked(const std::string &marked) {
-  return std::string("DELETE FROM ") + stage + " WHERE " + marked;
+std::string unstage_marked(const SyncPlan &plan, const std::string &marked) {
+  return "DELETE FROM " + staged(plan) + " WHERE " + marked;
 }
 
 std::string merge(const QualifiedName &target, const SyncPlan &plan) {
   const std::string sets = assignments(plan);
   std::string statement =
-      "MERGE INTO " + quote_qualified(target) + " AS t USING " + stage + " ON " + keys_match(plan);
+      "MERGE INTO " + quote_qualified(target) + " AS t USING " + staged(plan) + " ON " + keys_match(plan);
   if (!sets.empty()) statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + sets;
   return statement + " WHEN NOT MATCHED THEN INSERT (" + column_names(plan) + ")" + overriding(plan) +
          " VALUES (" +
@@ -223,17 +245,17 @@ std::string merge(const QualifiedName &target, const SyncPlan &plan) {
 }
 
 std::string update_changed(const QualifiedName &target, const SyncPlan &plan) {
-  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " + stage +
+  return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " + staged(plan) +
          " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
 }
 
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage + " WHERE " + keys_match(plan) +
-         " AND " + rows_differ(plan);
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " +
+         keys_match(plan) + " AND " + rows_differ(plan);
 }
 
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan) {
-  return insert_into(target, plan) + " FROM " + stage + " WHERE NOT EXISTS (SELECT FROM " +
+  return insert_into(target, plan) + " FROM " + staged(plan) + " WHERE NOT EXISTS (SELECT FROM " +
          quote_qualified(target) + " AS t WHERE " + keys_match(plan) + ")";
 }
 
@@ -248,8 +270,8 @@ std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan,
            ")::pg_catalog.record)::pg_catalog.text";
   };
   return "SELECT " + texts(plan.key) + ", " + texts(index.columns) + " FROM " + quote_qualified(target) +
-         " AS t JOIN " + stage + " ON " + join(equal, " AND ") + " WHERE NOT (" + keys_match(plan) +
-         ") AND NOT EXISTS (SELECT FROM " + quote_qualified(stage_name) + " AS o WHERE " +
+         " AS t JOIN " + staged(plan) + " ON " + join(equal, " AND ") + " WHERE NOT (" + keys_match(plan) +
+         ") AND NOT EXISTS (SELECT FROM " + quote_qualified(plan.stage) + " AS o WHERE " +
          list(plan.key, " AND ",
               [&](const std::string &c) {
                 return "o." + quote_identifier(c) + " " +
@@ -262,7 +284,7 @@ std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan,
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan) {
   return "CREATE TEMPORARY TABLE tablesync_difference ON COMMIT DROP AS SELECT u.image, "
          "pg_catalog.sum(u.n)::pg_catalog.int8 AS surplus FROM (SELECT " +
-         row_text(plan, "s") + " AS image, 1 AS n FROM " + stage + " UNION ALL SELECT " +
+         row_text(plan, "s") + " AS image, 1 AS n FROM " + staged(plan) + " UNION ALL SELECT " +
          row_text(plan, "t") + ", -1 FROM " + quote_qualified(target) +
          " AS t) AS u GROUP BY u.image HAVING pg_catalog.sum(u.n) OPERATOR(pg_catalog.<>) 0";
 }
@@ -291,7 +313,7 @@ std::string insert_shortfall(const QualifiedName &target, const SyncPlan &plan) 
          " FROM (SELECT s.*, d.surplus AS tablesync_surplus, pg_catalog.row_number() OVER (PARTITION BY "
          "d.image) AS "
          "tablesync_nth FROM " +
-         stage + " JOIN " + difference_table + " AS d ON d.image" + equals + row_text(plan, "s") +
+         staged(plan) + " JOIN " + difference_table + " AS d ON d.image" + equals + row_text(plan, "s") +
          " AND d.surplus OPERATOR(pg_catalog.>) 0) AS s WHERE s.tablesync_nth OPERATOR(pg_catalog.<=) "
          "s.tablesync_surplus";
 }

@@ -29,6 +29,8 @@ std::string add_primary_key(const QualifiedName &name, const std::vector<std::st
 std::string add_primary_key_in_parallel(const QualifiedName &name, const std::vector<std::string> &key);
 // Sets the sequence of an identity column to the column's highest value, never back.
 std::string advance_identity(const QualifiedName &name, const std::string &column);
+std::string rename_table(const QualifiedName &table, const std::string &name);
+std::string drop_table(const QualifiedName &table);
 std::string is_empty(const QualifiedName &name);    // one boolean
 std::string count_rows(const QualifiedName &name);  // one bigint
 // Of the given columns; of all where none is given.
@@ -36,14 +38,16 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 
 // ---- staging -------------------------------------------------------------------------------------------
 
-extern const QualifiedName stage_name;
-extern const QualifiedName keys_name;  // the keys of all rows that the source has
+extern const QualifiedName stage_name;  // of SyncPlan::stage, unless a run says otherwise
+extern const QualifiedName keys_name;   // the keys of all rows that the source has
 
 // What came over the wire in another form than the target's, before it is converted into the stage.
 extern const QualifiedName received_name;
 
 // Dropped at the end of the transaction; or `kept` for others of this session, and emptied.
 std::string create_stage(const QualifiedName &name, const SyncPlan &plan, bool kept = false);
+// The same as a table that other sessions see too: several of them fill it.
+std::string create_shared_stage(const QualifiedName &name, const SyncPlan &plan);
 std::string create_received(const SyncPlan &plan);
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan);
 std::string drop_received();
@@ -60,7 +64,7 @@ std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan);
 // Rows of the target that the stage marks as deleted; then the marked rows of the stage. `marked`: a
 // condition over the stage as s.
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked);
-std::string unstage_marked(const std::string &marked);
+std::string unstage_marked(const SyncPlan &plan, const std::string &marked);
 
 // With a key: changed and new rows. Unchanged rows are not touched; "changed" is record identity (*<>), which
 // sees -0 and 0, 1.0 and 1.00, and the spaces in json.

@@ -14,8 +14,9 @@ WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))"
 }
 
 std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
-                          std::int64_t time_limit_ms) {
+                          std::int64_t time_limit_ms, const std::string &snapshot) {
   std::string batch = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
+  if (!snapshot.empty()) batch += " SET TRANSACTION SNAPSHOT " + quote_literal(snapshot) + ";";
   const auto set = [&](const char *name, const char *value) {
     batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
   };
@@ -41,22 +42,28 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   return batch;
 }
 
-std::string extent_query() {
+std::string lift_idle_limit() { return "SET LOCAL idle_in_transaction_session_timeout = 0"; }
+
+std::string export_snapshot_query() { return "SELECT pg_catalog.pg_export_snapshot()"; }
+
+std::string files_query() {
   return R"(
-WITH RECURSIVE part AS (
-    SELECT $1::pg_catalog.oid AS oid
-  UNION
-    SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) p.oid)
-SELECT coalesce(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0)::pg_catalog.int8,
-       coalesce(pg_catalog.max(pg_catalog.pg_relation_size(c.oid)), 0) OPERATOR(pg_catalog./)
-           pg_catalog.current_setting('block_size')::pg_catalog.int8,
-       coalesce(pg_catalog.bool_and(coalesce(a.amname OPERATOR(pg_catalog.=) 'heap', false)), false),
-       coalesce(pg_catalog.md5(pg_catalog.string_agg(
-           c.oid::pg_catalog.text OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||)
-           coalesce(pg_catalog.pg_relation_filenode(c.oid)::pg_catalog.text, ''), ' ' ORDER BY c.oid)), '')
-FROM part p JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.oid
+WITH RECURSIVE part (oid) AS (
+    SELECT $1::pg_catalog.oid
+    UNION
+    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
+)
+SELECT pg_catalog.pg_is_in_recovery(),
+       coalesce(a.amname OPERATOR(pg_catalog.=) 'heap', false),
+       greatest(pg_catalog.pg_relation_size(c.oid), 0) OPERATOR(pg_catalog./)
+       pg_catalog.current_setting('block_size')::pg_catalog.int8,
+       pg_catalog.pg_table_size(c.oid),
+       pg_catalog.concat(c.oid, ' ', pg_catalog.pg_relation_filenode(c.oid))
+FROM part p
+JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.oid
 LEFT JOIN pg_catalog.pg_am a ON a.oid OPERATOR(pg_catalog.=) c.relam
-WHERE c.relkind OPERATOR(pg_catalog.<>) 'p')";
+WHERE c.relkind OPERATOR(pg_catalog.<>) 'p'
+ORDER BY c.oid)";
 }
 
 std::string position_query() {

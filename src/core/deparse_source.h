@@ -17,13 +17,19 @@ std::string resolve_query();
 // Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
 // the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
 // pooler.
-// `time_limit_ms`: of one statement; 0: what the role has.
+// `time_limit_ms`: of one statement; 0: what the role has. `snapshot`: one that another connection exports,
+// instead of one of its own; or empty.
 std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
-                          std::int64_t time_limit_ms = 0);
+                          std::int64_t time_limit_ms = 0, const std::string &snapshot = {});
 
-// Of a relation ($1, its oid) with all that inherits from it: bytes, pages of its longest heap, whether all
-// rows are in heaps, and a text that changes when one of these is rewritten, comes or goes.
-std::string extent_query();
+// Exports the transaction's snapshot for other connections, which may take it over as long as the transaction
+// is open: its name. The transaction may then be idle for long: that limit is lifted.
+std::string lift_idle_limit();
+std::string export_snapshot_query();
+// The files of a table, whose oid is $1, or those of its partitions and children: a row for each with whether
+// the server is in recovery, whether the rows have places in blocks, the number of blocks, the bytes with all
+// that belongs to it, and a text that changes when it is rewritten.
+std::string files_query();
 
 // The snapshot of the transaction: its xmin with epoch, an LSN behind all that it sees, the timeline, and the
 // clock after it (UTC, with zone).

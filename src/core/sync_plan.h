@@ -28,7 +28,8 @@ struct SyncPlan {
   std::vector<std::string> key;           // target columns; empty: rows are compared as a multiset
   std::vector<std::string> key_equality;  // per key column: OPERATOR(schema.=)
   bool key_proven = false;                // the source's own primary key: unique and not null there
-  bool target_key_pending = false;        // the target is new: its primary key is built after the load
+  QualifiedName stage{"pg_temp", "tablesync_stage"};  // where rows wait to be applied
+  bool target_key_pending = false;  // the target is new: its primary key is built after the load
 
   bool keyed() const { return !key.empty(); }
   bool converts() const;       // some column must be converted after it arrived

@@ -76,15 +76,16 @@ class Reader {
 template <typename Spec, typename Visitor>
 void each_field(Spec &spec, Visitor &visit) {
   auto &[command, server, source, target, mode, primary_key, field, field_type, custom_select, custom_where,
-         custom_count, delete_missing, verify, memory_limit_mb, chunk_mode, batch_size, enable_checkpoint,
-         failed_chunks_only, max_delete_fraction, allow_empty, adopt, if_running, timeout_ms, max_retries,
-         retry_delay_ms, max_rate, source_limits, lookback, time_zone, soft_delete_column, soft_delete_action,
-         empty_string_as_null, on_schema_change, on_bad_row, chunk_by, restart, max_differences, settings] =
-      spec;
+         custom_count, delete_missing, verify, parallel_workers, memory_limit_mb, chunk_mode, batch_size,
+         enable_checkpoint, failed_chunks_only, max_delete_fraction, allow_empty, adopt, if_running,
+         timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback, time_zone,
+         soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row, chunk_by,
+         restart, max_differences, settings] = spec;
   visit(command), visit(server), visit(source), visit(target.schema), visit(target.name), visit(mode),
       visit(primary_key);
   visit(field), visit(field_type), visit(custom_select), visit(custom_where), visit(custom_count);
-  visit(delete_missing), visit(verify), visit(memory_limit_mb), visit(chunk_mode), visit(batch_size);
+  visit(delete_missing), visit(verify), visit(parallel_workers), visit(memory_limit_mb), visit(chunk_mode),
+      visit(batch_size);
   visit(enable_checkpoint), visit(failed_chunks_only), visit(chunk_by), visit(restart),
       visit(max_delete_fraction);
   visit(allow_empty), visit(adopt), visit(if_running), visit(timeout_ms), visit(max_retries),

@@ -39,6 +39,7 @@ struct SyncSpec {
   std::string custom_count;
   bool delete_missing = true;
   VerifyMode verify = VerifyMode::count;
+  int parallel_workers = 1;  // that read the source
   int memory_limit_mb = 64;
   ChunkMode chunk_mode = ChunkMode::by_size;
   std::int64_t batch_size = 0;  // rows of the first chunk; 0: the default

@@ -126,7 +126,8 @@ std::string shorten_own_statements(const std::string &context) {
     while (statement && end != std::string::npos && context[end - 1] != '"')
       end = context.find('\n', end + 1);
     const std::string entry = context.substr(at, end == std::string::npos ? end : end - at);
-    const bool ours = statement && entry.find("pg_temp.tablesync_") != std::string::npos;
+    const bool ours = statement && (entry.find("pg_temp.tablesync_") != std::string::npos ||
+                                    entry.find(".\"tablesync_hidden_") != std::string::npos);
     if (!shortened.empty()) shortened += '\n';
     shortened +=
         ours && entry.size() > begin.size() + kept ? entry.substr(0, begin.size() + kept) + " ...\"" : entry;

@@ -74,10 +74,10 @@ void Source::find(const std::string &sql_name) {
                 "\"" + display_name(name_) + "\" on the source is not a table or view");
 }
 
-const Table &Source::open() {
+const Table &Source::open(const std::string &snapshot) {
   const int version = connection_.server_version();
   connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
-                      begin_reading(name_, kind_[0], version, time_limit_ms_));
+                      begin_reading(name_, kind_[0], version, time_limit_ms_, snapshot));
   // From here on all is read in one snapshot, and the table cannot change its shape.
   read_position();
   const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 9);
@@ -101,15 +101,32 @@ void Source::read_position() {
   clock_ = text_of(rows[0][3]);
 }
 
-Extent Source::extent() {
-  const Rows rows = ask(extent_query(), {table_.oid}, 4);
-  if (rows.size() != 1)
-    throw Error(sqlstate::protocol_violation, "the source did not tell how large the table is");
-  const auto number = [&](size_t n) { return std::strtoll(text_of(rows[0][n]).c_str(), nullptr, 10); };
-  // Before version 14 a range of pages is found by reading them all.
+std::string Source::export_snapshot() {
+  connection_.execute(lift_idle_limit());
+  const Rows rows = ask(export_snapshot_query(), {}, 1);
+  if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not export its snapshot");
+  return text_of(rows[0][0]);
+}
+
+std::int64_t Source::Files::longest() const {
+  return blocks.empty() ? 0 : *std::max_element(blocks.begin(), blocks.end());
+}
+
+Source::Files Source::files() {
+  // Before version 14 a range of blocks is found by reading them all.
   constexpr int first_with_ranges = 140000;
-  return {number(0), number(1), connection_.server_version() >= first_with_ranges && bool_of(rows[0][2]),
-          text_of(rows[0][3])};
+  const Rows rows = ask(files_query(), {table_.oid}, 5);
+  const auto number = [](const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); };
+  Files files;
+  files.in_blocks = !rows.empty() && connection_.server_version() >= first_with_ranges;
+  for (const Row &row : rows) {
+    files.in_recovery = bool_of(row[0]);
+    files.in_blocks = files.in_blocks && bool_of(row[1]);
+    files.blocks.push_back(number(row[2]));
+    files.bytes += number(row[3]);
+    files.identity += text_of(row[4]) + ";";
+  }
+  return files;
 }
 
 Feed Source::feed() {

@@ -18,14 +18,6 @@ struct Feed {
   std::string mode, field, value;  // of the sync that fills it, and how far that is proven
 };
 
-// How large the table is, with all its partitions and children.
-struct Extent {
-  std::int64_t bytes = 0;
-  std::int64_t pages = 0;  // of the longest heap in it
-  bool readable_by_ctid = false;
-  std::string files;  // changes when a heap in it is rewritten, or another comes or goes
-};
-
 class Source {
  public:
   // Connects. `host` must outlive this.
@@ -36,7 +28,20 @@ class Source {
   void find(const std::string &sql_name);
   // Opens the reading transaction, locks the table against DDL and describes it. A transaction that is open
   // is ended first.
-  const Table &open();
+  // `snapshot`: see begin_reading().
+  const Table &open(const std::string &snapshot = {});
+  // Exports the transaction's snapshot: its name. It serves as long as this transaction is open.
+  std::string export_snapshot();
+  // The files that hold the table's rows: its own, or those of its partitions and children.
+  struct Files {
+    bool in_recovery = false;          // the server is
+    bool in_blocks = false;            // ranges of blocks can be read without reading the rest
+    std::vector<std::int64_t> blocks;  // of each
+    std::int64_t bytes = 0;            // of all, with what belongs to them
+    std::string identity;              // changes when one is rewritten, comes or goes
+    std::int64_t longest() const;      // blocks of the longest one
+  };
+  Files files();
   // From here on the statements run with the table's schema and the role's own search_path, for SQL that the
   // user gave.
   void use_path_of_role();
@@ -48,8 +53,6 @@ class Source {
   const SnapshotPosition &position() const { return position_; }
   // The source's clock after its snapshot was taken: as Horizon::instant.
   const std::string &clock() const { return clock_; }
-  // How large the table is, and whether ranges of its pages can be read without reading the rest.
-  Extent extent();
   // How long one statement of the reading transaction may take from the next open() on; 0: as long as it
   // takes.
   void set_time_limit(std::int64_t ms) { time_limit_ms_ = ms; }

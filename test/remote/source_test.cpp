@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <memory>
 
 #include "core/deparse_source.h"
 #include "core/quote.h"
@@ -257,6 +259,55 @@ TEST_F(LiveSource, DescribesATable) {
   EXPECT_EQ(table.primary_key()->columns, (std::vector<std::string>{"id"}));
   EXPECT_EQ(table.keys[1].columns, (std::vector<std::string>{"name", "amount"}));
   EXPECT_EQ(table.keys[1].equality, (std::vector<std::string>(2, "OPERATOR(\"pg_catalog\".=)")));
+}
+
+TEST_F(LiveSource, SharesItsSnapshot) {
+  run("CREATE TABLE shared (a int); INSERT INTO shared VALUES (1)");
+  const auto source = [&] {
+    auto opened = std::make_unique<Source>(host_, settings());
+    opened->find(schema_ + ".shared");
+    return opened;
+  };
+  const auto first = source(), second = source(), third = source();
+  first->open();
+  const std::string snapshot = first->export_snapshot();
+  run("INSERT INTO shared VALUES (2)");
+  second->open(snapshot);
+  third->open();
+  const auto count = [&](Source &of) {
+    return text_of(
+        of.connection().query("SELECT count(*) FROM " + quote_qualified(of.table().name)).at(0).at(0));
+  };
+  EXPECT_EQ(count(*second), "1");
+  EXPECT_EQ(second->position().xmin, first->position().xmin);
+  EXPECT_EQ(count(*third), "2");
+  first->close();
+  second->close();
+  EXPECT_EQ(error_of([&] { second->open(snapshot); }).sqlstate.substr(0, 2), "22")
+      << "it went with its transaction";
+}
+
+TEST_F(LiveSource, KnowsTheFilesOfATable) {
+  run(R"(
+    CREATE TABLE p (a int) PARTITION BY RANGE (a);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (1000);
+    CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (1000) TO (2000) PARTITION BY LIST (a);
+    CREATE TABLE p3 PARTITION OF p2 DEFAULT;
+    INSERT INTO p SELECT generate_series(0, 999))");
+  const auto files = [&](const std::string &table) {
+    Source source(host_, settings());
+    source.find(schema_ + "." + table);
+    source.open();
+    return source.files();
+  };
+  Source::Files found = files("p");
+  std::sort(found.blocks.begin(), found.blocks.end());
+  EXPECT_EQ(found.blocks.size(), 2U);
+  EXPECT_EQ(found.blocks[0], 0);
+  EXPECT_GT(found.blocks[1], 0);
+  EXPECT_TRUE(found.in_blocks);
+  EXPECT_FALSE(found.in_recovery);
+  EXPECT_EQ(files("p3").blocks, std::vector<std::int64_t>{0});
 }
 
 TEST_F(LiveSource, SignsATypeByWhatItIsMadeOf) {

@@ -46,6 +46,10 @@ is($pair->sql(q(SELECT ok, server_kind FROM test_connection('src'))), 't|primary
 
 catch_up();
 is(counts_of(sync_standby('items', 'raw.items')), '20000 0 0 0', 'the first load from a standby');
+my $said = $pair->try(sync_standby('items', 'raw.by_two', 'parallel_workers => 2'));
+is($said->{sqlstate}, '', '... by two workers, in one snapshot of the standby');
+unlike($said->{text}, qr/one worker/, '... who are two');
+$pair->assert_identical('items', 'raw.by_two');
 is(counts_of(sync_standby('few', 'raw.few')), '10 0 0 0', '... of a small table');
 is(counts_of(sync_standby('seen', 'raw.seen')), '20000 0 0 0', '... from a view there');
 $pair->source_sql(q(

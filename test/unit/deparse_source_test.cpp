@@ -34,6 +34,12 @@ TEST(BeginReading, TakesTheLockBehindTheSettingsAndBeforeAnyQuery) {
   EXPECT_EQ(batch.find("SELECT"), std::string::npos) << "the snapshot would be older than the lock";
 }
 
+TEST(BeginReading, TakesOverASnapshotBeforeAllElse) {
+  EXPECT_TRUE(begin_reading({"public", "t"}, 'r', 150000, "00'03-1")
+                  .starts_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "
+                               "'00''03-1'; SET LOCAL "));
+}
+
 TEST(BeginReading, PinsWhatTheTextOfAValueDependsOn) {
   const std::string batch = begin_reading({"public", "t"}, 'r', 150000);
   for (const char *setting : {"search_path = pg_catalog, pg_temp", "datestyle = ISO",
@@ -248,6 +254,8 @@ std::vector<std::string> all_statements() {
   std::vector<std::string> statements = {resolve_query(),
                                          begin_reading(source.name, 'r', 150000),
                                          position_query(),
+                                         export_snapshot_query(),
+                                         files_query(),
                                          may_read_history_query(),
                                          history_exists_query(),
                                          history_query(),

@@ -54,7 +54,7 @@ std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
     for (const std::string &statement :
          {delete_missing(target_name, plan, KeysOf::stage), delete_missing(target_name, plan, KeysOf::keys),
           find_absent_keys(target_name, plan), delete_marked(target_name, plan, marked()),
-          unstage_marked(marked()), merge(target_name, plan), update_changed(target_name, plan),
+          unstage_marked(plan, marked()), merge(target_name, plan), update_changed(target_name, plan),
           delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan),
           find_blocking_row(target_name, plan, unique_key({hostile, "id"}))})
       statements.push_back(statement);
@@ -181,6 +181,34 @@ TEST(CreateStage, HasTheTargetsTypesAndGoesWithTheTransaction) {
       R"(CREATE TEMPORARY TABLE "tablesync_stage" ("id" int8 COLLATE "x", "v" regclass COLLATE "y") ON COMMIT DROP)");
 }
 
+TEST(CreateSharedStage, IsSeenByOtherSessions) {
+  EXPECT_EQ(create_shared_stage({"raw", "h"}, converting_simple_plan()),
+            R"(CREATE UNLOGGED TABLE "raw"."h" ("id" int8 COLLATE "x", "v" regclass COLLATE "y") )"
+            "WITH (autovacuum_enabled = off)");
+}
+
+TEST(Stage, CanBeAnotherTable) {
+  SyncPlan plan = keyed_plan();
+  plan.stage = {"raw", hostile};
+  const std::string stage = quote_qualified(plan.stage) + " AS s";
+  for (const std::string &statement :
+       {merge(target_name, plan), delete_missing(target_name, plan, KeysOf::stage),
+        insert_absent(target_name, plan), update_changed(target_name, plan),
+        delete_changed(target_name, plan), find_bad_key(plan), find_absent_keys(target_name, plan),
+        delete_marked(target_name, plan, marked()), unstage_marked(plan, marked()),
+        find_blocking_row(target_name, plan, unique_key({hostile, "id"})),
+        create_difference(target_name, plan), insert_shortfall(target_name, plan)}) {
+    EXPECT_EQ(statement.find("tablesync_stage"), std::string::npos) << statement;
+    EXPECT_NE(statement.find(quote_qualified(plan.stage)), std::string::npos) << statement;
+  }
+  EXPECT_NE(merge(target_name, plan).find("USING " + stage), std::string::npos);
+}
+
+TEST(RenameAndDrop, NameTheTableAlone) {
+  EXPECT_EQ(rename_table({"raw", "a"}, "b"), R"(ALTER TABLE "raw"."a" RENAME TO "b")");
+  EXPECT_EQ(drop_table({"raw", "a"}), R"(DROP TABLE "raw"."a")");
+}
+
 TEST(CreateReceived, HasTheTypesThatArrive) {
   EXPECT_EQ(
       create_received(converting_simple_plan()),
@@ -255,7 +283,7 @@ TEST(DeleteMarked, DeletesByKeyWhatTheStageMarks) {
   EXPECT_EQ(delete_marked({"raw", "t"}, simple_plan(), "s.a OR s.b"),
             std::string(R"(DELETE FROM "raw"."t" AS t USING pg_temp.tablesync_stage AS s WHERE )") +
                 id_matches + " AND (s.a OR s.b)");
-  EXPECT_EQ(unstage_marked("s.a"), "DELETE FROM pg_temp.tablesync_stage AS s WHERE s.a");
+  EXPECT_EQ(unstage_marked(keyed_plan(), "s.a"), "DELETE FROM pg_temp.tablesync_stage AS s WHERE s.a");
 }
 
 TEST(FindBlockingRow, FindsARowOfAnotherKeyWithTheValuesOfTheIndex) {

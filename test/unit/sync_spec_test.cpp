@@ -12,11 +12,11 @@ namespace {
 SyncSpec unusual_spec() {
   SyncSpec spec;
   auto &[command, server, source, target, mode, primary_key, incremental_field, incremental_field_type,
-         custom_select, custom_where, custom_count, delete_missing, verify, memory_limit_mb, chunk_mode,
-         batch_size, enable_checkpoint, failed_chunks_only, max_delete_fraction, allow_empty, adopt,
-         if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback, time_zone,
-         soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change, on_bad_row, chunk_by,
-         restart, max_differences, settings] = spec;
+         custom_select, custom_where, custom_count, delete_missing, verify, parallel_workers, memory_limit_mb,
+         chunk_mode, batch_size, enable_checkpoint, failed_chunks_only, max_delete_fraction, allow_empty,
+         adopt, if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback,
+         time_zone, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
+         on_bad_row, chunk_by, restart, max_differences, settings] = spec;
   command = Command::repair;
   server = "Shop";
   source = "public.\"Users\"";
@@ -30,6 +30,7 @@ SyncSpec unusual_spec() {
   custom_count = "SELECT count(*) FROM users";
   delete_missing = false;
   verify = VerifyMode::none;
+  parallel_workers = 64;
   memory_limit_mb = 2147483647;
   max_delete_fraction = 0.1;
   allow_empty = true;

@@ -16,11 +16,12 @@ struct SharedRun;
 // ---- in the caller -------------------------------------------------------------------------------------
 
 struct WorkerTask {
-  const char *entry;      // the exported function that the process starts in
-  std::string title;      // in pg_stat_activity and the server log; no secrets
-  std::string subject;    // what progress notices begin with
-  std::string request;    // bytes for the worker
-  unsigned int role = 0;  // whom it works as; 0: the current user
+  const char *entry;                  // the exported function that the process starts in
+  std::string title;                  // in pg_stat_activity and the server log; no secrets
+  std::string subject;                // what progress notices begin with
+  std::string request;                // bytes for the worker
+  const char *type = "pg_tablesync";  // in pg_stat_activity
+  unsigned int role = 0;              // whom it works as; 0: the current user
 };
 
 // Throws where no worker may be started from here: 25006 in recovery, 25000 in a parallel worker, 42501 in a

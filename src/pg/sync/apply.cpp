@@ -41,11 +41,13 @@ std::int64_t modify(const ApplyJob &job, const std::string &statement, const cha
   return done;
 }
 
-void check_keys(const ApplyJob &job) {
-  if (job.plan.key_proven) return;
-  const Rows bad = query(find_bad_key(job.plan));
+}  // namespace
+
+void check_keys(const SyncPlan &plan) {
+  if (plan.key_proven || !plan.keyed()) return;
+  const Rows bad = query(find_bad_key(plan));
   if (bad.empty()) return;
-  const std::string key = join(job.plan.key, ", ");
+  const std::string key = join(plan.key, ", ");
   if (bool_of(bad[0][1])) {
     throw Error(sqlstate::not_null_violation,
                 "source returned a null in key (" + key + "): " + text_of(bad[0][0]),
@@ -56,6 +58,8 @@ void check_keys(const ApplyJob &job) {
               "The key is (" + key + ").",
               "Choose columns that are unique on the source: primary_key => ARRAY[...].");
 }
+
+namespace {
 
 // How many rows the target had. Where the stage is not everything it would take a scan to know: only asked
 // for where the estimate does not settle the question.
@@ -101,7 +105,7 @@ std::int64_t delete_rows(const ApplyJob &job) {
                                      job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage),
                       "deleted");
   // They are done with; unless this is undone.
-  if (!job.marked.empty()) execute(unstage_marked(job.marked));
+  if (!job.marked.empty()) execute(unstage_marked(job.plan, job.marked));
   fault_point(FaultPoint::deletes_done);
   return deleted;
 }
@@ -171,7 +175,7 @@ bool in_key_index(const ApplyJob &job, const Error &error) {
 // A 23505 of the key itself comes from another writer's row, and only while the target is not locked: try
 // again. Of another unique index, it comes from the order of updates: replace.
 void apply_by_key(const ApplyJob &job, RunCounts &counts) {
-  check_keys(job);
+  check_keys(job.plan);
   bool must_replace = job.plan.updates_need_replace();
   for (int attempt = 1; !must_replace; ++attempt) {
     bool collided_in_key = false;
@@ -226,7 +230,7 @@ void apply(const ApplyJob &job, RunCounts &counts) {
   else
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
-  const std::int64_t live = job.marked.empty() ? job.staged : number(query(count_rows(stage_name)));
+  const std::int64_t live = job.marked.empty() ? job.staged : number(query(count_rows(job.plan.stage)));
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
   check_deletes(job, counts);

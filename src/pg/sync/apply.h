@@ -24,6 +24,9 @@ struct ApplyJob {
   std::string marked;        // rows of the stage, as s, for which this holds are to be deleted; or empty
 };
 
+// Throws 21000 or 23502 where the stage has a key twice, or a null in one.
+void check_keys(const SyncPlan &plan);
+
 // Deletes what the source lacks (where the job says so), then updates and inserts; by key, or as multisets
 // of rows where there is none. Fills the counts. Throws
 //   21000, 23502  the source has a key twice, or a null in it

@@ -111,8 +111,6 @@ void check_sizes(FunctionCallInfo fcinfo) {
   check_range("parallel_workers", int_argument(fcinfo, arg_parallel_workers), 1, 64);
   check_range("memory_limit_mb", int_argument(fcinfo, arg_memory_limit_mb), 16, 65536);
   check_range("max_retries", int_argument(fcinfo, arg_max_retries), 0, 100);
-  refuse_later_feature(int_argument(fcinfo, arg_parallel_workers).value_or(1) > 1,
-                       "parallel_workers above 1");
   refuse_later_feature(!PG_ARGISNULL(arg_target_server), "target_server");
 }
 
@@ -135,6 +133,7 @@ SyncSpec sync_spec_from(FunctionCallInfo fcinfo) {
   spec.custom_count = sql_text(text_argument(fcinfo, arg_custom_count), "custom_count");
   spec.delete_missing = bool_argument(fcinfo, arg_delete_missing).value_or(spec.mode == SyncMode::full);
   spec.verify = parse_verify(required(text_argument(fcinfo, arg_verify), "verify"));
+  spec.parallel_workers = int_argument(fcinfo, arg_parallel_workers).value_or(1);
   spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
   spec.max_retries = int_argument(fcinfo, arg_max_retries).value_or(spec.max_retries);
   spec.batch_size = int_argument(fcinfo, arg_batch_size).value_or(0);

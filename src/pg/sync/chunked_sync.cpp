@@ -45,9 +45,11 @@ ChunkedSync::ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &st
 
 bool ChunkedSync::step() {
   counts_ = {};
+  if (at_once_) return step_at_once();
   if (!begun_) {
     sync_.prepare();
-    if (sync_at_once()) return true;
+    at_once_ = !wants_chunks();
+    if (at_once_) return step_at_once();
     begin();
     begun_ = true;
     // The target is there from here on, whatever becomes of the first chunk.
@@ -59,7 +61,7 @@ bool ChunkedSync::step() {
   // The keys of all rows, and what was written meanwhile, must be of one snapshot, however long that takes.
   pair_.time_limit_ms = concludes ? 0 : max_source_transaction_ms;
   sync_.open();
-  extent_ = pair_.source->extent();
+  files_ = pair_.source->files();
   if (const std::string why = outdated(); !why.empty()) {
     pg::tell(spec_, "starts again from the first chunk, since " + why);
     start();
@@ -82,13 +84,10 @@ bool ChunkedSync::step() {
 // ---- whether in chunks, and from where
 // -----------------------------------------------------------------------
 
-bool ChunkedSync::sync_at_once() {
-  if (wants_chunks()) return false;
-  if (pair_.checkpoint && spec_.chunk_mode != ChunkMode::never && !spec_.restart)
-    begin();  // refuses another definition
-  sync_.finish();
+bool ChunkedSync::step_at_once() {
+  const bool last = sync_.begins_anew() ? sync_.step() : sync_.finish();
   counts_ = pair_.counts;
-  return true;
+  return last;
 }
 
 ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync) {
@@ -106,22 +105,22 @@ ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync) {
                 "Give the source a primary key, or pass primary_key => ARRAY[...].");
   if (!asked && sync.window().kind != ReadWindow::Kind::everything)
     return {false, "only a part of the table is read", {}};
-  const remote::Extent extent = pair.source->extent();
-  if (asked) return {true, "chunk_mode is true", extent};
-  if (pair.checkpoint && !spec.restart) return {true, "that is how it was begun", extent};
+  const remote::Source::Files files = pair.source->files();
+  if (asked) return {true, "chunk_mode is true", files};
+  if (pair.checkpoint && !spec.restart) return {true, "that is how it was begun", files};
   const std::int64_t threshold = static_cast<std::int64_t>(chunk_threshold_mb) << 20;
-  const std::string size = "it has " + human_bytes(extent.bytes);
+  const std::string size = "it has " + human_bytes(files.bytes);
   const std::string limit = "tablesync.chunk_threshold is " + human_bytes(threshold);
-  if (extent.bytes < threshold) return {false, size + ", and " + limit, extent};
-  if (!pair.plan.keyed()) return {false, "it has no key, though " + size, extent, true};
+  if (files.bytes < threshold) return {false, size + ", and " + limit, files};
+  if (!pair.plan.keyed()) return {false, "it has no key, though " + size, files, true};
   if (!spec.custom_count.empty())
-    return {false, "custom_count counts the rows of one moment, though " + size, extent, true};
-  return {true, size + ", and " + limit, extent, true};
+    return {false, "custom_count counts the rows of one moment, though " + size, files, true};
+  return {true, size + ", and " + limit, files, true};
 }
 
 bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
-  extent_ = choice.extent;
+  files_ = choice.files;
   if (choice.surprising)
     pg::tell(
         spec_,
@@ -164,9 +163,9 @@ void ChunkedSync::resume() {
 
 std::string ChunkedSync::tell_done() const {
   if (checkpoint_.complete) return "; all were read";
-  if (checkpoint_.by != ChunkBy::ctid || extent_.pages == 0 || checkpoint_.lower.empty()) return "";
+  if (checkpoint_.by != ChunkBy::ctid || files_.longest() == 0 || checkpoint_.lower.empty()) return "";
   const std::int64_t done = std::strtoll(checkpoint_.lower[0].c_str(), nullptr, 10);
-  return " (" + std::to_string(100 * done / extent_.pages) + " % of the table)";
+  return " (" + std::to_string(100 * done / files_.longest()) + " % of the table)";
 }
 
 // Whether its rows tell which transaction wrote them.
@@ -182,7 +181,7 @@ std::string ChunkedSync::outdated() const {
   if (since.system_identifier != source.system_identifier || since.database_oid != source.database_oid)
     return "the source is another cluster or database";
   if (since.relation_oid != source.oid) return "the source is another table of that name";
-  if (checkpoint_.by == ChunkBy::ctid && checkpoint_.files != extent_.files)
+  if (checkpoint_.by == ChunkBy::ctid && checkpoint_.files != files_.identity)
     return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
   const bool has_history = (source.kind == 'r' || source.kind == 'p') && spec_.custom_select.empty();
   if (has_history && !proves_position(since, source, pair_.source->position(),
@@ -208,7 +207,7 @@ void ChunkedSync::start() {
   if (pair_.plan.target_key_pending && !checkpoint_.key_pending)
     pair_.build_key(add_primary_key(spec_.target, pair_.plan.key));
   checkpoint_.by = choose_by();
-  checkpoint_.files = extent_.files;
+  checkpoint_.files = files_.identity;
   Watermark &since = checkpoint_.since;
   since.server = spec_.server;
   since.source = display_name(source.name);
@@ -224,8 +223,8 @@ void ChunkedSync::start() {
   if (checkpoint_.by == ChunkBy::ctid) {
     constexpr double usual_rows_per_page = 50;
     const double per_page =
-        source.row_estimate > 0 && extent_.pages > 0
-            ? static_cast<double>(source.row_estimate) / static_cast<double>(extent_.pages)
+        source.row_estimate > 0 && files_.longest() > 0
+            ? static_cast<double>(source.row_estimate) / static_cast<double>(files_.longest())
             : usual_rows_per_page;
     checkpoint_.size = std::max<std::int64_t>(
         1, static_cast<std::int64_t>(static_cast<double>(rows) / std::max(per_page, 1.0)));
@@ -235,7 +234,7 @@ void ChunkedSync::start() {
 }
 
 ChunkBy ChunkedSync::choose_by() const {
-  const bool by_ctid = extent_.readable_by_ctid && spec_.custom_select.empty();
+  const bool by_ctid = files_.in_blocks && spec_.custom_select.empty();
   if (spec_.chunk_by == "ctid" && !by_ctid)
     throw Error(sqlstate::not_supported,
                 "\"" + display_name(pair_.source_table.name) + "\" on the source cannot be read by ctid",
@@ -271,7 +270,7 @@ void ChunkedSync::choose_next() {
 void ChunkedSync::find_end() {
   if (checkpoint_.by == ChunkBy::ctid) {
     const std::int64_t from = chunk_.lower.empty() ? 0 : std::strtoll(chunk_.lower[0].c_str(), nullptr, 10);
-    if (from + checkpoint_.size < extent_.pages) chunk_.upper = {std::to_string(from + checkpoint_.size)};
+    if (from + checkpoint_.size < files_.longest()) chunk_.upper = {std::to_string(from + checkpoint_.size)};
     return;
   }
   SourceRows rows = sync_.rows();

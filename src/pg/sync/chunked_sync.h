@@ -20,8 +20,8 @@ namespace tablesync::pg {
 struct ChunkChoice {
   bool chunks = false;
   std::string why;
-  remote::Extent extent;    // of the source, where it was asked for
-  bool surprising = false;  // the caller did not say so, and should know
+  remote::Source::Files files;  // of the source, where it was asked for
+  bool surprising = false;      // the caller did not say so, and should know
 };
 ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync);
 
@@ -34,9 +34,11 @@ class ChunkedSync final : public Work {
   const RunCounts &counts() const override { return counts_; }
   std::string told_watermark() const override { return sync_.told_watermark(); }
   bool consistent() const override { return consistent_; }
+  bool begins_anew() const override { return at_once_ && sync_.begins_anew(); }
+  std::uint64_t first_xid() const override { return sync_.first_xid(); }
 
  private:
-  bool sync_at_once();
+  bool step_at_once();
   bool wants_chunks();
   void begin();
   void resume();
@@ -62,7 +64,8 @@ class ChunkedSync final : public Work {
   RunSteps &steps_;
   TableSync sync_;
   TablePair &pair_;
-  remote::Extent extent_;
+  remote::Source::Files files_;
+  bool at_once_ = false;  // it is not done in chunks
   bool begun_ = false;
   bool in_chunk_ = false;
   Checkpoint checkpoint_;

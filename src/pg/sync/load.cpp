@@ -32,13 +32,15 @@ struct Stream {
   Progress *progress;
   std::int64_t began_ms;
   std::int64_t next_memory_check_ms;
+  std::uint64_t rows_before, bytes_before;  // what `progress` had
 };
 Stream *stream = nullptr;
 
 // Publishes how far the stream is. The clock and the system's account of memory are dear next to a row.
 void tell_progress(bool look_at_clock) {
-  stream->progress->rows.store(static_cast<std::uint64_t>(stream->source->rows()), std::memory_order_relaxed);
-  stream->progress->bytes.store(static_cast<std::uint64_t>(stream->source->bytes()),
+  stream->progress->rows.store(stream->rows_before + static_cast<std::uint64_t>(stream->source->rows()),
+                               std::memory_order_relaxed);
+  stream->progress->bytes.store(stream->bytes_before + static_cast<std::uint64_t>(stream->source->bytes()),
                                 std::memory_order_relaxed);
   if (!look_at_clock) return;
   const std::int64_t now = steady_ms();
@@ -103,9 +105,12 @@ uint64 load_stream(const char *schema, const char *name, const char *const *colu
   Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
   // Also the stage is of this transaction, but it needs no freezing.
   const bool ours = is_new || relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP;
-  uint64 const stored = ours && stores_plain_rows(relation, column_count)
-                            ? store_rows(relation, columns, column_count, is_new, next_row)
-                            : copy_from_stream(relation, columns, column_count, is_new);
+  // COPY itself freezes only what no other session can open.
+  const bool of_this_transaction = relation->rd_createSubid != InvalidSubTransactionId;
+  uint64 const stored =
+      ours && stores_plain_rows(relation, column_count)
+          ? store_rows(relation, columns, column_count, is_new, next_row)
+          : copy_from_stream(relation, columns, column_count, is_new && of_this_transaction);
   table_close(relation, NoLock);
   CommandCounterIncrement();
   return stored;
@@ -117,7 +122,7 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
                   const Rate &rate, Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
-  Stream this_stream{&source, &rate, &progress, steady_ms(), 0};
+  Stream this_stream{&source, &rate, &progress, steady_ms(), 0, progress.rows, progress.bytes};
   stream = &this_stream;
   const auto forget = []() noexcept { stream = nullptr; };
   const uint64 stored = on_failure(
@@ -135,8 +140,8 @@ std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const Syn
   if (!source.finished() && source.read(&rest, 1, 1) != 0)
     throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");
   fault_point(FaultPoint::copy_finished);
-  progress.rows = static_cast<std::uint64_t>(source.rows());
-  progress.bytes = static_cast<std::uint64_t>(source.bytes());
+  progress.rows = this_stream.rows_before + static_cast<std::uint64_t>(source.rows());
+  progress.bytes = this_stream.bytes_before + static_cast<std::uint64_t>(source.bytes());
   progress.memory_bytes = private_memory();
   return static_cast<std::int64_t>(stored);
 }

@@ -129,11 +129,22 @@ class Planner {
     report_.tell("chunks", std::string(choice.chunks ? "yes" : "no") + ", since " + choice.why);
     const std::string statement = copy_out(sync_.rows(), pair().plan);
     report_.tell("statement on the source", statement);
+    tell_readers();
     tell_estimate();
     if (sync_.field() && spec_.custom_select.empty()) tell_field_index();
   }
 
   // The planner of the source: rows and the width of a row.
+  void tell_readers() {
+    if (spec_.parallel_workers <= 1) return;
+    const std::string why =
+        ParallelLoad::obstacle(pair(), sync_.window().kind == ReadWindow::Kind::at_or_above_value);
+    if (why.empty())
+      report_.ok("readers", std::to_string(spec_.parallel_workers) + ", each over a connection of its own");
+    else
+      report_.warn("readers", "one, since " + why, {});
+  }
+
   void tell_estimate() {
     const std::string plan =
         ask_source(pair(), "EXPLAIN (FORMAT JSON) " + select_of(sync_.rows(), pair().plan));

@@ -67,7 +67,8 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
   const RunCounts &counts = end.counts;
   // By these a row of the target is known to be of this run.
   const bool wrote = std::string_view(end.status) == "succeeded";
-  const FullTransactionId first = call([] { return GetTopFullTransactionId(); });
+  FullTransactionId first = call([] { return GetTopFullTransactionId(); });
+  if (end.first_xid != 0) first = FullTransactionIdFromU64(end.first_xid);
   const FullTransactionId next = call([] { return ReadNextFullTransactionId(); });
   const auto xid = [&](std::uint64_t id) { return wrote ? Cell(std::to_string(id)) : Cell(); };
   write_state(
@@ -110,6 +111,35 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
       "AND NOT EXISTS (SELECT FROM tablesync.chunk c WHERE c.run_id = r.run_id AND c.status = 'failed') "
       "ORDER BY r.finished_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
       {retention});
+}
+
+void record_hidden_table(std::int64_t run_id, const SyncSpec &spec, const std::string &oid,
+                         const std::string &name) {
+  write_state(
+      "INSERT INTO tablesync.hidden_table (table_oid, table_name, run_id, owner, target, made_at) VALUES "
+      "($1::oid, $2, $3::int8, $4::oid, $5, clock_timestamp())",
+      {oid, name, std::to_string(run_id), std::to_string(GetUserId()), display_name(spec.target)});
+}
+
+void forget_hidden_table(const std::string &oid) {
+  write_state("DELETE FROM tablesync.hidden_table WHERE table_oid = $1::oid", {oid});
+}
+
+Rows hidden_tables(const std::string &target) {
+  const std::string role = std::to_string(GetUserId());
+  const std::string which =
+      target.empty()
+          ? "$1::text IS NULL AND NOT EXISTS (SELECT FROM tablesync.run r, "
+            "pg_stat_get_activity(r.worker_pid) a WHERE r.run_id = h.run_id AND r.status = 'running' "
+            "AND a.backend_start = r.worker_start)"
+          : "h.target = $1";
+  return write_state(
+      "SELECT h.table_oid, n.nspname, c.relname, pg_has_role($2::oid, c.relowner, 'USAGE') FROM "
+      "tablesync.hidden_table h LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON "
+      "c.oid = "
+      "h.table_oid AND c.relname = h.table_name WHERE " +
+          which + " ORDER BY h.table_oid",
+      {optional_text(target), role});
 }
 
 std::optional<Watermark> read_watermark(const std::string &target_oid) {

@@ -32,7 +32,8 @@ struct RunEnd {
   RunCounts counts;
   std::string watermark;
   const Diagnostics *error = nullptr;
-  bool consistent = true;  // where it succeeded
+  bool consistent = true;       // where it succeeded
+  std::uint64_t first_xid = 0;  // see Work
 };
 void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
 // Keeps why an attempt failed that is not the last one.
@@ -40,6 +41,15 @@ void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, cons
 // Adds the step that only exists once the run has committed, and purges what is older than
 // tablesync.history_retention.
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
+
+// Tables that a run makes for its loaders, and that nobody else is to know: see hidden_table.h.
+void record_hidden_table(std::int64_t run_id, const SyncSpec &spec, const std::string &oid,
+                         const std::string &name);
+void forget_hidden_table(const std::string &oid);
+// Those that are on record: oid, schema and name (null where it is gone, or is another table now), whether
+// the current user may drop it. Of one target (as display_name() writes it), or, where none is given, of all
+// runs that are not going on.
+Rows hidden_tables(const std::string &target);
 
 // What the target with this oid was last filled from and how far, or nothing.
 std::optional<Watermark> read_watermark(const std::string &target_oid);

@@ -27,7 +27,9 @@ extern "C" {
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
 #include "pg/sync/chunked_sync.h"
+#include "pg/sync/hidden_table.h"
 #include "pg/sync/run_record.h"
+#include "pg/sync/run_settings.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
 #include "pg/sync/upkeep_record.h"
@@ -61,11 +63,13 @@ class SyncRun {
   bool lock();
   Diagnostics explain(Diagnostics said) const;
   void fail(const Diagnostics &said);
+  void drop_remains();
   Row reply(const char *status) const;
 
   SharedRun &shared_;
   SyncSpec spec_;
   std::int64_t run_id_ = 0;
+  bool locked_ = false;  // the target
   std::int64_t started_ms_ = steady_ms();
   RunSteps steps_{shared_.progress};
   // Gone where a part failed, and the connection to the source with it.
@@ -73,33 +77,6 @@ class SyncRun {
   RunCounts done_;    // by the parts that are committed
   int failures_ = 0;  // of parts that were tried again
 };
-
-// The caller's settings that its triggers and types may depend on, then ours.
-void apply_settings(const SyncSpec &spec) {
-  set_session_option("lock_timeout", "60s");  // unless the caller has set one
-  for (const auto &[name, value] : spec.settings)
-    if (name != "lock_timeout" || value != "0") set_session_option(name.c_str(), value);
-  // A verification reads this side more than once, and must see one state of it.
-  set_session_option("default_transaction_isolation",
-                     spec.command == Command::sync ? "read committed" : "repeatable read");
-  // One text form for each value: rows without a key are compared as text.
-  set_session_option("datestyle", "ISO");
-  set_session_option("intervalstyle", "postgres");
-  set_session_option("extra_float_digits", "1");
-  set_session_option("bytea_output", "hex");
-  // What a role or a database may have set otherwise, and what would change values or statements.
-  set_session_option("array_nulls", "on");
-  set_session_option("standard_conforming_strings", "on");
-  set_session_option("xmloption", "content");
-  set_session_option("jit", "off");
-  // The limit covers what is in use at one time: the stage's buffers and one hash or sort of the merge, or
-  // the build of the key.
-  const int kilobytes = spec.memory_limit_mb * 1024;
-  set_session_option("temp_buffers", std::to_string(kilobytes / 4) + "kB");
-  set_session_option("work_mem", std::to_string(kilobytes / 4) + "kB");
-  set_session_option("hash_mem_multiplier", "1.5");
-  set_session_option("maintenance_work_mem", std::to_string(kilobytes * 3 / 4) + "kB");
-}
 
 Row SyncRun::run() {
   try {
@@ -166,13 +143,15 @@ Row SyncRun::work() {
   if (spec_.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(spec_.timeout_ms)); });
 
-  bool locked = false;
   in_transaction([&] {
-    locked = lock();
-    if (locked) close_interrupted(display_name(spec_.target));
+    locked_ = lock();
+    if (locked_) {
+      close_interrupted(display_name(spec_.target));
+      drop_hidden_tables_of(spec_);
+    }
     fault_point(FaultPoint::target_locked);
   });
-  if (!locked) {
+  if (!locked_) {
     in_transaction([&] { finish_run(run_id_, {"skipped", {}, {}}, steps_.done()); });
     return reply("skipped");
   }
@@ -193,7 +172,7 @@ void SyncRun::do_work() {
     try {
       in_transaction([&] { last = do_part(); });
       done_ += work_->counts();
-      attempt = 1;
+      if (!work_->begins_anew()) attempt = 1;
     } catch (const Error &error) {
       last = false;
       if (absorbed(error.diagnostics())) continue;
@@ -222,7 +201,8 @@ bool SyncRun::do_part() {
   if (last) {
     RunCounts all = done_;
     all += work_->counts();
-    finish_run(run_id_, {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent()},
+    finish_run(run_id_,
+               {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent(), work_->first_xid()},
                steps_.done());
     fault_point(FaultPoint::run_finished);
   }
@@ -239,7 +219,10 @@ void SyncRun::wait_after(int attempt, const Diagnostics &said) {
   const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });
   const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
   steps_.enter(Phase::retrying);
-  in_transaction([&] { record_attempt(run_id_, ++failures_, wait_ms, said); });
+  in_transaction([&] {
+    drop_hidden_tables_of(spec_);
+    record_attempt(run_id_, ++failures_, wait_ms, said);
+  });
   fault_point(FaultPoint::attempt_recorded);
   tell(spec_,
        "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
@@ -284,6 +267,16 @@ bool SyncRun::lock() {
       {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
 }
 
+// What loaders have filled in vain. Where it cannot be dropped now, the next run of this target does that.
+void SyncRun::drop_remains() {
+  if (!locked_) return;
+  try {
+    in_transaction([&] { drop_hidden_tables_of(spec_); });
+  } catch (const Error &) {
+    detail::abort_transaction();
+  }
+}
+
 // Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
 // target closes the record.
 void SyncRun::fail(const Diagnostics &said) {
@@ -294,6 +287,7 @@ void SyncRun::fail(const Diagnostics &said) {
   const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
   steps_.leave();
+  drop_remains();
   // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
   // recorded.
   for (int attempt = 1; attempt <= 2; ++attempt) {

@@ -39,6 +39,13 @@ void TablePair::open(bool may_create) {
   // Before the source's transaction begins: that need not wait for those who hold a lock here.
   const unsigned int oid = find_target(spec.target, true);
   open_source();
+  match_target(oid, may_create);
+  choose_all_rows();
+}
+
+void TablePair::open_target_again() { match_target(find_target(spec.target, true), false); }
+
+void TablePair::match_target(unsigned int oid, bool may_create) {
   open_target(oid, may_create);
   adapt_target();
   // What only compares needs no index on the key.
@@ -46,7 +53,6 @@ void TablePair::open(bool may_create) {
                    target_is_new || !spec.writes() || (checkpoint && checkpoint->key_pending),
                    spec.empty_string_as_null);
   refuse_unknown_content();
-  choose_all_rows();
 }
 
 // Of what each opening finds anew.
@@ -196,7 +202,9 @@ void TablePair::build_key(const std::string &statement) {
   execute(statement);
   fault_point(FaultPoint::key_built);
   target = describe_target(spec.target);
+  const QualifiedName stage = plan.stage;
   plan = plan_sync(source_table, target, plan.key, false, spec.empty_string_as_null);
+  plan.stage = stage;
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
@@ -204,12 +212,12 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
   const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
   std::int64_t rejected = 0;
   if (stage_plan.converts()) {
-    const OnBadRow on_bad_row = name == stage_name ? spec.on_bad_row : OnBadRow::raise;
+    const OnBadRow on_bad_row = name == plan.stage ? spec.on_bad_row : OnBadRow::raise;
     rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
     query(drop_received());
     fault_point(FaultPoint::rows_converted);
   }
-  if (name == stage_name) {
+  if (name == plan.stage) {
     counts.read += received;
     counts.rejected += rejected;
   }
@@ -220,13 +228,11 @@ std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &recei
                                 const SourceRows &rows) {
   if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));
   remote::CopyOut stream(source->connection(), copy_out(rows, received_plan));
-  const std::uint64_t before = steps.progress().bytes.load();
   const std::int64_t stored = load(stream, name, received_plan, false, spec.max_rate, steps.progress());
   if (stored != stream.rows())
     throw Error(sqlstate::protocol_violation,
                 "received " + with_commas(stream.rows()) + " rows, but staged " + with_commas(stored));
   counts.bytes += stream.bytes();
-  steps.progress().bytes = before + static_cast<std::uint64_t>(stream.bytes());
   return stored;
 }
 
@@ -238,7 +244,7 @@ std::int64_t TablePair::stage_by_key(const Rows &keys) {
     const auto end = keys.begin() + static_cast<std::ptrdiff_t>(std::min(at + batch, keys.size()));
     SourceRows rows = all_rows;
     rows.conditions.push_back(key_is_one_of(source_table, plan, Rows(begin, end)));
-    staged += stage(stage_name, plan, rows);
+    staged += stage(plan.stage, plan, rows);
   }
   return staged;
 }

@@ -28,6 +28,8 @@ class TablePair {
   // makes the target where there is none (where it may) and locks it; changes its columns as on_schema_change
   // says; plans. Throws as plan_sync() does; 55000 for a target with rows of others.
   void open(bool may_create);
+  // The same for the target alone, in a later transaction: it may have been changed in between.
+  void open_target_again();
   // Builds the primary key of a target that has none yet, and plans anew.
   void build_key(const std::string &statement);
   // Reads rows of the source into a table like the stage, which exists; returns how many were stored.
@@ -60,6 +62,7 @@ class TablePair {
   void tell_once(const std::string &text);
   void connect();
   void open_source();
+  void match_target(unsigned int oid, bool may_create);
   void open_target(unsigned int oid, bool may_create);
   void adapt_target();
   void tell_dropped_columns() const;

@@ -31,20 +31,27 @@ void TableSync::prepare() {
   read_count();
 }
 
+// One step; where several read the source, two: their table must be committed before they can fill it.
 bool TableSync::step() {
-  prepare();
-  finish();
-  return true;
+  if (!parallel_) prepare();
+  return finish();
 }
 
-void TableSync::finish() {
-  copy();
+bool TableSync::finish() {
+  if (parallel_)
+    copy_in_parallel();
+  else if (begin_in_parallel())
+    return false;
+  else
+    copy();
   advance();
   fault_point(FaultPoint::watermark_computed);
   if (spec_.verify == VerifyMode::full) verify();
   write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
   // Whatever was begun in chunks: it is all there now.
   if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
+  if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
+  return true;
 }
 
 // Which rows the sync is of, and which of them this run reads.
@@ -183,13 +190,21 @@ void TableSync::check_count() const {
 
 // ---- copy ----------------------------------------------------------------------------------------------
 
-void TableSync::copy() {
+void TableSync::enter_copy() {
   steps_.enter(Phase::copy,
                window_.kind == ReadWindow::Kind::everything ? pair_.source->table().row_estimate : -1);
+}
+
+void TableSync::copy() {
+  enter_copy();
   if (may_store_directly())
     copy_into_target();
   else
     copy_into_stage();
+  finish_copy();
+}
+
+void TableSync::finish_copy() {
   for (const Column &column : pair_.target.columns)
     if (column.identity != 0 && (pair_.counts.inserted > 0 || since_))
       query(advance_identity(spec_.target, column.name));
@@ -197,6 +212,34 @@ void TableSync::copy() {
     execute(analyze(spec_.target));
     fault_point(FaultPoint::target_analyzed);
   }
+}
+
+// ---- copy by several -----------------------------------------------------------------------------------
+
+bool TableSync::begin_in_parallel() {
+  if (since_) return false;  // what chunks have left is little
+  parallel_ = ParallelLoad::prepare(pair_, rows_, window_.kind == ReadWindow::Kind::at_or_above_value);
+  return parallel_ != nullptr;
+}
+
+// The target is as nobody had left it: others may have changed it, or made one, while the loaders were at
+// work.
+void TableSync::copy_in_parallel() {
+  enter_copy();
+  parallel_->run(pair_);
+  if (parallel_->makes_target() && find_target(spec_.target, false) == 0) {
+    make_target(parallel_->hidden(), spec_);
+    pair_.plan.stage = spec_.target;
+    check_keys(pair_.plan);
+    pair_.counts.inserted = pair_.counts.read;
+    finish_first_load(pair_.counts.read);
+  } else {
+    pair_.open_target_again();
+    parallel_->check_unchanged(pair_);
+    pair_.plan.stage = parallel_->hidden().name;
+    merge_stage(pair_.counts.read);
+  }
+  finish_copy();
 }
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
@@ -213,6 +256,10 @@ void TableSync::copy_into_target() {
     pair_.counts.read = pair_.counts.inserted = stream.rows();
     pair_.counts.bytes = stream.bytes();
   }
+  finish_first_load(stored);
+}
+
+void TableSync::finish_first_load(std::int64_t stored) {
   if (spec_.verify != VerifyMode::full) pair_.source->close();
   fault_point(FaultPoint::source_done);
   check_count();
@@ -240,8 +287,12 @@ void TableSync::add_key() {
 void TableSync::copy_into_stage() {
   query(create_stage(stage_name, pair_.plan));
   fault_point(FaultPoint::stage_made);
+  merge_stage(pair_.stage(stage_name, pair_.plan, rows_));
+}
+
+void TableSync::merge_stage(std::int64_t staged) {
+  merged_ = true;
   const bool everything = window_.kind == ReadWindow::Kind::everything;
-  std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_);
   check_count();
   if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
   // Rows that came between chunks are known by their transaction, or by their key.
@@ -256,7 +307,7 @@ void TableSync::copy_into_stage() {
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
-    query(everything ? analyze(stage_name) : analyze(stage_name, pair_.plan.key));
+    query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.plan.target_key_pending) pair_.build_key(add_primary_key(spec_.target, pair_.plan.key));
   apply_stage(staged, choose_deletes(), everything);
 }
@@ -353,13 +404,13 @@ void TableSync::advance() {
     watermark_.pending.clear();
     return;
   }
-  const bool from_stage = !may_store_directly() && !since_;
   const std::vector<ColumnPlan> &columns = pair_.plan.columns;
   const bool of_other_type = std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
     return column.name == field_->name && column.converted();
   });
-  advance_watermark(watermark_, *field_, quote_qualified(from_stage ? stage_name : spec_.target),
-                    of_other_type, *pair_.horizon, pair_.source->clock(), spec_, cap_);
+  advance_watermark(watermark_, *field_,
+                    quote_qualified(merged_ && !since_ ? pair_.plan.stage : spec_.target), of_other_type,
+                    *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 
 // What the source had in the snapshot that was read, against what is here now.

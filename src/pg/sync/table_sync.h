@@ -5,6 +5,7 @@
 //   watermark
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "core/sync_spec.h"
 #include "core/watermark.h"
 #include "pg/sync/apply.h"
+#include "pg/sync/parallel_load.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/run_steps.h"
 #include "pg/sync/table_pair.h"
@@ -26,13 +28,16 @@ class TableSync final : public Work {
       : pair_(spec, run_id, steps), spec_(spec), steps_(steps) {}
 
   bool step() override;
+  bool begins_anew() const override { return parallel_ != nullptr; }
+  std::uint64_t first_xid() const override { return parallel_ ? parallel_->first_xid() : 0; }
   // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
   // target that did not exist was made.
   void prepare();
   // The same for a further transaction of the same run: nobody is told twice.
   void open();
-  // The rest of it.
-  void finish();
+  // The rest of it; or, where several are to read the source, the first of two parts: then false, and the
+  // other part is a step() in a further transaction.
+  bool finish();
   // After open(), before finish(): to read what chunks may have missed that were read since, and not the rows
   // that the mode says.
   void catch_up(const Watermark &since);
@@ -53,10 +58,16 @@ class TableSync final : public Work {
   void check_sequence();
   void read_count();
   void check_count() const;
+  bool begin_in_parallel();
+  void enter_copy();
   void copy();
+  void copy_in_parallel();
+  void finish_copy();
   bool may_store_directly() const;
   void copy_into_target();
+  void finish_first_load(std::int64_t stored);
   void copy_into_stage();
+  void merge_stage(std::int64_t staged);
   void stage_keys();
   std::int64_t fetch_absent_rows();
   void refuse_empty(std::int64_t rows) const;
@@ -75,6 +86,8 @@ class TableSync final : public Work {
   SourceRows rows_;                 // what this run reads of all rows
   std::optional<Watermark> since_;  // of catch_up()
   Watermark watermark_;
+  std::unique_ptr<ParallelLoad> parallel_;  // where several read the source: from the second step on
+  bool merged_ = false;                     // the rows came by the stage
 };
 
 }  // namespace tablesync::pg

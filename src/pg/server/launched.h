@@ -1,0 +1,63 @@
+// Launched: the caller's end of one background worker.
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "postmaster/bgworker.h"
+#include "storage/shm_mq.h"
+#include "utils/timestamp.h"
+}
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "core/error.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/worker.h"
+
+namespace tablesync::pg {
+
+class Launched {
+ public:
+  // Starts it. 53000 where there is no free slot.
+  Launched(const WorkerTask &task, bool caller_waits);
+  Launched(const Launched &) = delete;
+  Launched &operator=(const Launched &) = delete;
+
+  // Waits until `done()` or the end of the worker; throws the worker's error.
+  void wait_until(const std::function<bool()> &done);
+
+  // The parts of that, for those who wait for several.
+  // Passes on what the worker said. False once the worker has let go of the queue.
+  bool take_messages();
+  const std::optional<Diagnostics> &error() const { return error_; }
+  bool stopped() const;
+  // Tells it to end.
+  void terminate() { TerminateBackgroundWorker(handle_); }
+  // Ends it and waits for that, so that the next call finds its locks and its slot free. Bounded, since the
+  // caller has been told to stop.
+  void end() noexcept;
+
+  SharedRun &run() { return *segment_.run(); }
+  // Lets go of the segment. (Where the call fails, the end of its transaction does that.)
+  void close() { segment_.detach(); }
+
+ private:
+  void register_worker(const WorkerTask &task);
+  void wait_loop(const std::function<bool()> &done);
+  void take_message(const char *data, Size size);
+  void check_deadlock();
+  void tell_progress();
+
+  std::string subject_;
+  SharedSegment segment_;
+  shm_mq_handle *queue_ = nullptr;
+  BackgroundWorkerHandle *handle_ = nullptr;
+  std::optional<Diagnostics> error_;
+  std::int64_t next_check_ms_ = 0;
+  std::int64_t next_notice_ms_ = 0;
+};
+
+}  // namespace tablesync::pg

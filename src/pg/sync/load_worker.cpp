@@ -1,0 +1,128 @@
+// A loader: one of the processes that read the source for a run with parallel_workers.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+}
+
+#include <algorithm>
+#include <string>
+
+#include "core/error.h"
+#include "core/rate.h"
+#include "core/text.h"
+#include "pg/server/airlock.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
+#include "pg/server/worker.h"
+#include "pg/sync/load.h"
+#include "pg/sync/load_task.h"
+#include "pg/sync/run_settings.h"
+#include "pg/sync/run_steps.h"
+#include "pg/sync/target.h"
+#include "remote/copy.h"
+#include "remote/source.h"
+
+namespace tablesync::pg {
+namespace {
+
+class Loader {
+ public:
+  Loader(const LoadTask &task, SharedRun &run) : task_(task), run_(run) {}
+
+  // Reads statement after statement, as long as there are any. Returns the number of rows and of bytes.
+  Row load_all() {
+    SharedLoad &shared = *SharedLoad::attach(task_.shared);
+    remote::Source source(host_, connection_settings(task_.spec.server));
+    open(source);
+    SyncPlan plan;
+    for (const std::string &column : task_.columns) plan.columns.emplace_back().name = column;
+    std::int64_t rows = 0, bytes = 0;
+    const double began = now_seconds();
+    for (size_t n; (n = static_cast<size_t>(shared.next_statement++)) < task_.statements.size();) {
+      remote::CopyOut stream(source.connection(), task_.statements[n]);
+      const std::int64_t stored = load(stream, task_.table, plan, true, rate(shared.loaders), run_.progress);
+      if (stored != stream.rows())
+        throw Error(sqlstate::protocol_violation,
+                    "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));
+      rows += stream.rows();
+      bytes += stream.bytes();
+      // What a statement was ahead by at its end is too little to be waited for there, but adds up.
+      const auto elapsed_ms = static_cast<std::int64_t>((now_seconds() - began) * 1000);
+      wait_for_ms(ms_ahead(rate(shared.loaders), rows, bytes, elapsed_ms));
+    }
+    source.close();
+    SharedLoad::detach(task_.shared);
+    return {std::to_string(rows), std::to_string(bytes)};
+  }
+
+ private:
+  // The same name may lead to another server: then its rows would not be of one state.
+  void open(remote::Source &source) {
+    const std::string hint =
+        "The address leads to more than one server (through a load balancer, perhaps). Name one of them in "
+        "the "
+        "options of the server, or leave parallel_workers out.";
+    const std::string message =
+        "a connection to server \"" + task_.spec.server + "\" cannot join the run's snapshot";
+    source.find(sql_name(task_.spec.source));
+    try {
+      source.open(task_.snapshot);
+    } catch (const Error &error) {
+      const Diagnostics &said = error.diagnostics();
+      // An unknown snapshot, before and since PostgreSQL 17.
+      if (said.sqlstate != sqlstate::invalid_parameter && said.sqlstate != sqlstate::undefined_object) throw;
+      throw Error(sqlstate::wrong_state, message, "It says: " + said.message + ".", hint);
+    }
+    const Table &table = source.table();
+    if (table.system_identifier != task_.system_identifier || table.database_oid != task_.database_oid ||
+        table.oid != task_.relation_oid || source.position().xmin != task_.snapshot_xmin)
+      throw Error(sqlstate::wrong_state, message, "It leads to another server.", hint);
+    if (!task_.spec.custom_where.empty()) source.use_path_of_role();
+  }
+
+  // This loader's part of max_rate.
+  Rate rate(int loaders) const {
+    const auto part = [&](std::int64_t whole) {
+      return whole == 0 ? 0 : std::max<std::int64_t>(whole / loaders, 1);
+    };
+    return {part(task_.spec.max_rate.rows), part(task_.spec.max_rate.bytes)};
+  }
+
+  const LoadTask &task_;
+  SharedRun &run_;
+  LatchHost host_;
+};
+
+Row load_task(SharedRun &run, std::string_view request) {
+  const LoadTask task = deserialize_load_task(request);
+  const std::string activity = "load of " + describe_spec(task.spec);
+  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
+  Row loaded;
+  try {
+    in_transaction([&] { apply_settings(task.spec); });
+    in_transaction([&] { loaded = Loader(task, run).load_all(); });
+  } catch (const remote::ConnectError &error) {
+    run.may_pass = error.transient();
+    throw;
+  }
+  return loaded;
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+// The entry of a loader's process.
+PGDLLEXPORT void tablesync_load_worker(Datum argument);
+
+void tablesync_load_worker(Datum argument) {
+  using namespace tablesync;
+  pg::enter([=] { pg::worker_main(argument, pg::load_task); });
+}
+}

@@ -1,0 +1,54 @@
+// ParallelLoad: reads the rows of a run over several connections, in one snapshot, into a hidden table. The
+// worker of the run leads: it keeps the snapshot open, starts the loaders and waits for them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/deparse_source.h"
+#include "core/sync_plan.h"
+#include "pg/sync/hidden_table.h"
+#include "pg/sync/load_task.h"
+#include "pg/sync/table_pair.h"
+
+namespace tablesync::pg {
+
+class ParallelLoad {
+ public:
+  // What keeps the rows from being read by several; empty where nothing does. `by_field`: they are those
+  // above a watermark of incremental_field.
+  static std::string obstacle(TablePair &pair, bool by_field);
+
+  // Settles how the rows are read by several, and makes the hidden table, which is to be committed before
+  // run(). Nothing where they are to be read by one: then a NOTICE says why.
+  static std::unique_ptr<ParallelLoad> prepare(TablePair &pair, const SourceRows &rows, bool by_field);
+
+  // Reads them all: returns when each loader has committed its part. Throws the first error of a loader, when
+  // all have ended. Fills counts.read and counts.bytes.
+  void run(TablePair &pair);
+
+  // What was planned for, against what the target is now; throws 40001 where they are not the same.
+  void check_unchanged(const TablePair &pair) const;
+
+  const HiddenTable &hidden() const { return hidden_; }
+  // Whether it has all that the target is to have, which did not exist.
+  bool makes_target() const { return makes_target_; }
+  std::uint64_t first_xid() const { return first_xid_; }
+
+ private:
+  ParallelLoad() = default;
+  void read_alone(TablePair &pair);
+
+  LoadTask task_;
+  HiddenTable hidden_;
+  SourceRows rows_;
+  SyncPlan plan_;
+  bool makes_target_ = false;
+  bool target_was_empty_ = false;
+  std::string target_oid_;
+  std::uint64_t first_xid_ = 0;
+};
+
+}  // namespace tablesync::pg
