@@ -77,7 +77,7 @@ end_stop($stop);
 $proxy->none;
 cmp_ok(time - $start, '<', 10, 'a smart stop ends a run that nobody waits for');
 TablesyncTest::Fault::assert_harmless($pair, %items, name => '...', said => { sqlstate => '', message => '' }, sqlstate => '',
-	record => 'canceled');
+	record => 'interrupted');
 
 $call = start_and_hold();
 $start = time;
@@ -87,7 +87,7 @@ end_stop($stop);
 $proxy->none;
 cmp_ok(time - $start, '<', 10, 'a fast stop takes less than ten seconds');
 TablesyncTest::Fault::assert_harmless($pair, %items,
-	name => 'a fast stop', said => $said, sqlstate => '57P01', record => 'canceled');
+	name => 'a fast stop', said => $said, sqlstate => '57P01', record => 'interrupted');
 
 # ---- What it needs is dropped -------------------------------------------------------------------------------
 
