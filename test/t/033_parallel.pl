@@ -66,6 +66,34 @@ is($pair->sql(q(SELECT bytes_read > 10000000 FROM tablesync.run WHERE target = '
 like($pair->sql(q(SELECT value FROM explain_row('raw.items', '42') WHERE item = 'written by')), qr/^run 1 of sync_table/,
 	'... the rows are known to be of this run');
 
+# Somebody moves amounts from row to row without a pause: in the state of one moment they sum up to nothing, and no row
+# is there twice or missing, wherever it was moved.
+$pair->source_sql(q(
+	CREATE TABLE amounts (id int PRIMARY KEY, amount int, filler text);
+	INSERT INTO amounts SELECT g, 0, repeat('f', 400) FROM generate_series(1, 10000) g;
+	CREATE TABLE enough (stop bool);
+	CREATE PROCEDURE move() LANGUAGE plpgsql AS $$
+	DECLARE a int; b int;
+	BEGIN
+		WHILE NOT EXISTS (SELECT FROM enough) LOOP
+			a := 1 + random() * 9999; b := 1 + random() * 9999;
+			UPDATE amounts SET amount = amount + 1 WHERE id = a;
+			UPDATE amounts SET amount = amount - 1 WHERE id = b;
+			COMMIT;
+		END LOOP;
+	END $$;));
+my $mover = $pair->source->background_psql('postgres');
+$mover->query_until(qr/^begun/m, "\\echo begun\nCALL move();\n");
+$pair->wait_until($pair->source, 'SELECT EXISTS (SELECT FROM amounts WHERE amount <> 0)');
+foreach my $target (map { "raw.amounts_$_" } 1 .. 3, 1, 2)
+{
+	$pair->sync('amounts', $target, 'parallel_workers => 3');
+	is($pair->sql("SELECT count(*), count(DISTINCT id), sum(amount), count(*) FILTER (WHERE amount <> 0) > 0 FROM $target"),
+		'10000|10000|0|t', "$target has the state of one moment");
+}
+$pair->source_sql('INSERT INTO enough VALUES (true)');
+$mover->quit;
+
 # What it makes is what an ordinary first load makes.
 $pair->sync('items', 'raw.ordinary');
 my $looks = q(SELECT c.relkind, c.relpersistence, c.reloptions, pg_get_userbyid(c.relowner), obj_description(c.oid),
