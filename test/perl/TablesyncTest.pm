@@ -366,7 +366,7 @@ sub assert_clean
 	$name //= 'nothing is left behind';
 	my $record_too = $except{open_record} ? 'false' : 'true';
 	my $clean = $self->wait_until($self->target, qq(
-		SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'pg_tablesync%')
+		SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type IN ('pg_tablesync', 'pg_tablesync loader'))
 		   AND NOT EXISTS (SELECT FROM tablesync.hidden_table)
 		   AND NOT EXISTS (SELECT FROM pg_class WHERE relname LIKE 'tablesync\\_%')
 		   AND NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'userlock')

@@ -168,5 +168,17 @@ $pair->sql('DROP TABLE raw.dropped');
 $pair->wait_until($target, q(SELECT NOT EXISTS (SELECT FROM tablesync.checkpoint WHERE target = 'raw.dropped')));
 pass('... the checkpoint of a dropped target is gone');
 
+# ---- Hidden tables -------------------------------------------------------------------------------------------
+
+# What several loaders have filled when one of them was killed: its owner's worker drops it, no call is needed.
+$proxy->fault('stop', 'copy', 500_000);
+$call = $pair->start_sync('items', 'raw.by_two', 'parallel_workers => 2');
+$proxy->wait_done('stop');
+kill 'KILL', split /\n/, $pair->admin(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_tablesync loader' LIMIT 1));
+$pair->assert_failed($call->finish, 'lost|57P0[12]', undef, 'a loader is killed');
+$proxy->none;
+$pair->wait_until($target, 'SELECT true');
+ok(TablesyncTest::poll(sub { $pair->admin(q(SELECT count(*) FROM tablesync.hidden_table)) eq '0' }), '... the hidden table is dropped without a call');
+
 $pair->assert_clean;
 done_testing();

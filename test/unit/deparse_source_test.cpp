@@ -35,7 +35,7 @@ TEST(BeginReading, TakesTheLockBehindTheSettingsAndBeforeAnyQuery) {
 }
 
 TEST(BeginReading, TakesOverASnapshotBeforeAllElse) {
-  EXPECT_TRUE(begin_reading({"public", "t"}, 'r', 150000, "00'03-1")
+  EXPECT_TRUE(begin_reading({"public", "t"}, 'r', 150000, 0, "00'03-1")
                   .starts_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "
                                "'00''03-1'; SET LOCAL "));
 }
@@ -265,8 +265,7 @@ std::vector<std::string> all_statements() {
                                          select_of(all_of(source), plan),
                                          insert_selected(source.name, all_of(source), plan),
                                          key_is_one_of(source, plan, {{hostile}}),
-                                         written_since(Table{}, 1000),
-                                         extent_query()};
+                                         written_since(Table{}, 1000)};
   for (const ChunkBy by : {ChunkBy::ctid, ChunkBy::key}) {
     SyncPlan by_key = plan;
     by_key.key = {hostile};

@@ -11,12 +11,14 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <vector>
 
 #include "core/error.h"
 #include "pg/launcher/resume.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/transaction.h"
+#include "pg/server/worker.h"
 #include "pg/sync/upkeep_record.h"
 
 namespace tablesync::pg {
@@ -36,11 +38,22 @@ bool extension_exists() {
   return call([] { return OidIsValid(get_extension_oid("pg_tablesync", true)); });
 }
 
+// Tables that a run made for itself, and could not drop: event triggers are a user's code, so a worker of
+// their owner's role does it.
+void sweep_hidden_tables() {
+  std::vector<unsigned int> owners;
+  in_transaction([&] { owners = owners_of_remains(); });
+  for (const unsigned int owner : owners)
+    in_transaction([&] {
+      start_in_worker({"tablesync_sweep_worker", "pg_tablesync sweep", "sweep", "", "pg_tablesync", owner});
+    });
+}
+
 // Each in a transaction of its own; each may say when it wants to be called again.
 void do_chores(UpkeepPass &pass) {
   in_transaction([] { close_interrupted(""); });
   in_transaction([] { forget_dropped_targets(); });
-  // Tables that a run made for itself, and could not drop: here, by a worker of their owner's role.
+  sweep_hidden_tables();
   pass.again_ms = resume_interrupted();
 }
 

@@ -11,7 +11,11 @@ extern "C" {
 
 #include "core/deparse.h"
 #include "pg/server/airlock.h"
+#include "pg/server/session_option.h"
+#include "pg/server/shared_run.h"
 #include "pg/server/spi.h"
+#include "pg/server/transaction.h"
+#include "pg/server/worker.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/target.h"
 
@@ -83,11 +87,33 @@ void drop_hidden_table(const HiddenTable &hidden) {
   forget_hidden_table(hidden.oid);
 }
 
+namespace {
+
+// Of the current role, whatever the target.
+Row sweep(SharedRun &run, std::string_view) {
+  run.run_id = -1;  // nobody need wait for it
+  in_transaction([] {
+    set_session_option("lock_timeout", "5s");  // the next pass tries again
+    drop(hidden_tables(""));
+  });
+  return {};
+}
+
+}  // namespace
+
 void drop_hidden_tables_of(const SyncSpec &spec) { drop(hidden_tables(display_name(spec.target))); }
 
 }  // namespace tablesync::pg
 
 extern "C" {
+
+// The entry of a process of the owner of hidden tables that the launcher has found.
+PGDLLEXPORT void tablesync_sweep_worker(Datum argument);
+
+void tablesync_sweep_worker(Datum argument) {
+  using namespace tablesync;
+  pg::enter([=] { pg::worker_main(argument, pg::sweep); });
+}
 
 PG_FUNCTION_INFO_V1(tablesync_drop_hidden_tables);
 

@@ -21,7 +21,8 @@ void close_interrupted(const std::string &target) {
 
 void forget_dropped_targets() {
   // Of the chunks, those that nobody can do again.
-  for (const char *rows : {"checkpoint t WHERE", "watermark t WHERE", "chunk t WHERE t.status = 'failed' AND"})
+  for (const char *rows :
+       {"checkpoint t WHERE", "watermark t WHERE", "chunk t WHERE t.status = 'failed' AND"})
     write_state(std::string("DELETE FROM tablesync.") + rows +
                     " NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.target_oid)",
                 {});
@@ -54,6 +55,18 @@ std::vector<Resumable> find_resumable() {
                      text_of(row[1]), from_hex(text_of(row[2])), std::atoi(text_of(row[3]).c_str()),
                      std::atoll(text_of(row[4]).c_str())});
   return found;
+}
+
+std::vector<unsigned int> owners_of_remains() {
+  const Rows rows = write_state(
+      "SELECT DISTINCT o.oid FROM tablesync.hidden_table h JOIN pg_roles o ON o.oid = h.owner::oid WHERE "
+      "o.rolcanlogin AND NOT EXISTS (SELECT FROM tablesync.run r WHERE r.run_id = h.run_id AND r.status = "
+      "'running')",
+      {});
+  std::vector<unsigned int> owners;
+  for (const Row &row : rows)
+    owners.push_back(static_cast<unsigned int>(std::strtoul(text_of(row[0]).c_str(), nullptr, 10)));
+  return owners;
 }
 
 }  // namespace tablesync::pg

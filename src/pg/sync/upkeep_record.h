@@ -25,4 +25,7 @@ struct Resumable {
 };
 std::vector<Resumable> find_resumable();
 
+// Who has hidden tables (see hidden_table.h) of runs that are not going on, and may log in.
+std::vector<unsigned int> owners_of_remains();
+
 }  // namespace tablesync::pg
