@@ -56,10 +56,11 @@ void Loaders::start(const LoadTask &task, int wanted) {
                      display_name(task.spec.target.name), serialize(task), "pg_tablesync loader"},
           true);
   } catch (const Error &error) {
-    if (error.diagnostics().sqlstate != sqlstate::out_of_resources) {
-      end();
-      throw;
-    }
+    // No free slot. What the server itself raised has broken the transaction.
+    const bool raised_here = dynamic_cast<const ServerError *>(&error) != nullptr;
+    if (!raised_here && error.diagnostics().sqlstate == sqlstate::out_of_resources) return;
+    end();
+    throw;
   }
 }
 
