@@ -160,7 +160,8 @@ CREATE TABLE tablesync.chunk (
   rows_read pg_catalog.int8,
   rows_inserted pg_catalog.int8,
   rows_updated pg_catalog.int8,
-  xid pg_catalog.int8 NOT NULL,
+  first_xid pg_catalog.int8 NOT NULL,
+  next_xid pg_catalog.int8 NOT NULL,
   attempts pg_catalog.int4 NOT NULL,
   sqlstate pg_catalog.text,
   message pg_catalog.text,
@@ -169,7 +170,7 @@ CREATE TABLE tablesync.chunk (
 );
 COMMENT ON TABLE tablesync.chunk IS 'The chunks of each run: a range of pages (from lower, below upper) or of keys (above lower, up to upper)';
 COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Within the sync: a run that resumes another goes on counting';
-COMMENT ON COLUMN tablesync.chunk.xid IS 'The transaction that wrote its rows, with epoch';
+COMMENT ON COLUMN tablesync.chunk.first_xid IS 'As in tablesync.run';
 CREATE INDEX chunk_failed ON tablesync.chunk (target_oid, chunk_no) WHERE status OPERATOR(pg_catalog.=) 'failed';
 
 CREATE TABLE tablesync.reject (

@@ -50,6 +50,7 @@ print_first_load()  if $seconds{first};
 print_again()       if $seconds{unchanged};
 print_incremental() if $seconds{incremental};
 print_rest();
+print_sizes();
 write_json($json) if defined $json;
 
 sub median {
@@ -144,6 +145,23 @@ sub print_rest {
     printf "Most private memory of the worker: first load %.1f MB, merge of 1 %% changed %.1f MB\n",
         $fact{peak_memory_first_load_kb} / 1024, $fact{peak_memory_merge_kb} / 1024
         if $fact{peak_memory_merge_kb};
+}
+
+# Against the number of rows: what grows with it, and what must not.
+sub print_sizes {
+    my @counts = sort { $a <=> $b } map { /^sized_at_once_(\d+)$/ } keys %fact;
+    return unless @counts;
+    print "\n### Size of the table\n\n"
+        . "First load of narrow rows (bigint key, integer, 32 characters), one run each.\n\n"
+        . "| rows | at once: s | rows/s | private memory, MB | in chunks: s | rows/s | private memory, MB |\n"
+        . "|---|---|---|---|---|---|---|\n";
+    for my $count (@counts) {
+        printf "| %s | %s |\n", with_commas($count), join ' | ', map {
+            my $seconds = $fact{"sized_${_}_$count"} / 1e6;
+            (sprintf('%.2f', $seconds), with_commas($count / $seconds),
+                sprintf('%.1f', $fact{"peak_memory_sized_${_}_${count}_kb"} / 1024))
+        } qw(at_once in_chunks);
+    }
 }
 
 sub write_json {

@@ -107,6 +107,9 @@ foreach my $table (sort keys %ways)
 	$pair->assert_clean;
 }
 
+like($pair->sql(q(SELECT value FROM explain_row('raw.by_ctid', (SELECT region FROM raw.by_ctid WHERE id = 30), '30') WHERE item = 'written by')),
+	qr/^chunk \d+ of run \d+ of sync_table, which ended /, 'a row is known to be of its chunk');
+
 # Again, with nothing to be done: nothing is written.
 $pair->remember('raw.by_ctid');
 my $row = $pair->sync('by_ctid', 'raw.by_ctid', $chunked);

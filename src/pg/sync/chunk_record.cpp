@@ -139,23 +139,28 @@ void record_chunk(std::int64_t run_id, const std::string &target_oid, const Chun
   const auto said = [&](std::string Diagnostics::*field) {
     return error != nullptr ? optional_text(error->*field) : Cell();
   };
+  const TransactionRange own = current_transactions();
   write_state(
       "INSERT INTO tablesync.chunk AS c (run_id, chunk_no, target_oid, status, lower, upper, started_at, "
-      "finished_at, rows_read, rows_inserted, rows_updated, xid, attempts, sqlstate, message, detail) VALUES "
+      "finished_at, rows_read, rows_inserted, rows_updated, first_xid, next_xid, attempts, sqlstate, "
+      "message, detail) VALUES "
       "($1::int8, $2::int8, $3::oid, $4, $5::text[], $6::text[], to_timestamp($7::float8), "
       "clock_timestamp(), "
-      "$8::int8, $9::int8, $10::int8, pg_current_xact_id()::text::int8, 1, $11, $12, $13) ON CONFLICT "
+      "$8::int8, $9::int8, $10::int8, $14::int8, $15::int8, 1, $11, $12, $13) ON CONFLICT "
       "(run_id, chunk_no) DO "
-      "UPDATE SET (status, started_at, finished_at, rows_read, rows_inserted, rows_updated, xid, sqlstate, "
+      "UPDATE SET (status, started_at, finished_at, rows_read, rows_inserted, rows_updated, first_xid, "
+      "next_xid, sqlstate, "
       "message, "
       "detail, attempts) = (excluded.status, excluded.started_at, excluded.finished_at, excluded.rows_read, "
-      "excluded.rows_inserted, excluded.rows_updated, excluded.xid, excluded.sqlstate, excluded.message, "
+      "excluded.rows_inserted, excluded.rows_updated, excluded.first_xid, excluded.next_xid, "
+      "excluded.sqlstate, excluded.message, "
       "excluded.detail, "
       "c.attempts + 1)",
       {number(run_id), number(chunk.number), target_oid,
        std::string(error == nullptr ? "succeeded" : "failed"), array_of(chunk.lower), array_of(chunk.upper),
        std::to_string(started_at), number(counts.read), number(counts.inserted), number(counts.updated),
-       said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail)});
+       said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail),
+       std::to_string(own.first), std::to_string(own.next)});
 }
 
 std::optional<FailedChunk> find_failed_chunk(const std::string &target_oid, std::int64_t from) {

@@ -69,14 +69,19 @@ class Explainer {
   // The run whose transaction, or one of its subtransactions, wrote the row.
   std::string writer(const std::string &xmin) const {
     const Rows runs = query(
-        "SELECT r.run_id, r.command, r.finished_at FROM tablesync.run r WHERE r.target = $1 AND r.first_xid "
-        "IS NOT NULL "
-        "AND ($2::int8 - r.first_xid % 4294967296 + 4294967296) % 4294967296 < r.next_xid - r.first_xid "
+        "SELECT r.run_id, r.command, w.finished_at, w.chunk_no FROM tablesync.run r CROSS JOIN LATERAL "
+        "(SELECT "
+        "r.first_xid, r.next_xid, r.finished_at, NULL::int8 AS chunk_no UNION ALL SELECT c.first_xid, "
+        "c.next_xid, "
+        "c.finished_at, c.chunk_no FROM tablesync.chunk c WHERE c.run_id = r.run_id AND c.status = "
+        "'succeeded') w "
+        "WHERE r.target = $1 AND w.first_xid IS NOT NULL "
+        "AND ($2::int8 - w.first_xid % 4294967296 + 4294967296) % 4294967296 < w.next_xid - w.first_xid "
         "ORDER BY r.run_id DESC LIMIT 1",
         {display_name(target_.name), xmin});
     if (runs.empty()) return "no run that is on record (transaction " + xmin + ")";
-    return "run " + text_of(runs[0][0]) + " of " + text_of(runs[0][1]) + ", which ended " +
-           text_of(runs[0][2]);
+    return (runs[0][3] ? "chunk " + text_of(runs[0][3]) + " of " : std::string()) + "run " +
+           text_of(runs[0][0]) + " of " + text_of(runs[0][1]) + ", which ended " + text_of(runs[0][2]);
   }
 
   void look_at_records() {

@@ -36,6 +36,12 @@ Rows write_state(const std::string &sql, const Row &parameters) {
   return as_extension_owner([&] { return query(sql, parameters); });
 }
 
+TransactionRange current_transactions() {
+  const FullTransactionId first = call([] { return GetTopFullTransactionId(); });
+  const FullTransactionId next = call([] { return ReadNextFullTransactionId(); });
+  return {U64FromFullTransactionId(first), U64FromFullTransactionId(next)};
+}
+
 RunCounts &RunCounts::operator+=(const RunCounts &more) {
   read += more.read;
   inserted += more.inserted;
@@ -67,9 +73,8 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
   const RunCounts &counts = end.counts;
   // By these a row of the target is known to be of this run.
   const bool wrote = std::string_view(end.status) == "succeeded";
-  FullTransactionId first = call([] { return GetTopFullTransactionId(); });
-  if (end.first_xid != 0) first = FullTransactionIdFromU64(end.first_xid);
-  const FullTransactionId next = call([] { return ReadNextFullTransactionId(); });
+  TransactionRange own = current_transactions();
+  if (end.first_xid != 0) own.first = end.first_xid;
   const auto xid = [&](std::uint64_t id) { return wrote ? Cell(std::to_string(id)) : Cell(); };
   write_state(
       "UPDATE tablesync.run SET status = $2, finished_at = clock_timestamp(), rows_read = $3::int8, "
@@ -83,9 +88,8 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
        std::to_string(counts.inserted), std::to_string(counts.updated), std::to_string(counts.deleted),
        std::to_string(counts.unchanged), std::to_string(counts.rejected), std::to_string(counts.bytes),
        said(&Diagnostics::sqlstate), said(&Diagnostics::message), said(&Diagnostics::detail),
-       said(&Diagnostics::hint), said(&Diagnostics::context), optional_text(end.watermark),
-       xid(U64FromFullTransactionId(first)), xid(U64FromFullTransactionId(next)),
-       wrote ? Cell(end.consistent ? "t" : "f") : Cell()});
+       said(&Diagnostics::hint), said(&Diagnostics::context), optional_text(end.watermark), xid(own.first),
+       xid(own.next), wrote ? Cell(end.consistent ? "t" : "f") : Cell()});
   int step_no = 1;
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }

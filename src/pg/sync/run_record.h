@@ -23,6 +23,12 @@ struct RunCounts {
 // Runs a fixed statement on our own tables, as the extension's owner.
 Rows write_state(const std::string &sql, const Row &parameters);
 
+// The current transaction, with epoch, and the one that comes next: its subtransactions are between them.
+struct TransactionRange {
+  std::uint64_t first, next;
+};
+TransactionRange current_transactions();
+
 // Draws the run's id and writes its record: status running.
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory);
 // Writes the end of a run. `status`: succeeded, failed, canceled, interrupted or skipped; `error` where it
