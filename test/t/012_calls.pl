@@ -184,6 +184,9 @@ my $end = $call->finish;
 is($end->{sqlstate}, '', '... and it ends well') or diag($end->{text});
 like($end->{notices}[-1], qr/^a_long_name_\w*: 2,000 read, 0 inserted, 1,000 updated, 0 deleted, 1,000 unchanged in /,
 	'the last NOTICE says what was done');
+my ($seconds) = $end->{notices}[-1] =~ /unchanged in (\d+(?:\.\d+)?) s \(run/;
+ok(defined $seconds && abs($seconds - $pair->sql('SELECT extract(epoch FROM duration) FROM tablesync.run ORDER BY run_id DESC LIMIT 1')) < 2,
+	'... and how long it took') or diag($end->{text});
 is($pair->sql('SELECT count(*) FROM tablesync.progress'), '0', 'progress ends with the run');
 
 change_source();

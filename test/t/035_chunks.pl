@@ -161,6 +161,8 @@ foreach my $way (sort keys %ways)
 		'... another definition is refused');
 	like($said->{detail}, qr/^Now custom_where: 'id >= 0'; then not given\.$/, '... and told');
 
+	$pair->assert_failed($pair->try_sync($source, $target, q(sync_mode => 'xmin')), '55000', qr/different definition$/, '... or another mode');
+
 	$said = $pair->try_sync($source, $target, slow('', $options));
 	is($said->{sqlstate}, '', '... the same call resumes it') or diag($said->{text});
 	my $row = TablesyncTest::row_of($said->{out});
@@ -168,6 +170,22 @@ foreach my $way (sort keys %ways)
 	is(number("SELECT min(chunk_no) FROM tablesync.chunk WHERE run_id = $row->{run_id}"), $done + 1, '... after the last one that was done');
 	is($row->{consistent}, 't', '... it is consistent');
 	$pair->assert_identical($source, $target);
+}
+
+# What was begun in chunks can be completed at once, or given up.
+foreach my $way ('chunk_mode => false', qq($chunked, custom_where => 'id >= 0', options => '{"restart": true}'))
+{
+	my $call   = $pair->start_sync('by_key', 'raw.given_up', slow());
+	my $holder = hold($call, 'raw.given_up', 1);
+	$pair->admin('SELECT pg_terminate_backend(' . $pair->worker_pid . ')');
+	$call->finish;
+	release($holder);
+	$pair->sync('by_key', 'raw.given_up', $way);
+	is(number(q(SELECT count(*) FROM tablesync.checkpoint)), 0, "$way: what was begun is done with");
+	is(number(q(SELECT count(*) FROM pg_index WHERE indrelid = 'raw.given_up'::regclass AND indisprimary)), 1, '... the target has its key');
+	is($pair->digest_of($pair->target, 'raw.given_up'),
+		$pair->digest_of($pair->source, $way =~ /where/ ? '(SELECT * FROM by_key WHERE id >= 0)' : 'by_key'), '... and all rows');
+	$pair->admin('DROP TABLE raw.given_up');
 }
 
 # Files that were rewritten, and columns that changed, have nothing to do with what was read.

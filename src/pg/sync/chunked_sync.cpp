@@ -48,6 +48,7 @@ bool ChunkedSync::step() {
   if (at_once_) return step_at_once();
   if (!begun_) {
     sync_.prepare();
+    if (pair_.checkpoint && !spec_.restart) refuse_other_definition(*pair_.checkpoint);
     at_once_ = !wants_chunks();
     if (at_once_) return step_at_once();
     begin();
@@ -90,34 +91,6 @@ bool ChunkedSync::step_at_once() {
   return last;
 }
 
-ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync) {
-  TablePair &pair = sync.pair();
-  const bool asked = spec.chunk_mode == ChunkMode::always;
-  if (spec.chunk_mode == ChunkMode::never) return {false, "chunk_mode is false", {}};
-  if (!pair.source) {
-    if (asked) throw Error(sqlstate::not_supported, "chunk_mode needs a server");
-    return {};
-  }
-  if (asked && !pair.plan.keyed())
-    throw Error(sqlstate::invalid_key,
-                "chunk_mode needs a key, and \"" + display_name(pair.source_table.name) + "\" has none",
-                "Rows that moved between two chunks are found again by their key.",
-                "Give the source a primary key, or pass primary_key => ARRAY[...].");
-  if (!asked && sync.window().kind != ReadWindow::Kind::everything)
-    return {false, "only a part of the table is read", {}};
-  const remote::Source::Files files = pair.source->files();
-  if (asked) return {true, "chunk_mode is true", files};
-  if (pair.checkpoint && !spec.restart) return {true, "that is how it was begun", files};
-  const std::int64_t threshold = static_cast<std::int64_t>(chunk_threshold_mb) << 20;
-  const std::string size = "it has " + human_bytes(files.bytes);
-  const std::string limit = "tablesync.chunk_threshold is " + human_bytes(threshold);
-  if (files.bytes < threshold) return {false, size + ", and " + limit, files};
-  if (!pair.plan.keyed()) return {false, "it has no key, though " + size, files, true};
-  if (!spec.custom_count.empty())
-    return {false, "custom_count counts the rows of one moment, though " + size, files, true};
-  return {true, size + ", and " + limit, files, true};
-}
-
 bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
   files_ = choice.files;
@@ -129,6 +102,17 @@ bool ChunkedSync::wants_chunks() {
   return choice.chunks;
 }
 
+// What was begun is to be completed, or given up, before something else is done.
+void ChunkedSync::refuse_other_definition(const Checkpoint &begun) const {
+  const std::string definition = definition_of(spec_, pair_.source_table.name);
+  if (begun.definition == definition) return;
+  throw Error(sqlstate::wrong_state,
+              "run " + std::to_string(begun.run_id) + " of \"" + display_name(spec_.target) +
+                  "\" is not complete, and was started with a different definition",
+              first_change(begun.definition, definition),
+              "Complete it by the same call, or give it up: options => '{\"restart\": true}'.");
+}
+
 void ChunkedSync::begin() {
   if (pair_.checkpoint && !spec_.restart)
     resume();
@@ -138,13 +122,6 @@ void ChunkedSync::begin() {
 
 void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
-  const std::string definition = definition_of(spec_, pair_.source_table.name);
-  if (checkpoint_.definition != definition)
-    throw Error(sqlstate::wrong_state,
-                "run " + std::to_string(checkpoint_.run_id) + " of \"" + display_name(spec_.target) +
-                    "\" is not complete, and was started with a different definition",
-                first_change(checkpoint_.definition, definition),
-                "Complete it by the same call, or give it up: options => '{\"restart\": true}'.");
   std::string why = outdated();
   if (!spec_.enable_checkpoint) why = "enable_checkpoint is false";
   if (!why.empty()) {

@@ -9,21 +9,12 @@
 #include <string>
 
 #include "core/chunk.h"
+#include "pg/sync/chunk_choice.h"
 #include "pg/sync/chunk_record.h"
 #include "pg/sync/table_sync.h"
 #include "pg/sync/work.h"
 
 namespace tablesync::pg {
-
-// Whether a sync is done in chunks, and why, fit to follow "since". Throws 42P10 where chunks are asked for
-// and there is no key, 0A000 without a server. `sync` is prepared.
-struct ChunkChoice {
-  bool chunks = false;
-  std::string why;
-  remote::Source::Files files;  // of the source, where it was asked for
-  bool surprising = false;      // the caller did not say so, and should know
-};
-ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync);
 
 class ChunkedSync final : public Work {
  public:
@@ -40,6 +31,7 @@ class ChunkedSync final : public Work {
  private:
   bool step_at_once();
   bool wants_chunks();
+  void refuse_other_definition(const Checkpoint &begun) const;
   void begin();
   void resume();
   bool has_history(const Table &source) const;

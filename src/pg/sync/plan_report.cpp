@@ -22,7 +22,7 @@ extern "C" {
 #include "pg/server/sql_call.h"
 #include "pg/server/transaction.h"
 #include "pg/sync/call_arguments.h"
-#include "pg/sync/chunked_sync.h"
+#include "pg/sync/chunk_choice.h"
 #include "pg/sync/table_sync.h"
 #include "remote/source_load.h"
 

@@ -238,6 +238,7 @@ void SyncRun::keep_books() {
   try {
     in_transaction([&] {
       set_session_option("synchronous_commit", "off");
+      forget_dropped_targets();
       after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
     fault_point(FaultPoint::books_kept);
@@ -317,7 +318,7 @@ Row SyncRun::reply(const char *status) const {
           count(done_.unchanged),
           count(done_.rejected),
           watermark.empty() ? Cell() : Cell(watermark),
-          std::to_string(steady_ms() - started_ms_) + " milliseconds",
+          std::to_string(static_cast<double>(steady_ms() - started_ms_) / 1000) + " seconds",
           work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
   if (work_)
     for (const Cell &cell : work_->told()) row.push_back(cell);

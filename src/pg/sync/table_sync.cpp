@@ -271,7 +271,7 @@ void TableSync::finish_first_load(std::int64_t stored) {
                 "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(pair_.target), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
-  if (pair_.target_is_new) add_key();
+  add_key();
 }
 
 void TableSync::add_key() {
