@@ -75,7 +75,7 @@ foreach my $form ('first load', 'sync again')
 		$resumed++ if $said->{text} =~ /resumes run/;
 		$last = $pair->admin($done);
 	}
-	$writers->signal('INT');
+	$writers->signal('TERM');
 	$writers->finish;
 
 	my $said = $pair->try($call);

@@ -87,7 +87,7 @@ is($after->{tables}, $before->{tables}, 'no table is left');
 cmp_ok($after->{catalogs}, '<', 2 * $before->{catalogs} + 1024, 'the catalogs do not bloat');
 is($pair->admin(q(SELECT count(*) FROM pg_class WHERE relpersistence = 't')), 0, 'no temporary table holds back freezing');
 
-$writers->signal('INT');
+$writers->signal('TERM');
 $writers->finish;
 run_all();
 $pair->assert_identical('items', $_->[0]) foreach @calls;
