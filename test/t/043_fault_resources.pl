@@ -98,7 +98,7 @@ $pair->source_sql(q(CREATE TABLE big (id int PRIMARY KEY, name text); ALTER TABL
 	INSERT INTO big SELECT g, repeat('x', 12000000) FROM generate_series(1, 3) g;));
 $pair->sync('big', 'raw.big');
 $pair->source_sql(q(UPDATE big SET name = name || '.' WHERE id > 1));
-foreach my $point ('source_connected', 'stage_made', 'copy_finished')
+foreach my $point ('source_connected', 'stage_made', 'source_done')
 {
 	TablesyncTest::Fault::remember($pair, 'raw.big');
 	TablesyncTest::Fault::set($pair, "$point:1:pause");

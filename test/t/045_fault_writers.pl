@@ -104,7 +104,7 @@ foreach my $change (
 {
 	my ($statements, $sqlstate, $mend) = @$change;
 	change_source();
-	my $call = pause_at('snapshot_open');
+	my $call = pause_at('source_connected');
 	$other->query_safe($statements);
 	TablesyncTest::Fault::remember($pair, 'raw.items');
 	TablesyncTest::Fault::clear($pair);
@@ -119,7 +119,7 @@ foreach my $change (
 
 # A table of that name, which was not there.
 $pair->sql('DROP TABLE raw.items');
-my $call = pause_at('snapshot_open');
+my $call = pause_at('source_connected');
 $pair->sql(q(CREATE TABLE raw.items (id int PRIMARY KEY, name text, changed_at timestamptz); INSERT INTO raw.items VALUES (-1, 'theirs')));
 TablesyncTest::Fault::remember($pair, 'raw.items');
 TablesyncTest::Fault::clear($pair);
