@@ -1,6 +1,7 @@
 #include "core/chunk.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace tablesync {
 
@@ -13,8 +14,6 @@ namespace {
 std::string compare(const std::string &left, const char *comparison, const std::string &right) {
   return left + " OPERATOR(pg_catalog." + comparison + ") " + right;
 }
-
-std::string page(const std::string &number) { return "'(" + number + ",0)'::pg_catalog.tid"; }
 
 // The columns of a key against a bound, first column first. `comparison`: < or >. `or_equal`: the bound
 // itself too. The first column alone comes first, without OR, so that an index can be used.
@@ -39,13 +38,13 @@ std::string beyond(const Table &source, const SyncPlan &plan, const Bound &bound
 
 }  // namespace
 
+std::int64_t block_of(const Bound &bound, std::int64_t open) {
+  return bound.empty() ? open : std::strtoll(bound[0].c_str(), nullptr, 10);
+}
+
 std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &source, const SyncPlan &plan) {
+  if (by == ChunkBy::ctid) return in_blocks(block_of(chunk.lower, 0), block_of(chunk.upper, -1));
   std::vector<std::string> conditions;
-  if (by == ChunkBy::ctid) {
-    if (!chunk.lower.empty()) conditions.push_back(compare("ctid", ">=", page(chunk.lower[0])));
-    if (!chunk.upper.empty()) conditions.push_back(compare("ctid", "<", page(chunk.upper[0])));
-    return conditions;
-  }
   if (!chunk.lower.empty()) {
     std::string above = beyond(source, plan, chunk.lower, ">", false);
     // A null is beyond nothing: the last chunk has it, so that it is refused and not left out.

@@ -17,6 +17,9 @@ ChunkBy parse_chunk_by(const std::string &name);  // what name_of() gave
 // An end of a range: the texts of the key's columns, or the number of a page; empty where the range is open.
 using Bound = std::vector<std::string>;
 
+// The page that a bound by ctid names; `open` where it is open.
+std::int64_t block_of(const Bound &bound, std::int64_t open);
+
 struct Chunk {
   std::int64_t number = 0;  // within the sync, from 1
   Bound lower;              // by key: rows above it; by ctid: pages from it on

@@ -168,6 +168,17 @@ std::string select_of(const SourceRows &rows, const SyncPlan &plan) {
   return select(rows, join(reads, ", "));
 }
 
+std::vector<std::string> in_blocks(std::int64_t begin, std::int64_t end) {
+  const auto compare = [](const char *comparison, std::int64_t block) {
+    return std::string("ctid OPERATOR(pg_catalog.") + comparison + ") '(" + std::to_string(block) +
+           ",0)'::pg_catalog.tid";
+  };
+  std::vector<std::string> conditions;
+  if (begin > 0) conditions.push_back(compare(">=", begin));
+  if (end >= 0) conditions.push_back(compare("<", end));
+  return conditions;
+}
+
 std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan) {
   return "INSERT INTO " + quote_qualified(name) + " " + select_of(rows, plan);
 }

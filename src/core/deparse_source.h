@@ -60,6 +60,9 @@ std::string select(const SourceRows &rows, const std::string &expressions);
 std::string copy_out(const SourceRows &rows, const SyncPlan &plan);
 // The query in it, as text: what EXPLAIN takes.
 std::string select_of(const SourceRows &rows, const SyncPlan &plan);
+// Conditions over the rows of a table: those in its blocks from `begin` on (0: all) and before `end` (below
+// 0: to the last).
+std::vector<std::string> in_blocks(std::int64_t begin, std::int64_t end);
 // The same rows into a table, where the source is this database.
 std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan);
 // A condition over the source's rows: those whose key is one of these, each the texts of its columns.

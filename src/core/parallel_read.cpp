@@ -28,8 +28,6 @@ std::int64_t block_at(const std::vector<std::int64_t> &files, std::int64_t wante
   return low;
 }
 
-std::string place(std::int64_t block) { return "'(" + std::to_string(block) + ",0)'::pg_catalog.tid"; }
-
 }  // namespace
 
 std::vector<BlockRange> split_blocks(const std::vector<std::int64_t> &file_blocks, int readers) {
@@ -47,8 +45,7 @@ std::vector<BlockRange> split_blocks(const std::vector<std::int64_t> &file_block
 
 SourceRows rows_in(const SourceRows &rows, const BlockRange &range) {
   SourceRows part = rows;
-  if (range.begin > 0) part.conditions.push_back("ctid OPERATOR(pg_catalog.>=) " + place(range.begin));
-  if (range.end >= 0) part.conditions.push_back("ctid OPERATOR(pg_catalog.<) " + place(range.end));
+  for (const std::string &condition : in_blocks(range.begin, range.end)) part.conditions.push_back(condition);
   return part;
 }
 

@@ -15,6 +15,8 @@ inline const std::string &text_of(const Cell &cell) {
   static const std::string none;
   return cell ? *cell : none;
 }
+// NULL for an empty text.
+inline Cell optional_text(const std::string &text) { return text.empty() ? Cell() : Cell(text); }
 inline bool bool_of(const Cell &cell) { return cell && (*cell == "t" || *cell == "true"); }
 
 }  // namespace tablesync

@@ -84,7 +84,7 @@ std::optional<SyncSpec> from_kept(std::string_view bytes);
 // What makes two calls syncs of the same rows in the same way, as lines "name: value". `source`: the name as
 // resolved.
 std::string definition_of(const SyncSpec &spec, const QualifiedName &source);
-// The first line of `now` that is not in `then`, and what stands there: "custom_where: ...; it was: ...".
+// The first difference of two definitions: "Now custom_where: ...; then not given.".
 std::string first_change(const std::string &then, const std::string &now);
 
 // "shop: public.orders -> raw.orders", for messages and records.

@@ -83,6 +83,13 @@ void check_history(const SyncSpec &spec, const Watermark &known, const Table &so
 
 }  // namespace
 
+void Watermark::take_table(const Table &source) {
+  shape = shape_of(source);
+  system_identifier = source.system_identifier;
+  database_oid = source.database_oid;
+  relation_oid = source.oid;
+}
+
 std::string shape_of(const Table &table) {
   std::vector<std::string> columns;
   for (const Column &column : table.columns)

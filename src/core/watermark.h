@@ -41,6 +41,9 @@ struct Watermark {
   // Of the source's cluster and table; empty where they may not be read.
   std::string system_identifier, database_oid, relation_oid;
   SnapshotPosition position;  // of the last run that read all that was written up to it
+
+  // Takes over which table of which cluster it is of, and its shape.
+  void take_table(const Table &source);
 };
 
 // The columns of a table as one text, whatever their order.

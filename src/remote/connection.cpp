@@ -409,8 +409,7 @@ void Connection::fail_in_libpq() {
 
 void Connection::fail_lost(const std::string &detail) {
   throw Error(sqlstate::connection_lost, "lost the connection to server \"" + server_name_ + "\"",
-              sanitize(trimmed(detail), host_.utf8()),
-              "Nothing was changed by this run. Run it again when the server is back.");
+              sanitize(trimmed(detail), host_.utf8()), "Run it again when the server is back.");
 }
 
 }  // namespace tablesync::remote

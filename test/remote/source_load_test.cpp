@@ -51,11 +51,12 @@ class LiveSourceLoad : public LiveDatabase {};
 TEST_F(LiveSourceLoad, CountsActiveSessionsOfOthers) {
   constexpr std::int64_t many = 8;
   Connection watcher(host_, as(superuser)), idle(host_, as(superuser));
-  idle.execute("SET application_name = 'other'; BEGIN");
-  std::list<Connection> sleepers;
+  // Who waits for a lock is active.
+  idle.execute("SET application_name = 'other'; BEGIN; SELECT pg_advisory_xact_lock(78001)");
+  std::list<Connection> waiters;
   for (std::int64_t n = 0; n < many; ++n) {
-    sleepers.emplace_back(host_, as(superuser)).execute("SET application_name = 'other'");
-    sleepers.back().start_query("SELECT pg_sleep(60)");
+    waiters.emplace_back(host_, as(superuser)).execute("SET application_name = 'other'");
+    waiters.back().start_query("SELECT pg_advisory_xact_lock_shared(78001)");
   }
   while (read_source_load(watcher).sessions < many) continue;
   EXPECT_EQ(read_source_load(watcher).lag_seconds, 0);

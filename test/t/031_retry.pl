@@ -107,7 +107,22 @@ is(attempts(), '1 08006, 2 08006', '... two are on record beside the last');
 is($pair->last_run('raw.items'), 'failed 08006', '... which is that of the run');
 $said = $pair->try_sync('items', 'raw.items', 'max_retries => 0');
 is(join("\n", @{ $said->{notices} }), '', 'max_retries => 0: one attempt');
+
+# In chunks, too: that a fresh attempt finds its checkpoint is no progress.
+my $chunked = q(chunk_mode => true, batch_size => 2000, max_retries => 2);
+$proxy->fault('rst', 'copy', 100000);
+$said = $pair->try_sync('items', 'raw.chunked', qq($chunked, options => '{"retry_delay": "10 ms", "timeout": "30 s"}'));
+$pair->assert_failed($said, '08006', qr/^lost the connection to server "src"$/, 'a chunk that fails as often');
+is(attempts(), '1 08006, 2 08006', '... two attempts are on record beside the last');
+# After the first chunk it is lost once more.
+$proxy->fault('rst', 'copy', 3_000_000);
+my $resumed = $pair->start_sync('items', 'raw.chunked', qq($chunked, options => '{"retry_delay": "10 ms"}'));
+ok($resumed->wait_for(qr/HINT:  What is committed stays; the next one begins in /),
+	'the caller is not told that nothing was changed where chunks are committed');
 $proxy->none;
+is($resumed->finish->{sqlstate}, '', '... and the attempt goes on with the next chunk');
+$pair->assert_identical('items', 'raw.chunked');
+
 
 $pair->source_sql(q(CREATE VIEW broken AS SELECT 1 / 0 AS id));
 $pair->source_sql('GRANT SELECT ON broken TO reader');

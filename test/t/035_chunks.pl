@@ -128,6 +128,21 @@ foreach my $mode (q(sync_mode => 'xmin'), q(sync_mode => 'incremental', incremen
 	$pair->admin('DROP TABLE raw.modes');
 }
 
+# Rows that are marked as deleted stay away, in every chunk.
+$pair->source_sql(q(
+	CREATE TABLE marked (id int PRIMARY KEY, gone bool, pad text);
+	INSERT INTO marked SELECT g, g % 10 = 0, repeat('x', 200) FROM generate_series(1, 5000) g;
+	ANALYZE marked;));
+foreach my $mode ('full', 'xmin')
+{
+	my $said = $pair->try_sync('marked', "raw.marked_$mode",
+		qq($chunked, sync_mode => '$mode', options => '{"soft_delete_column": "gone"}'));
+	is($said->{sqlstate}, '', "$mode: rows that are marked as deleted") or diag($said->{text});
+	cmp_ok(chunks_of(last_run_id()), '>', 1, '... in several chunks');
+	is($pair->digest_of($pair->target, "raw.marked_$mode"),
+		$pair->digest_of($pair->source, '(SELECT * FROM marked WHERE gone IS NOT TRUE)'), '... are not copied');
+}
+
 # A view does not tell what was written since; the keys tell what came and went.
 {
 	my $call = $pair->start_sync('seen', 'raw.seen', slow(q(primary_key => ARRAY['region', 'id'])));

@@ -81,7 +81,8 @@ my $after = measure();
 note("$rounds rounds; before: ", explain $before, 'after: ', explain $after);
 
 cmp_ok($rounds, '>', 3, 'there were rounds');
-cmp_ok($after->{memory}, '<', $before->{memory} + 1024, 'the session takes no more memory');
+# Pages count as private or shared as other processes come and go: up to 3 MB, seen over hundreds of calls.
+cmp_ok($after->{memory}, '<', $before->{memory} + 4096, 'the session takes no more memory');
 cmp_ok($after->{files}, '<=', $before->{files} + 2, '... nor files');
 is($after->{tables}, $before->{tables}, 'no table is left');
 cmp_ok($after->{catalogs}, '<', 2 * $before->{catalogs} + 1024, 'the catalogs do not bloat');

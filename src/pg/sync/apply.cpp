@@ -86,7 +86,7 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
                   display_name(job.target.name) + "\"",
               "That is " + std::to_string(percent) + " %, more than max_delete_fraction (" +
                   std::to_string(static_cast<int>(job.spec.max_delete_fraction * 100)) +
-                  " %). Nothing was changed.",
+                  " %). They are still there.",
               "If it is meant: options => '{\"max_delete_fraction\": 1}'.");
 }
 

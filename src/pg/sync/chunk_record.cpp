@@ -14,7 +14,6 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-Cell optional_text(const std::string &text) { return text.empty() ? Cell() : Cell(text); }
 Cell number(std::int64_t value) { return std::to_string(value); }
 std::int64_t to_number(const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); }
 

@@ -1,7 +1,6 @@
 #include "pg/sync/chunked_sync.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/deparse.h"
 #include "core/error.h"
@@ -23,7 +22,7 @@ constexpr std::int64_t most_failures = 10;
 
 std::string pages(const Bound &bound, const char *open) { return bound.empty() ? open : join(bound, ", "); }
 
-// "pages 100 to 200", "keys above (7, x) up to (9, y)"
+// "pages from 100 to 200", "keys above (7, x) up to (9, y)"
 std::string tell(const Chunk &chunk, ChunkBy by) {
   if (by == ChunkBy::ctid)
     return "pages from " + pages(chunk.lower, "the first") + " to " + pages(chunk.upper, "the last");
@@ -45,18 +44,20 @@ ChunkedSync::ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &st
 
 bool ChunkedSync::step() {
   counts_ = {};
-  if (at_once_) return step_at_once();
+  if (at_once_) return end_at_once(sync_.step());
+  progressed_ = begun_;
   if (!begun_) {
     sync_.prepare();
     if (pair_.checkpoint && !spec_.restart) refuse_other_definition(*pair_.checkpoint);
     at_once_ = !wants_chunks();
-    if (at_once_) return step_at_once();
+    if (at_once_) return end_at_once(sync_.finish());
     begin();
     begun_ = true;
     // The target is there from here on, whatever becomes of the first chunk.
     pair_.source->close();
     return false;
   }
+  if (failed_ >= most_failures) fail_incomplete();
   const bool concludes = !choose_failed() && (checkpoint_.complete || spec_.failed_chunks_only);
   pair_.shared = true;
   // The keys of all rows, and what was written meanwhile, must be of one snapshot, however long that takes.
@@ -85,9 +86,9 @@ bool ChunkedSync::step() {
 // ---- whether in chunks, and from where
 // -----------------------------------------------------------------------
 
-bool ChunkedSync::step_at_once() {
-  const bool last = sync_.begins_anew() ? sync_.step() : sync_.finish();
+bool ChunkedSync::end_at_once(bool last) {
   counts_ = pair_.counts;
+  progressed_ = sync_.progressed();
   return last;
 }
 
@@ -123,7 +124,8 @@ void ChunkedSync::begin() {
 void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
   std::string why = outdated();
-  if (!spec_.enable_checkpoint) why = "enable_checkpoint is false";
+  // A further attempt of the same run goes on in any case.
+  if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {
     pg::tell(spec_, "starts again from the first chunk, since " + why);
     start();
@@ -141,7 +143,7 @@ void ChunkedSync::resume() {
 std::string ChunkedSync::tell_done() const {
   if (checkpoint_.complete) return "; all were read";
   if (checkpoint_.by != ChunkBy::ctid || files_.longest() == 0 || checkpoint_.lower.empty()) return "";
-  const std::int64_t done = std::strtoll(checkpoint_.lower[0].c_str(), nullptr, 10);
+  const std::int64_t done = block_of(checkpoint_.lower, 0);
   return " (" + std::to_string(100 * done / files_.longest()) + " % of the table)";
 }
 
@@ -160,9 +162,9 @@ std::string ChunkedSync::outdated() const {
   if (since.relation_oid != source.oid) return "the source is another table of that name";
   if (checkpoint_.by == ChunkBy::ctid && checkpoint_.files != files_.identity)
     return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
-  const bool has_history = (source.kind == 'r' || source.kind == 'p') && spec_.custom_select.empty();
-  if (has_history && !proves_position(since, source, pair_.source->position(),
-                                      [&](int timeline) { return pair_.source->switch_point(timeline); }))
+  if (has_history(source) && !proves_position(since, source, pair_.source->position(), [&](int timeline) {
+        return pair_.source->switch_point(timeline);
+      }))
     return "the source is not of the history that was read (a failover, a restored backup, 2^31 "
            "transactions)";
   return {};
@@ -181,33 +183,32 @@ void ChunkedSync::start() {
   // were written since the beginning are left to the end.
   checkpoint_.key_pending = pair_.target_is_new && pair_.plan.target_key_pending && pair_.plan.key_proven &&
                             !pair_.plan.converts() && has_history(source);
-  if (pair_.plan.target_key_pending && !checkpoint_.key_pending)
-    pair_.build_key(add_primary_key(spec_.target, pair_.plan.key));
+  if (pair_.plan.target_key_pending && !checkpoint_.key_pending) pair_.build_key(0);
   checkpoint_.by = choose_by();
   checkpoint_.files = files_.identity;
   Watermark &since = checkpoint_.since;
   since.server = spec_.server;
   since.source = display_name(source.name);
   since.custom_select = spec_.custom_select;
-  since.shape = shape_of(source);
-  since.system_identifier = source.system_identifier;
-  since.database_oid = source.database_oid;
-  since.relation_oid = source.oid;
+  since.take_table(source);
   since.position = pair_.source->position();
   if (spec_.mode == SyncMode::incremental) since.value = proven_value(*sync_.field(), *pair_.horizon);
-  const std::int64_t rows = spec_.batch_size > 0 ? spec_.batch_size : default_batch_rows;
-  checkpoint_.size = rows;
-  if (checkpoint_.by == ChunkBy::ctid) {
-    constexpr double usual_rows_per_page = 50;
-    const double per_page =
-        source.row_estimate > 0 && files_.longest() > 0
-            ? static_cast<double>(source.row_estimate) / static_cast<double>(files_.longest())
-            : usual_rows_per_page;
-    checkpoint_.size = std::max<std::int64_t>(
-        1, static_cast<std::int64_t>(static_cast<double>(rows) / std::max(per_page, 1.0)));
-  }
+  checkpoint_.size = first_size();
   redo_to_ = -1;
   write_checkpoint(pair_.target.oid, spec_, checkpoint_);
+}
+
+// Of the first chunk, in rows or pages.
+std::int64_t ChunkedSync::first_size() const {
+  const std::int64_t rows = spec_.batch_size > 0 ? spec_.batch_size : default_batch_rows;
+  if (checkpoint_.by == ChunkBy::key) return rows;
+  constexpr double usual_rows_per_page = 50;
+  const auto estimate = static_cast<double>(pair_.source_table.row_estimate);
+  const std::int64_t pages = files_.longest();
+  const double per_page =
+      estimate > 0 && pages > 0 ? estimate / static_cast<double>(pages) : usual_rows_per_page;
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(static_cast<double>(rows) / std::max(per_page, 1.0)));
 }
 
 ChunkBy ChunkedSync::choose_by() const {
@@ -246,14 +247,12 @@ void ChunkedSync::choose_next() {
 
 void ChunkedSync::find_end() {
   if (checkpoint_.by == ChunkBy::ctid) {
-    const std::int64_t from = chunk_.lower.empty() ? 0 : std::strtoll(chunk_.lower[0].c_str(), nullptr, 10);
+    const std::int64_t from = block_of(chunk_.lower, 0);
     if (from + checkpoint_.size < files_.longest()) chunk_.upper = {std::to_string(from + checkpoint_.size)};
     return;
   }
-  SourceRows rows = sync_.rows();
-  for (const std::string &condition : rows_of(chunk_, checkpoint_.by, pair_.source_table, pair_.plan))
-    rows.conditions.push_back(condition);
-  const Rows key = pair_.source->connection().query(nth_key(rows, pair_.plan, checkpoint_.size));
+  const Rows key =
+      pair_.source->connection().query(nth_key(in_chunk(sync_.rows()), pair_.plan, checkpoint_.size));
   if (key.empty()) return;
   // A null sorts last, so that only nulls are left.
   for (const Cell &column : key[0])
@@ -263,32 +262,37 @@ void ChunkedSync::find_end() {
       chunk_.upper.push_back(*column);
 }
 
-void ChunkedSync::copy_chunk() {
-  chunk_began_ = now_seconds();
-  SourceRows rows = sync_.rows();
+// Of these rows, those of the chunk.
+SourceRows ChunkedSync::in_chunk(SourceRows rows) const {
   for (const std::string &condition : rows_of(chunk_, checkpoint_.by, pair_.source_table, pair_.plan))
     rows.conditions.push_back(condition);
+  return rows;
+}
+
+void ChunkedSync::copy_chunk() {
+  chunk_began_ = now_seconds();
   steps_.enter(Phase::copy, pair_.source->table().row_estimate);
   if (checkpoint_.key_pending)
-    store_chunk(std::move(rows));
+    store_chunk();
   else
-    stage_chunk(rows);
+    stage_chunk();
   counts_ = pair_.counts;
   advance(nullptr);
 }
 
 // Straight into the target. A row that was written before the beginning is in one chunk only, wherever it
-// moves.
-void ChunkedSync::store_chunk(SourceRows rows) {
+// moves. Rows that are marked as deleted are none of the sync: here is nothing yet that they could delete.
+void ChunkedSync::store_chunk() {
+  SourceRows rows = in_chunk(pair_.all_rows);
   rows.conditions.push_back("NOT (" + written_since(pair_.source_table, checkpoint_.since.position.xmin) +
                             ")");
   pair_.counts.read = pair_.counts.inserted = pair_.receive(spec_.target, pair_.plan, rows);
   pair_.source->close();
 }
 
-void ChunkedSync::stage_chunk(const SourceRows &rows) {
+void ChunkedSync::stage_chunk() {
   need_stage();
-  const std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows);
+  const std::int64_t staged = pair_.stage(stage_name, pair_.plan, in_chunk(sync_.rows()));
   pair_.source->close();
   constexpr std::int64_t worth_statistics = 1000, tenfold = 10;
   if (staged > worth_statistics && (analyzed_rows_ < 0 || staged > tenfold * analyzed_rows_)) {
@@ -313,8 +317,7 @@ void ChunkedSync::need_stage() {
 
 void ChunkedSync::add_key() {
   pair_.source->close();
-  steps_.enter(Phase::key);
-  pair_.build_key(add_primary_key_in_parallel(spec_.target, pair_.plan.key));
+  pair_.build_key(files_.bytes);
   checkpoint_.key_pending = false;
   write_checkpoint(pair_.target.oid, spec_, checkpoint_);
 }
@@ -353,7 +356,8 @@ bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
   advance(&said);
   pg::tell(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + said.message,
            "It has " + tell(chunk_, checkpoint_.by) + ".");
-  return ++failed_ < most_failures;
+  ++failed_;
+  return true;
 }
 
 // It took longer than a transaction may take.
@@ -378,6 +382,7 @@ void ChunkedSync::conclude() {
     pg::tell(spec_, "the chunks that failed are done; the sync is not complete", {},
              "The same call of sync_table() as before goes on with it.");
     pair_.source->close();
+    consistent_ = false;
     return;
   }
   if (bool_of(query(stage_exists()).at(0).at(0))) query(drop_stage());
@@ -397,13 +402,14 @@ void ChunkedSync::conclude() {
 void ChunkedSync::fail_incomplete() const {
   const FailedChunk first = *find_failed_chunk(pair_.target.oid);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
-  throw Error(first.error.sqlstate,
-              with_commas(failed) + " of " + with_commas(checkpoint_.chunks) + " chunks of \"" +
-                  display_name(spec_.target) + "\" failed: " + first.error.message,
-              "Chunk " + with_commas(first.chunk.number) + " has " + tell(first.chunk, checkpoint_.by) + "." +
-                  (first.error.detail.empty() ? "" : " " + first.error.detail),
-              "All other rows are there. Mend the cause, then SELECT * FROM retry_chunks(" +
-                  std::to_string(pair_.run_id) + ").");
+  throw Error(
+      first.error.sqlstate,
+      with_commas(failed) + " of " + with_commas(checkpoint_.chunks) + " chunks of \"" +
+          display_name(spec_.target) + "\" failed: " + first.error.message,
+      "Chunk " + with_commas(first.chunk.number) + " has " + tell(first.chunk, checkpoint_.by) + "." +
+          (first.error.detail.empty() ? "" : " " + first.error.detail),
+      std::string(checkpoint_.complete ? "All other rows are there" : "What comes after these was not read") +
+          ". Mend the cause, then SELECT * FROM retry_chunks(" + std::to_string(pair_.run_id) + ").");
 }
 
 }  // namespace tablesync::pg

@@ -25,11 +25,11 @@ class ChunkedSync final : public Work {
   const RunCounts &counts() const override { return counts_; }
   std::string told_watermark() const override { return sync_.told_watermark(); }
   bool consistent() const override { return consistent_; }
-  bool begins_anew() const override { return at_once_ && sync_.begins_anew(); }
+  bool progressed() const override { return progressed_; }
   std::uint64_t first_xid() const override { return sync_.first_xid(); }
 
  private:
-  bool step_at_once();
+  bool end_at_once(bool last);
   bool wants_chunks();
   void refuse_other_definition(const Checkpoint &begun) const;
   void begin();
@@ -38,13 +38,15 @@ class ChunkedSync final : public Work {
   std::string outdated() const;
   void start();
   ChunkBy choose_by() const;
+  std::int64_t first_size() const;
   bool choose_failed();
   void choose_next();
   void find_end();
   void copy_chunk();
-  void stage_chunk(const SourceRows &rows);
+  void stage_chunk();
   void need_stage();
-  void store_chunk(SourceRows rows);
+  void store_chunk();
+  SourceRows in_chunk(SourceRows rows) const;
   void add_key();
   void advance(const Diagnostics *failure);
   void make_smaller();
@@ -59,6 +61,7 @@ class ChunkedSync final : public Work {
   remote::Source::Files files_;
   bool at_once_ = false;  // it is not done in chunks
   bool begun_ = false;
+  bool progressed_ = false;  // by the last step
   bool in_chunk_ = false;
   Checkpoint checkpoint_;
   Chunk chunk_;                 // being done

@@ -19,7 +19,6 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-Cell optional_text(const std::string &text) { return text.empty() ? Cell() : Cell(text); }
 Cell optional_number(std::int64_t number) { return number < 0 ? Cell() : Cell(std::to_string(number)); }
 
 void insert_step(std::int64_t run_id, int step_no, const RunStep &step) {

@@ -62,6 +62,7 @@ class SyncRun {
   void keep_books();
   bool lock();
   Diagnostics explain(Diagnostics said) const;
+  std::string tell_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
   void fail(const Diagnostics &said);
   void drop_remains();
   Row reply(const char *status) const;
@@ -74,8 +75,9 @@ class SyncRun {
   RunSteps steps_{shared_.progress};
   // Gone where a part failed, and the connection to the source with it.
   std::unique_ptr<Work> work_;
-  RunCounts done_;    // by the parts that are committed
-  int failures_ = 0;  // of parts that were tried again
+  RunCounts done_;     // by the parts that are committed
+  bool kept_ = false;  // some of it is such that a further run goes on from there
+  int failures_ = 0;   // of parts that were tried again
 };
 
 Row SyncRun::run() {
@@ -113,7 +115,7 @@ Diagnostics SyncRun::explain(Diagnostics said) const {
     } else if (timed_out) {
       said.message = subject + " took longer than its timeout of " +
                      human_seconds(static_cast<double>(spec_.timeout_ms) / 1000);
-      said.hint = "Nothing was changed. Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
+      said.hint = tell_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
     } else {
       said.message = subject + " was canceled";
     }
@@ -172,7 +174,8 @@ void SyncRun::do_work() {
     try {
       in_transaction([&] { last = do_part(); });
       done_ += work_->counts();
-      if (!work_->begins_anew()) attempt = 1;
+      if (work_->progressed()) attempt = 1;
+      kept_ = kept_ || work_->progressed();
     } catch (const Error &error) {
       last = false;
       if (absorbed(error.diagnostics())) continue;
@@ -228,8 +231,7 @@ void SyncRun::wait_after(int attempt, const Diagnostics &said) {
        "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
            " failed: " + said.message,
        said.detail,
-       "Nothing was changed; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) +
-           ".");
+       tell_kept() + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
   wait_for_ms(wait_ms);
 }
 

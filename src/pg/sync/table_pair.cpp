@@ -198,8 +198,11 @@ void TablePair::choose_all_rows() {
   all_rows.conditions.push_back(live_rows);
 }
 
-void TablePair::build_key(const std::string &statement) {
-  execute(statement);
+void TablePair::build_key(std::int64_t bytes) {
+  steps.enter(Phase::key);
+  constexpr std::int64_t worth_a_worker = 64 << 20;  // a worker's start costs what sorting a few MB does
+  execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, plan.key)
+                                  : add_primary_key(spec.target, plan.key));
   fault_point(FaultPoint::key_built);
   target = describe_target(spec.target);
   const QualifiedName stage = plan.stage;

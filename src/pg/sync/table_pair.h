@@ -30,8 +30,8 @@ class TablePair {
   void open(bool may_create);
   // The same for the target alone, in a later transaction: it may have been changed in between.
   void open_target_again();
-  // Builds the primary key of a target that has none yet, and plans anew.
-  void build_key(const std::string &statement);
+  // Builds the primary key of a target that has none yet, and about so many bytes of rows; and plans anew.
+  void build_key(std::int64_t bytes);
   // Reads rows of the source into a table like the stage, which exists; returns how many were stored.
   std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
   // Reads rows of the source into a table of the plan's columns, which exists; returns how many were stored.

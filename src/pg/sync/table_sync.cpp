@@ -271,17 +271,7 @@ void TableSync::finish_first_load(std::int64_t stored) {
                 "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(pair_.target), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
-  add_key();
-}
-
-void TableSync::add_key() {
-  if (!pair_.plan.target_key_pending) return;
-  steps_.enter(Phase::key);
-  constexpr std::int64_t worth_a_worker = 64
-                                          << 20;  // bytes: a worker's start costs what sorting a few MB does
-  execute(pair_.counts.bytes >= worth_a_worker ? add_primary_key_in_parallel(spec_.target, pair_.plan.key)
-                                               : add_primary_key(spec_.target, pair_.plan.key));
-  fault_point(FaultPoint::key_built);
+  if (pair_.plan.target_key_pending) pair_.build_key(pair_.counts.bytes);
 }
 
 void TableSync::copy_into_stage() {
@@ -308,7 +298,7 @@ void TableSync::merge_stage(std::int64_t staged) {
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
     query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
-  if (pair_.plan.target_key_pending) pair_.build_key(add_primary_key(spec_.target, pair_.plan.key));
+  if (pair_.plan.target_key_pending) pair_.build_key(0);
   apply_stage(staged, choose_deletes(), everything);
 }
 
@@ -391,10 +381,7 @@ void TableSync::advance() {
   watermark_.custom_select = spec_.custom_select;
   watermark_.custom_where = spec_.custom_where;
   watermark_.soft_delete_column = spec_.soft_delete_column;
-  watermark_.shape = shape_of(source);
-  watermark_.system_identifier = source.system_identifier;
-  watermark_.database_oid = source.database_oid;
-  watermark_.relation_oid = source.oid;
+  watermark_.take_table(source);
   // A read by field does not see every change, so it proves nothing of transactions.
   const bool saw_all_changes = window_.kind == ReadWindow::Kind::everything ||
                                window_.kind == ReadWindow::Kind::written_since_position;
@@ -427,8 +414,9 @@ void TableSync::verify() {
   throw Error(sqlstate::wrong_state,
               "\"" + display_name(spec_.target) + "\" is not what the source is: " + tell_counts(found),
               tell_first(found, pair_.plan),
-              "Nothing was changed by this run. SELECT * FROM verify_table(" + quote_literal(spec_.server) +
-                  ", " + quote_literal(spec_.source) + ", " + quote_literal(display_name(spec_.target)) +
+              (since_ ? "" : "Nothing was changed by this run. ") +
+                  std::string("SELECT * FROM verify_table(") + quote_literal(spec_.server) + ", " +
+                  quote_literal(spec_.source) + ", " + quote_literal(display_name(spec_.target)) +
                   ", repair => true) mends it.");
 }
 

@@ -28,7 +28,7 @@ class TableSync final : public Work {
       : pair_(spec, run_id, steps), spec_(spec), steps_(steps) {}
 
   bool step() override;
-  bool begins_anew() const override { return parallel_ != nullptr; }
+  bool progressed() const override { return parallel_ == nullptr; }
   std::uint64_t first_xid() const override { return parallel_ ? parallel_->first_xid() : 0; }
   // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
   // target that did not exist was made.
@@ -71,7 +71,6 @@ class TableSync final : public Work {
   void stage_keys();
   std::int64_t fetch_absent_rows();
   void refuse_empty(std::int64_t rows) const;
-  void add_key();
   Deletes choose_deletes() const;
   void verify();
   void advance();

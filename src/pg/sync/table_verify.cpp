@@ -117,8 +117,8 @@ void TableVerify::refuse_many_deletes() const {
   throw Error(sqlstate::wrong_state,
               "refusing to delete " + with_commas(found_.extra) + " of " + with_commas(found_.target_rows) +
                   " rows of \"" + display_name(spec_.target) + "\"",
-              "The source has no rows by these keys; that is more than max_delete_fraction allows. Nothing "
-              "was changed.",
+              "The source has no rows by these keys; that is more than max_delete_fraction allows. They are "
+              "still there.",
               "If it is meant: options => '{\"max_delete_fraction\": 1}'.");
 }
 
@@ -128,10 +128,7 @@ void TableVerify::start_anew() {
   if (!pending_.empty() || !pair_->source || !pair_->known) return;
   const Table &source = pair_->source_table;
   watermark_ = pair_->known;
-  watermark_->shape = shape_of(source);
-  watermark_->system_identifier = source.system_identifier;
-  watermark_->database_oid = source.database_oid;
-  watermark_->relation_oid = source.oid;
+  watermark_->take_table(source);
   watermark_->position = pair_->source->position();
 }
 

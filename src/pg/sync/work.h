@@ -21,8 +21,8 @@ class Work {
   // Does the next part, in the current transaction, and writes what must be committed with its rows. True
   // where that was the last part. What earlier parts did is committed: a fresh Work goes on from there.
   virtual bool step() = 0;
-  // Whether a fresh Work begins at the beginning though parts are committed: then these are no progress.
-  virtual bool begins_anew() const { return false; }
+  // Whether the last part brought something that a fresh Work goes on from.
+  virtual bool progressed() const { return true; }
   // The first transaction that wrote rows of the target; 0: that of the last part.
   virtual std::uint64_t first_xid() const { return 0; }
   // Of the last part.
