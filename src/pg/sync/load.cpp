@@ -103,12 +103,10 @@ uint64 copy_from_stream(Relation relation, const char *const *columns, int colum
 uint64 load_stream(const char *schema, const char *name, const char *const *columns, int column_count,
                    bool is_new) {
   Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
-  // Also the stage is of this transaction, but it needs no freezing.
-  const bool ours = is_new || relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP;
   // COPY itself freezes only what no other session can open.
   const bool of_this_transaction = relation->rd_createSubid != InvalidSubTransactionId;
   uint64 const stored =
-      ours && stores_plain_rows(relation, column_count)
+      stores_plain_rows(relation, column_count)
           ? store_rows(relation, columns, column_count, is_new, next_row)
           : copy_from_stream(relation, columns, column_count, is_new && of_this_transaction);
   table_close(relation, NoLock);

@@ -5,17 +5,18 @@ extern "C" {
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 }
+
+#include "pg/server/fault.h"  // says whether this is the build with fault points
+#include "pg/sync/decode_value.h"
 
 // All of this is plain data in memory contexts: an ereport may leave it from anywhere.
 namespace tablesync::pg {
@@ -27,8 +28,7 @@ static_assert(sizeof(Datum) == 8, "eight-byte values are passed by value");
 constexpr int batch_rows = 1000;
 constexpr Size batch_bytes = 65535 * 8;
 
-// The longest text whose header is one byte; longer ones are left to the receive function.
-constexpr int short_text = VARATT_SHORT_MAX - VARHDRSZ_SHORT;
+constexpr Size room_size = MAXALIGN(VARATT_SHORT_MAX);
 
 struct Column {
   const char *name;
@@ -52,7 +52,7 @@ struct Loader {
   int column_count;
   Datum *values;
   bool *nulls;
-  char *short_texts;    // room for one short text per column
+  char *rooms;          // for one short value per column
   MemoryContext row;    // values of the current row
   MemoryContext batch;  // tuples not yet inserted
   TupleTableSlot **slots;
@@ -102,51 +102,26 @@ Datum receive_value(Column &column, char *bytes, int length) {
   return value;
 }
 
-uint64 big_endian_64(const char *bytes) {
-  uint64 value;
-  memcpy(&value, bytes, sizeof value);
-  return pg_ntoh64(value);
+// The build with fault points holds every short way against the long one.
+#ifdef TABLESYNC_FAULTS
+void check_decoded(Column &column, char *bytes, int length, Datum value) {
+  Datum const expected = receive_value(column, bytes, length);
+  int16 size = 0;
+  bool by_value = false;
+  get_typlenbyval(column.type, &size, &by_value);
+  // Its header may be a short one.
+  const auto *const got = reinterpret_cast<struct varlena *>(DatumGetPointer(value));
+  const bool short_header = size == -1 && VARATT_IS_SHORT(got);
+  const auto *const full = reinterpret_cast<struct varlena *>(DatumGetPointer(expected));
+  const bool same = short_header
+                        ? VARSIZE_ANY_EXHDR(got) == VARSIZE_ANY_EXHDR(full) &&
+                              memcmp(VARDATA_ANY(got), VARDATA_ANY(full), VARSIZE_ANY_EXHDR(got)) == 0
+                        : datumIsEqual(value, expected, by_value, size);
+  if (!same) elog(ERROR, "column \"%s\" was decoded to what its receive function does not make", column.name);
 }
-
-// The value of a common type, as its receive function would make it. False where that function must decide.
-bool decode_common(const Column &column, char *bytes, int length, char *short_text_room, Datum *value) {
-  switch (column.type) {
-    case INT8OID:
-    case FLOAT8OID:
-      if (length != 8) return false;
-      *value = static_cast<Datum>(big_endian_64(bytes));
-      return true;
-    case INT4OID: {
-      if (length != 4) return false;
-      uint32 number;
-      memcpy(&number, bytes, sizeof number);
-      *value = Int32GetDatum(static_cast<int32>(pg_ntoh32(number)));
-      return true;
-    }
-    case BOOLOID:
-      if (length != 1) return false;
-      *value = BoolGetDatum(*bytes != 0);
-      return true;
-    case TIMESTAMPOID:
-    case TIMESTAMPTZOID: {
-      if (length != 8 || column.typmod != -1) return false;
-      const auto time = static_cast<Timestamp>(big_endian_64(bytes));
-      if (!IS_VALID_TIMESTAMP(time)) return false;
-      *value = TimestampGetDatum(time);
-      return true;
-    }
-    case TEXTOID:
-      if (length > short_text) return false;
-      // The worker's client encoding is the database's: there is nothing to convert.
-      pg_verifymbstr(bytes, length, false);
-      SET_VARSIZE_SHORT(short_text_room, length + VARHDRSZ_SHORT);
-      memcpy(short_text_room + VARHDRSZ_SHORT, bytes, static_cast<size_t>(length));
-      *value = PointerGetDatum(short_text_room);
-      return true;
-    default:
-      return false;
-  }
-}
+#else
+void check_decoded(Column &, char *, int, Datum) {}
+#endif
 
 void take_value(Loader &loader, int at, Message &message) {
   Column &column = loader.columns[at];
@@ -165,7 +140,9 @@ void take_value(Loader &loader, int at, Message &message) {
   }
   if (length < 0 || length > message.end - message.at) bad_format("a value that is cut off");
   Datum &value = loader.values[column.attribute];
-  if (!decode_common(column, message.at, length, loader.short_texts + at * (VARATT_SHORT_MAX + 1), &value))
+  if (decode_value(column.type, column.typmod, message.at, length, loader.rooms + at * room_size, &value))
+    check_decoded(column, message.at, length, value);
+  else
     value = receive_value(column, message.at, length);
   message.at += length;
 }
@@ -223,10 +200,13 @@ void prepare(Loader &loader, const char *const *names) {
   }
   loader.values = static_cast<Datum *>(palloc0(sizeof(Datum) * static_cast<Size>(shape->natts)));
   loader.nulls = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
-  loader.short_texts =
-      static_cast<char *>(palloc((VARATT_SHORT_MAX + 1) * static_cast<Size>(loader.column_count)));
+  loader.rooms = static_cast<char *>(palloc(room_size * static_cast<Size>(loader.column_count)));
   loader.row = AllocSetContextCreate(CurrentMemoryContext, "row being loaded", ALLOCSET_DEFAULT_SIZES);
-  loader.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", ALLOCSET_DEFAULT_SIZES);
+  // Its first block stays: memory that is given back to the system after each batch comes as zeroed pages
+  // again.
+  constexpr Size kept = 1 << 20;
+  loader.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", kept,
+                                       ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
   loader.slots = static_cast<TupleTableSlot **>(palloc(sizeof(TupleTableSlot *) * batch_rows));
   for (int i = 0; i < batch_rows; ++i) loader.slots[i] = MakeSingleTupleTableSlot(shape, &TTSOpsHeapTuple);
 }
@@ -252,7 +232,9 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
   ErrorContextCallback callback{error_context_stack, add_error_context, &loader};
   error_context_stack = &callback;
   CommandId const command = GetCurrentCommandId(true);
-  int const options = TABLE_INSERT_SKIP_FSM | (freeze ? TABLE_INSERT_FROZEN : 0);
+  // Where several fill one table, pages that one has added for all are found by the map of free space.
+  int const options =
+      (RELATION_IS_LOCAL(relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
   BulkInsertState bulk = GetBulkInsertState();
 
   bool header_taken = false, trailer_taken = false;

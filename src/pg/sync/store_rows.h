@@ -1,5 +1,5 @@
-// store_rows: the fast way into a heap that asks for nothing but its rows: a table made in this transaction,
-// or the stage. It does for each row what COPY FROM (FORMAT binary) does, on the message as it came from the
+// store_rows: the fast way into a table that asks for nothing but its rows: one whose key is built later, or
+// the stage. It does for each row what COPY FROM (FORMAT binary) does, on the message as it came from the
 // source: no second buffer, and the commonest types without a function call.
 #pragma once
 
