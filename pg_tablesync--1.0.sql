@@ -152,11 +152,11 @@ CREATE TABLE tablesync.chunk (
   chunk_no pg_catalog.int8 NOT NULL,
   target_oid pg_catalog.oid NOT NULL,
   status pg_catalog.text NOT NULL CONSTRAINT chunk_status CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY[
-    'succeeded', 'failed'])),
+    'running', 'succeeded', 'failed'])),
   lower pg_catalog.text[],
   upper pg_catalog.text[],
   started_at pg_catalog.timestamptz NOT NULL,
-  finished_at pg_catalog.timestamptz NOT NULL,
+  finished_at pg_catalog.timestamptz,
   rows_read pg_catalog.int8,
   rows_inserted pg_catalog.int8,
   rows_updated pg_catalog.int8,
@@ -169,9 +169,10 @@ CREATE TABLE tablesync.chunk (
   PRIMARY KEY (run_id, chunk_no)
 );
 COMMENT ON TABLE tablesync.chunk IS 'The chunks of each run: a range of pages (from lower, below upper) or of keys (above lower, up to upper)';
+COMMENT ON COLUMN tablesync.chunk.status IS 'running: one of several workers is at it, or was when it ended';
 COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Within the sync: a run that resumes another goes on counting';
 COMMENT ON COLUMN tablesync.chunk.first_xid IS 'As in tablesync.run';
-CREATE INDEX chunk_failed ON tablesync.chunk (target_oid, chunk_no) WHERE status OPERATOR(pg_catalog.=) 'failed';
+CREATE INDEX chunk_not_done ON tablesync.chunk (target_oid, chunk_no) WHERE status OPERATOR(pg_catalog.<>) 'succeeded';
 
 CREATE TABLE tablesync.reject (
   reject_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

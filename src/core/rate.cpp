@@ -29,6 +29,13 @@ Rate parse_rate(const std::string &text) {
   return found->name == "rows" ? Rate{amount, 0} : Rate{0, amount};
 }
 
+Rate part_of(const Rate &whole, int readers) {
+  const auto part = [&](std::int64_t amount) {
+    return amount == 0 ? 0 : std::max<std::int64_t>(amount / readers, 1);
+  };
+  return {part(whole.rows), part(whole.bytes)};
+}
+
 std::int64_t ms_ahead(const Rate &rate, std::int64_t rows, std::int64_t bytes, std::int64_t elapsed_ms) {
   const auto due_ms = [](std::int64_t amount, std::int64_t per_second) {
     return per_second > 0 ? static_cast<std::int64_t>(static_cast<double>(amount) * 1000 /

@@ -8,6 +8,8 @@ use strict;
 use warnings;
 
 use Test::More;
+# A session that is open for so long would run into the time limit of the framework.
+BEGIN { $ENV{PG_TEST_TIMEOUT_DEFAULT} = 1200 if $ENV{TABLESYNC_TEST_LONG} }
 use TablesyncTest;
 
 my $seconds = $ENV{TABLESYNC_TEST_LONG} ? 600 : 15;

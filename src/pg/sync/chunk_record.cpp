@@ -40,13 +40,15 @@ Bound read_bound(const char *sql, const Row &parameters) {
 
 }  // namespace
 
-std::optional<Checkpoint> read_checkpoint(const std::string &target_oid) {
+std::optional<Checkpoint> read_checkpoint(const std::string &target_oid, bool lock) {
   const Rows rows = write_state(
-      "SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
-      "database_oid, "
-      "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, key_pending "
-      "FROM "
-      "tablesync.checkpoint WHERE target_oid = $1::oid",
+      std::string("SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
+                  "database_oid, "
+                  "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, "
+                  "key_pending "
+                  "FROM "
+                  "tablesync.checkpoint WHERE target_oid = $1::oid") +
+          (lock ? " FOR UPDATE" : ""),
       {target_oid});
   if (rows.empty()) return std::nullopt;
   const Row &row = rows[0];
@@ -130,7 +132,18 @@ void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const
 
 void drop_checkpoint(const std::string &target_oid) {
   write_state("DELETE FROM tablesync.checkpoint WHERE target_oid = $1::oid", {target_oid});
-  write_state("DELETE FROM tablesync.chunk WHERE target_oid = $1::oid AND status = 'failed'", {target_oid});
+  write_state("DELETE FROM tablesync.chunk WHERE target_oid = $1::oid AND status <> 'succeeded'",
+              {target_oid});
+}
+
+void record_claim(std::int64_t run_id, const std::string &target_oid, const Chunk &chunk, double started_at) {
+  const TransactionRange own = current_transactions();
+  write_state(
+      "INSERT INTO tablesync.chunk (run_id, chunk_no, target_oid, status, lower, upper, started_at, "
+      "first_xid, next_xid, attempts) VALUES ($1::int8, $2::int8, $3::oid, 'running', $4::text[], "
+      "$5::text[], to_timestamp($6::float8), $7::int8, $8::int8, 0)",
+      {number(run_id), number(chunk.number), target_oid, array_of(chunk.lower), array_of(chunk.upper),
+       std::to_string(started_at), std::to_string(own.first), std::to_string(own.next)});
 }
 
 void record_chunk(std::int64_t run_id, const std::string &target_oid, const Chunk &chunk, double started_at,
@@ -166,7 +179,7 @@ std::optional<FailedChunk> find_failed_chunk(const std::string &target_oid, std:
   const Rows rows = write_state(
       "SELECT run_id, chunk_no, sqlstate, message, detail FROM tablesync.chunk WHERE target_oid = $1::oid "
       "AND "
-      "status = 'failed' AND chunk_no >= $2::int8 ORDER BY chunk_no LIMIT 1",
+      "status <> 'succeeded' AND chunk_no >= $2::int8 ORDER BY chunk_no LIMIT 1",
       {target_oid, number(from)});
   if (rows.empty()) return std::nullopt;
   const Row &row = rows[0];
@@ -184,7 +197,7 @@ std::optional<FailedChunk> find_failed_chunk(const std::string &target_oid, std:
 
 std::int64_t count_failed_chunks(const std::string &target_oid) {
   return to_number(
-      write_state("SELECT count(*) FROM tablesync.chunk WHERE target_oid = $1::oid AND status = 'failed'",
+      write_state("SELECT count(*) FROM tablesync.chunk WHERE target_oid = $1::oid AND status <> 'succeeded'",
                   {target_oid})
           .at(0)
           .at(0));
@@ -202,7 +215,8 @@ std::optional<KeptRequest> find_request(std::int64_t run_id) {
       "SELECT encode(c.request, 'hex'), c.target_oid FROM tablesync.checkpoint c WHERE c.run_id = $1::int8 "
       "OR EXISTS "
       "(SELECT FROM "
-      "tablesync.chunk k WHERE k.target_oid = c.target_oid AND k.run_id = $1::int8 AND k.status = 'failed')",
+      "tablesync.chunk k WHERE k.target_oid = c.target_oid AND k.run_id = $1::int8 AND k.status <> "
+      "'succeeded')",
       {number(run_id)});
   if (rows.empty()) return std::nullopt;
   return KeptRequest{from_hex(text_of(rows[0][0])), text_of(rows[0][1])};
@@ -210,7 +224,7 @@ std::optional<KeptRequest> find_request(std::int64_t run_id) {
 
 Rows list_failed_chunks(const std::string &target_oid) {
   return query_latest(
-      std::string(listed_columns) + "WHERE target_oid = $1::oid AND status = 'failed' ORDER BY chunk_no",
+      std::string(listed_columns) + "WHERE target_oid = $1::oid AND status <> 'succeeded' ORDER BY chunk_no",
       {target_oid});
 }
 

@@ -30,20 +30,24 @@ struct Checkpoint {
   bool complete = false;    // there is no next one
 };
 
-std::optional<Checkpoint> read_checkpoint(const std::string &target_oid);
+// `lock`: until the end of the transaction nobody else changes it.
+std::optional<Checkpoint> read_checkpoint(const std::string &target_oid, bool lock = false);
 void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const Checkpoint &checkpoint);
 // With the failed chunks of it: their rows came otherwise, or will.
 void drop_checkpoint(const std::string &target_oid);
 
+// One of several workers is at a chunk.
+void record_claim(std::int64_t run_id, const std::string &target_oid, const Chunk &chunk, double started_at);
 // What became of a chunk; `error` where it failed.
 void record_chunk(std::int64_t run_id, const std::string &target_oid, const Chunk &chunk, double started_at,
                   const RunCounts &counts, const Diagnostics *error = nullptr);
 
-// A chunk that failed and was not done since: the first one by number, from `from` on.
+// A chunk that failed, or whose worker is gone, and was not done since: the first one by number, from `from`
+// on.
 struct FailedChunk {
   std::int64_t run_id;
   Chunk chunk;
-  Diagnostics error;  // sqlstate, message, detail
+  Diagnostics error;  // sqlstate, message, detail; empty where its worker is gone
 };
 std::optional<FailedChunk> find_failed_chunk(const std::string &target_oid, std::int64_t from = 0);
 std::int64_t count_failed_chunks(const std::string &target_oid);

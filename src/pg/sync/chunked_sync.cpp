@@ -5,42 +5,21 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/sync/field_bounds.h"
+#include "pg/sync/several_copiers.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {
-namespace {
-
-constexpr std::int64_t default_batch_rows = 100'000;
-// So that a failure costs little, the target's other users wait for no long transaction, and the fixed cost
-// of a chunk (milliseconds) does not count.
-constexpr double chunk_seconds = 5;
-// More of them say that it is not the rows.
-constexpr std::int64_t most_failures = 10;
-
-std::string pages(const Bound &bound, const char *open) { return bound.empty() ? open : join(bound, ", "); }
-
-// "pages from 100 to 200", "keys above (7, x) up to (9, y)"
-std::string tell(const Chunk &chunk, ChunkBy by) {
-  if (by == ChunkBy::ctid)
-    return "pages from " + pages(chunk.lower, "the first") + " to " + pages(chunk.upper, "the last");
-  std::string text = chunk.lower.empty() ? "the first keys" : "keys above (" + join(chunk.lower, ", ") + ")";
-  if (!chunk.upper.empty()) text += " up to (" + join(chunk.upper, ", ") + ")";
-  return text;
-}
-
-// Whether an error is of the rows that were read, and other rows need not have it: what SQLSTATE calls a data
-// exception, an integrity constraint violation, or a cardinality violation.
-bool is_of_rows(const std::string &sqlstate) {
-  return sqlstate.starts_with("22") || sqlstate.starts_with("23") || sqlstate.starts_with("21");
-}
-
-}  // namespace
 
 ChunkedSync::ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
-    : spec_(spec), steps_(steps), sync_(spec, run_id, steps), pair_(sync_.pair()) {}
+    : spec_(spec),
+      steps_(steps),
+      sync_(spec, run_id, steps),
+      pair_(sync_.pair()),
+      copier_(spec, steps, sync_, false),
+      checkpoint_(copier_.checkpoint),
+      files_(copier_.files) {}
 
 bool ChunkedSync::step() {
   counts_ = {};
@@ -57,21 +36,20 @@ bool ChunkedSync::step() {
     pair_.source->close();
     return false;
   }
-  if (failed_ >= most_failures) fail_incomplete();
-  const bool concludes = !choose_failed() && (checkpoint_.complete || spec_.failed_chunks_only);
-  pair_.shared = true;
+  if (copier_.failed() >= most_failed_chunks) fail_incomplete();
+  const bool redoes = choose_failed();
+  const bool all_read = checkpoint_.complete || spec_.failed_chunks_only;
+  if (!redoes && !all_read && copy_by_several()) return false;
   // The keys of all rows, and what was written meanwhile, must be of one snapshot, however long that takes.
-  pair_.time_limit_ms = concludes ? 0 : max_source_transaction_ms;
-  sync_.open();
-  files_ = pair_.source->files();
-  if (const std::string why = outdated(); !why.empty()) {
+  if (const std::string why = copier_.open(redoes || !all_read); !why.empty()) {
     pg::tell(spec_, "starts again from the first chunk, since " + why);
     start();
-    in_chunk_ = false;
+    copier_.forget();
   }
-  if (!in_chunk_ && !checkpoint_.complete && !spec_.failed_chunks_only) choose_next();
-  if (in_chunk_) {
-    copy_chunk();
+  if (!copier_.in_chunk() && !checkpoint_.complete && !spec_.failed_chunks_only) copier_.choose_next();
+  if (copier_.in_chunk()) {
+    copier_.copy();
+    counts_ = copier_.counts();
     return false;
   }
   if (count_failed_chunks(pair_.target.oid) > 0) fail_incomplete();
@@ -80,6 +58,24 @@ bool ChunkedSync::step() {
     return false;
   }
   conclude();
+  return true;
+}
+
+// Where several workers are wanted: all that is not handed out, in one step.
+bool ChunkedSync::copy_by_several() {
+  const std::int64_t whole =
+      checkpoint_.by == ChunkBy::ctid ? files_.longest() : pair_.source_table.row_estimate;
+  const std::int64_t chunks = whole / std::max<std::int64_t>(checkpoint_.size, 1);
+  const auto wanted = static_cast<int>(std::min<std::int64_t>(spec_.parallel_workers, chunks));
+  if (wanted < 2 || alone_) return false;
+  pair_.source.reset();  // it would be idle for long
+  const std::optional<RunCounts> done = pg::copy_by_several(spec_, pair_.run_id, steps_, wanted);
+  alone_ = !done;
+  if (!done) return false;
+  counts_ = *done;
+  checkpoint_ = *read_checkpoint(pair_.target.oid);
+  // Too many have failed, so that the workers have given up.
+  if (!checkpoint_.complete) fail_incomplete();
   return true;
 }
 
@@ -94,7 +90,7 @@ bool ChunkedSync::end_at_once(bool last) {
 
 bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
-  files_ = choice.files;
+  copier_.files = choice.files;
   if (choice.surprising)
     pg::tell(
         spec_,
@@ -123,7 +119,7 @@ void ChunkedSync::begin() {
 
 void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
-  std::string why = outdated();
+  std::string why = copier_.outdated();
   // A further attempt of the same run goes on in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {
@@ -135,7 +131,8 @@ void ChunkedSync::resume() {
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
   pg::tell(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
                       with_commas(checkpoint_.chunks) + " chunks" +
-                      (failed > 0 ? ", of which " + with_commas(failed) + " failed" : "") + tell_done());
+                      (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
+                      tell_done());
   checkpoint_.run_id = pair_.run_id;
   write_checkpoint(pair_.target.oid, spec_, checkpoint_);
 }
@@ -145,29 +142,6 @@ std::string ChunkedSync::tell_done() const {
   if (checkpoint_.by != ChunkBy::ctid || files_.longest() == 0 || checkpoint_.lower.empty()) return "";
   const std::int64_t done = block_of(checkpoint_.lower, 0);
   return " (" + std::to_string(100 * done / files_.longest()) + " % of the table)";
-}
-
-// Whether its rows tell which transaction wrote them.
-bool ChunkedSync::has_history(const Table &source) const {
-  return (source.kind == 'r' || source.kind == 'p') && spec_.custom_select.empty();
-}
-
-// Why what was read does not go together with what would be; empty where it does.
-std::string ChunkedSync::outdated() const {
-  const Table &source = pair_.source_table;
-  const Watermark &since = checkpoint_.since;
-  if (since.shape != shape_of(source)) return "its columns have changed";
-  if (since.system_identifier != source.system_identifier || since.database_oid != source.database_oid)
-    return "the source is another cluster or database";
-  if (since.relation_oid != source.oid) return "the source is another table of that name";
-  if (checkpoint_.by == ChunkBy::ctid && checkpoint_.files != files_.identity)
-    return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
-  if (has_history(source) && !proves_position(since, source, pair_.source->position(), [&](int timeline) {
-        return pair_.source->switch_point(timeline);
-      }))
-    return "the source is not of the history that was read (a failover, a restored backup, 2^31 "
-           "transactions)";
-  return {};
 }
 
 void ChunkedSync::start() {
@@ -182,7 +156,7 @@ void ChunkedSync::start() {
   // What is in a table that only we have made comes in once, and needs no index to be found by: rows that
   // were written since the beginning are left to the end.
   checkpoint_.key_pending = pair_.target_is_new && pair_.plan.target_key_pending && pair_.plan.key_proven &&
-                            !pair_.plan.converts() && has_history(source);
+                            !pair_.plan.converts() && has_history(source, spec_);
   if (pair_.plan.target_key_pending && !checkpoint_.key_pending) pair_.build_key(0);
   checkpoint_.by = choose_by();
   checkpoint_.files = files_.identity;
@@ -221,99 +195,19 @@ ChunkBy ChunkedSync::choose_by() const {
   return spec_.chunk_by == "key" || !by_ctid ? ChunkBy::key : ChunkBy::ctid;
 }
 
-// ---- a chunk
-// -------------------------------------------------------------------------------------------------
-
 // First those are done again that failed in runs before.
 bool ChunkedSync::choose_failed() {
-  in_chunk_ = false;
+  copier_.forget();
   if (redo_from_ > redo_to_) return false;
   const std::optional<FailedChunk> failed = find_failed_chunk(pair_.target.oid, redo_from_);
   if (!failed || failed->chunk.number > redo_to_) return false;
-  chunk_ = failed->chunk;
-  chunk_run_ = failed->run_id;
-  redo_from_ = chunk_.number + 1;
-  in_chunk_ = true;
+  copier_.choose(*failed);
+  redo_from_ = failed->chunk.number + 1;
   return true;
 }
 
-void ChunkedSync::choose_next() {
-  chunk_ = {checkpoint_.chunks + 1, checkpoint_.lower, {}};
-  chunk_run_ = pair_.run_id;
-  chunk_began_ = 0;
-  in_chunk_ = true;
-  find_end();
-}
-
-void ChunkedSync::find_end() {
-  if (checkpoint_.by == ChunkBy::ctid) {
-    const std::int64_t from = block_of(chunk_.lower, 0);
-    if (from + checkpoint_.size < files_.longest()) chunk_.upper = {std::to_string(from + checkpoint_.size)};
-    return;
-  }
-  const Rows key =
-      pair_.source->connection().query(nth_key(in_chunk(sync_.rows()), pair_.plan, checkpoint_.size));
-  if (key.empty()) return;
-  // A null sorts last, so that only nulls are left.
-  for (const Cell &column : key[0])
-    if (!column)
-      return chunk_.upper.clear();
-    else
-      chunk_.upper.push_back(*column);
-}
-
-// Of these rows, those of the chunk.
-SourceRows ChunkedSync::in_chunk(SourceRows rows) const {
-  for (const std::string &condition : rows_of(chunk_, checkpoint_.by, pair_.source_table, pair_.plan))
-    rows.conditions.push_back(condition);
-  return rows;
-}
-
-void ChunkedSync::copy_chunk() {
-  chunk_began_ = now_seconds();
-  steps_.enter(Phase::copy, pair_.source->table().row_estimate);
-  if (checkpoint_.key_pending)
-    store_chunk();
-  else
-    stage_chunk();
-  counts_ = pair_.counts;
-  advance(nullptr);
-}
-
-// Straight into the target. A row that was written before the beginning is in one chunk only, wherever it
-// moves. Rows that are marked as deleted are none of the sync: here is nothing yet that they could delete.
-void ChunkedSync::store_chunk() {
-  SourceRows rows = in_chunk(pair_.all_rows);
-  rows.conditions.push_back("NOT (" + written_since(pair_.source_table, checkpoint_.since.position.xmin) +
-                            ")");
-  pair_.counts.read = pair_.counts.inserted = pair_.receive(spec_.target, pair_.plan, rows);
-  pair_.source->close();
-}
-
-void ChunkedSync::stage_chunk() {
-  need_stage();
-  const std::int64_t staged = pair_.stage(stage_name, pair_.plan, in_chunk(sync_.rows()));
-  pair_.source->close();
-  constexpr std::int64_t worth_statistics = 1000, tenfold = 10;
-  if (staged > worth_statistics && (analyzed_rows_ < 0 || staged > tenfold * analyzed_rows_)) {
-    query(analyze(stage_name, pair_.plan.key));
-    analyzed_rows_ = staged;
-  }
-  sync_.apply_stage(staged, Deletes::none, false);
-}
-
-// One stage for many chunks: each new one is a few rows more in the catalogs.
-void ChunkedSync::need_stage() {
-  constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
-  const std::string definition = create_stage(stage_name, pair_.plan, true);
-  const bool exists = bool_of(query(stage_exists()).at(0).at(0));
-  if (exists && definition == stage_definition_ && chunk_began_ - stage_made_ < hour) return;
-  if (exists) query(drop_stage());
-  query(definition);
-  stage_definition_ = definition;
-  stage_made_ = chunk_began_;
-  analyzed_rows_ = -1;
-}
+// ---- the end
+// -------------------------------------------------------------------------------------------------
 
 void ChunkedSync::add_key() {
   pair_.source->close();
@@ -321,60 +215,6 @@ void ChunkedSync::add_key() {
   checkpoint_.key_pending = false;
   write_checkpoint(pair_.target.oid, spec_, checkpoint_);
 }
-
-// Writes what became of the chunk, and where the next begins.
-void ChunkedSync::advance(const Diagnostics *failure) {
-  record_chunk(chunk_run_, pair_.target.oid, chunk_, chunk_began_, counts_, failure);
-  if (chunk_.number > checkpoint_.chunks) {
-    checkpoint_.chunks = chunk_.number;
-    checkpoint_.lower = chunk_.upper;
-    checkpoint_.complete = chunk_.upper.empty();
-    const ChunkLimits limits{std::min(chunk_seconds, static_cast<double>(max_source_transaction_ms) / 4000),
-                             static_cast<std::int64_t>(spec_.memory_limit_mb) << 20};
-    if (failure == nullptr)
-      checkpoint_.size =
-          next_chunk_size(checkpoint_.size, now_seconds() - chunk_began_, pair_.counts.bytes, limits);
-  }
-  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
-  steps_.fold("chunks");
-}
-
-bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
-  if (!in_chunk_) return false;
-  in_chunk_ = false;
-  stage_definition_.clear();
-  counts_ = {};
-  // The stream may have been left in the middle.
-  pair_.source.reset();
-  if (by_source && said.sqlstate == sqlstate::canceled) {
-    make_smaller();
-    return true;
-  }
-  // Without an end it cannot be left out.
-  if (chunk_.upper.empty() && chunk_began_ == 0) return false;
-  if (!is_of_rows(said.sqlstate)) return false;
-  advance(&said);
-  pg::tell(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + said.message,
-           "It has " + tell(chunk_, checkpoint_.by) + ".");
-  ++failed_;
-  return true;
-}
-
-// It took longer than a transaction may take.
-void ChunkedSync::make_smaller() {
-  constexpr std::int64_t times = 4;
-  if (checkpoint_.size == 1 || chunk_.number <= checkpoint_.chunks)
-    throw Error("54000",
-                "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
-                    " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
-                "It has " + tell(chunk_, checkpoint_.by) + ".",
-                "Raise tablesync.max_source_transaction, or pass chunk_mode => false, which sets no limit.");
-  checkpoint_.size = std::max<std::int64_t>(1, checkpoint_.size / times);
-  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
-}
-
-// ---- the end
-// -------------------------------------------------------------------------------------------------
 
 // All chunks are there: what was written since the first of them began is read in one snapshot.
 void ChunkedSync::conclude() {
@@ -402,11 +242,13 @@ void ChunkedSync::conclude() {
 void ChunkedSync::fail_incomplete() const {
   const FailedChunk first = *find_failed_chunk(pair_.target.oid);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
+  const bool unknown = first.error.sqlstate.empty();
   throw Error(
-      first.error.sqlstate,
+      unknown ? sqlstate::internal : first.error.sqlstate,
       with_commas(failed) + " of " + with_commas(checkpoint_.chunks) + " chunks of \"" +
-          display_name(spec_.target) + "\" failed: " + first.error.message,
-      "Chunk " + with_commas(first.chunk.number) + " has " + tell(first.chunk, checkpoint_.by) + "." +
+          display_name(spec_.target) +
+          "\" failed: " + (unknown ? "their worker has ended" : first.error.message),
+      "Chunk " + with_commas(first.chunk.number) + " has " + pg::tell(first.chunk, checkpoint_.by) + "." +
           (first.error.detail.empty() ? "" : " " + first.error.detail),
       std::string(checkpoint_.complete ? "All other rows are there" : "What comes after these was not read") +
           ". Mend the cause, then SELECT * FROM retry_chunks(" + std::to_string(pair_.run_id) + ").");

@@ -7,7 +7,6 @@ extern "C" {
 #include "pgstat.h"
 }
 
-#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -21,6 +20,8 @@ extern "C" {
 #include "pg/server/worker.h"
 #include "pg/sync/load.h"
 #include "pg/sync/load_task.h"
+#include "pg/sync/run_failure.h"
+#include "pg/sync/run_record.h"
 #include "pg/sync/run_settings.h"
 #include "pg/sync/run_steps.h"
 #include "pg/sync/target.h"
@@ -34,14 +35,15 @@ class Loader {
  public:
   Loader(const LoadTask &task, SharedRun &run) : task_(task), run_(run) {}
 
-  // Reads statement after statement, as long as there are any. Returns the number of rows and of bytes.
+  // Reads statement after statement, as long as there are any. Returns what it has read, as row_of() makes
+  // it.
   Row load_all() {
     SharedLoad &shared = *SharedLoad::attach(task_.shared);
     remote::Source source(host_, connection_settings(task_.spec.server));
     open(source);
     SyncPlan plan;
     for (const std::string &column : task_.columns) plan.columns.emplace_back().name = column;
-    std::int64_t rows = 0, bytes = 0;
+    RunCounts counts;
     const double began = now_seconds();
     for (size_t n; (n = static_cast<size_t>(shared.next_statement++)) < task_.statements.size();) {
       remote::CopyOut stream(source.connection(), task_.statements[n]);
@@ -49,15 +51,15 @@ class Loader {
       if (stored != stream.rows())
         throw Error(sqlstate::protocol_violation,
                     "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));
-      rows += stream.rows();
-      bytes += stream.bytes();
+      counts.read += stream.rows();
+      counts.bytes += stream.bytes();
       // What a statement was ahead by at its end is too little to be waited for there, but adds up.
       const auto elapsed_ms = static_cast<std::int64_t>((now_seconds() - began) * 1000);
-      wait_for_ms(ms_ahead(rate(shared.loaders), rows, bytes, elapsed_ms));
+      wait_for_ms(ms_ahead(rate(shared.loaders), counts.read, counts.bytes, elapsed_ms));
     }
     source.close();
     SharedLoad::detach(task_.shared);
-    return {std::to_string(rows), std::to_string(bytes)};
+    return row_of(counts);
   }
 
  private:
@@ -85,13 +87,7 @@ class Loader {
     if (!task_.spec.custom_where.empty()) source.use_path_of_role();
   }
 
-  // This loader's part of max_rate.
-  Rate rate(int loaders) const {
-    const auto part = [&](std::int64_t whole) {
-      return whole == 0 ? 0 : std::max<std::int64_t>(whole / loaders, 1);
-    };
-    return {part(task_.spec.max_rate.rows), part(task_.spec.max_rate.bytes)};
-  }
+  Rate rate(int loaders) const { return part_of(task_.spec.max_rate, loaders); }
 
   const LoadTask &task_;
   SharedRun &run_;
@@ -106,9 +102,8 @@ Row load_task(SharedRun &run, std::string_view request) {
   try {
     in_transaction([&] { apply_settings(task.spec); });
     in_transaction([&] { loaded = Loader(task, run).load_all(); });
-  } catch (const remote::ConnectError &error) {
-    run.may_pass = error.transient();
-    throw;
+  } catch (const Error &error) {
+    end_worker(run, error);
   }
   return loaded;
 }

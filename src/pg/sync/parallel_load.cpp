@@ -5,126 +5,21 @@ extern "C" {
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
-#include "utils/wait_event.h"
 }
 
 #include <algorithm>
-#include <cstdlib>
-#include <deque>
 #include <vector>
 
 #include "core/error.h"
 #include "core/parallel_read.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
-#include "pg/server/launched.h"
+#include "pg/server/launched_group.h"
 #include "pg/sync/load.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {
 namespace {
-
-// ---- the loaders ---------------------------------------------------------------------------------------
-
-class Loaders {
- public:
-  // Starts as many as there are slots for, and no more than wanted.
-  void start(const LoadTask &task, int wanted);
-  bool empty() const { return loaders_.empty(); }
-  int count() const { return static_cast<int>(loaders_.size()); }
-  // Waits until all have ended well; their counts are added to `counts`. Throws the first error.
-  void wait(Progress &progress, RunCounts &counts);
-  // Ends all at once; then each is waited for.
-  void end() noexcept;
-
- private:
-  void wait_loop(Progress &progress);
-  bool look(Launched &loader);
-  static void end_at_exit(int, Datum loaders);
-
-  std::deque<Launched> loaders_;  // they stay where they are
-};
-
-void Loaders::start(const LoadTask &task, int wanted) {
-  try {
-    while (count() < wanted)
-      loaders_.emplace_back(
-          WorkerTask{"tablesync_load_worker",
-                     "pg_tablesync load " + std::to_string(count() + 1) + " of " + describe_spec(task.spec),
-                     display_name(task.spec.target.name), serialize(task), "pg_tablesync loader"},
-          true);
-  } catch (const Error &error) {
-    // No free slot. What the server itself raised has broken the transaction.
-    const bool raised_here = dynamic_cast<const ServerError *>(&error) != nullptr;
-    if (!raised_here && error.diagnostics().sqlstate == sqlstate::out_of_resources) return;
-    end();
-    throw;
-  }
-}
-
-// Whether the loader goes on. Throws its error.
-bool Loaders::look(Launched &loader) {
-  const bool open = loader.take_messages();
-  if (loader.error()) {
-    if (loader.run().may_pass) throw remote::ConnectError(*loader.error(), remote::ConnectStep::login, true);
-    throw Error(*loader.error());
-  }
-  if (open || !loader.stopped()) return true;
-  if (!loader.run().replied)
-    throw Error(sqlstate::internal, "a loader ended without an answer", {}, "The server's log says why.");
-  return false;
-}
-
-void Loaders::wait_loop(Progress &progress) {
-  const std::uint64_t bytes_before = progress.bytes;
-  for (;;) {
-    bool going = false;
-    std::uint64_t rows = 0, bytes = 0;
-    std::int64_t memory = 0;
-    for (Launched &loader : loaders_) {
-      going = look(loader) || going;
-      const Progress &told = loader.run().progress;
-      rows += told.rows;
-      bytes += told.bytes;
-      memory = std::max<std::int64_t>(memory, told.memory_bytes);
-    }
-    progress.rows = rows;
-    progress.bytes = bytes_before + bytes;
-    progress.memory_bytes = memory;
-    if (!going) return;
-    call([] {
-      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION);
-      ResetLatch(MyLatch);
-      CHECK_FOR_INTERRUPTS();
-    });
-  }
-}
-
-void Loaders::end() noexcept {
-  for (Launched &loader : loaders_) loader.terminate();
-  for (Launched &loader : loaders_) loader.end();
-}
-
-void Loaders::end_at_exit(int, Datum loaders) {
-  for (Launched &loader : reinterpret_cast<Loaders *>(DatumGetPointer(loaders))->loaders_) loader.terminate();
-}
-
-void Loaders::wait(Progress &progress, RunCounts &counts) {
-  Datum const self = PointerGetDatum(this);
-  // An ERROR ends the loaders by the caller's clean-up; a FATAL one leaves by the exit callback alone.
-  call([&] { before_shmem_exit(end_at_exit, self); });
-  const auto forget = [&]() noexcept { cancel_before_shmem_exit(end_at_exit, self); };
-  on_failure([&] { wait_loop(progress); }, forget);
-  forget();
-  for (Launched &loader : loaders_) {
-    const Row reply = deserialize_row({loader.run().reply, loader.run().reply_size});
-    counts.read += std::strtoll(text_of(reply.at(0)).c_str(), nullptr, 10);
-    counts.bytes += std::strtoll(text_of(reply.at(1)).c_str(), nullptr, 10);
-    loader.close();
-  }
-}
 
 // ---- whether it can be done ----------------------------------------------------------------------------
 
@@ -151,6 +46,18 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
 }
 
 }  // namespace
+
+void tell_missing_workers(const SyncSpec &spec, int count, int wanted) {
+  const std::string hint = "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
+                           "; needs a restart), or wait until other workers have ended.";
+  if (count == 0)
+    tell(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
+  else
+    tell(spec,
+         "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
+             " workers, since there are no more free slots",
+         {}, hint);
+}
 
 std::string ParallelLoad::obstacle(TablePair &pair, bool by_field) {
   std::vector<BlockRange> ranges;
@@ -192,24 +99,22 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
 void ParallelLoad::run(TablePair &pair) {
   const int wanted = std::min(pair.spec.parallel_workers, static_cast<int>(task_.statements.size()));
   SharedLoad *const shared = SharedLoad::create(wanted, task_.shared);
-  Loaders loaders;
-  loaders.start(task_, wanted);
-  const std::string hint = "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
-                           "; needs a restart), or wait until other workers have ended.";
-  if (loaders.empty()) {
-    tell(pair.spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
+  const auto loader = [&](int n) {
+    return WorkerTask{"tablesync_load_worker",
+                      "pg_tablesync load " + std::to_string(n + 1) + " of " + describe_spec(pair.spec),
+                      display_name(pair.spec.target.name), serialize(task_), "pg_tablesync loader"};
+  };
+  LaunchedGroup loaders;
+  loaders.start(wanted, loader);
+  if (loaders.count() < wanted) tell_missing_workers(pair.spec, loaders.count(), wanted);
+  if (loaders.count() == 0) {
     SharedLoad::detach(task_.shared);
     return read_alone(pair);
   }
   shared->loaders = loaders.count();
   on_failure(
       [&] {
-        if (loaders.count() < wanted)
-          tell(pair.spec,
-               "the source is read by " + std::to_string(loaders.count()) + " instead of " +
-                   std::to_string(wanted) + " workers, since there are no more free slots",
-               {}, hint);
-        loaders.wait(pair.steps.progress(), pair.counts);
+        for (const Row &reply : loaders.wait(pair.steps.progress())) pair.counts += counts_of(reply);
       },
       [&]() noexcept { loaders.end(); });
   SharedLoad::detach(task_.shared);

@@ -52,6 +52,24 @@ RunCounts &RunCounts::operator+=(const RunCounts &more) {
   return *this;
 }
 
+Row row_of(const RunCounts &counts) {
+  Row row;
+  for (const std::int64_t count : {counts.read, counts.inserted, counts.updated, counts.deleted,
+                                   counts.unchanged, counts.rejected, counts.bytes})
+    row.emplace_back(std::to_string(count));
+  return row;
+}
+
+RunCounts counts_of(const Row &row) {
+  size_t n = 0;
+  const auto next = [&] { return std::strtoll(text_of(row.at(n++)).c_str(), nullptr, 10); };
+  RunCounts counts;
+  for (std::int64_t *count : {&counts.read, &counts.inserted, &counts.updated, &counts.deleted,
+                              &counts.unchanged, &counts.rejected, &counts.bytes})
+    *count = next();
+  return counts;
+}
+
 std::int64_t begin_run(const SyncSpec &spec, std::uint32_t shared_memory) {
   const Rows rows = write_state(
       "INSERT INTO tablesync.run (owner, command, status, server, source, target, sync_mode, started_at, "
@@ -93,13 +111,17 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }
 
-void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, const Diagnostics &error) {
+void record_attempt(std::int64_t run_id, std::int64_t wait_ms, const Diagnostics &error) {
+  const Row run{std::to_string(run_id)};
+  // Several workers of a run may fail at the same moment.
+  write_state("SELECT FROM tablesync.run WHERE run_id = $1::int8 FOR NO KEY UPDATE", run);
   write_state(
       "INSERT INTO tablesync.failed_attempt (run_id, attempt_no, failed_at, sqlstate, message, detail, "
-      "context, retry_after) VALUES ($1::int8, $2::int4, clock_timestamp(), $3, $4, $5, $6, $7::int8 * "
-      "interval '1 ms')",
-      {std::to_string(run_id), std::to_string(attempt), error.sqlstate, error.message,
-       optional_text(error.detail), optional_text(error.context), std::to_string(wait_ms)});
+      "context, retry_after) SELECT $1::int8, coalesce(max(attempt_no), 0) + 1, clock_timestamp(), $2, $3, "
+      "$4, $5, "
+      "$6::int8 * interval '1 ms' FROM tablesync.failed_attempt WHERE run_id = $1::int8",
+      {run[0], error.sqlstate, error.message, optional_text(error.detail), optional_text(error.context),
+       std::to_string(wait_ms)});
 }
 
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {

@@ -19,6 +19,9 @@ struct RunCounts {
   std::int64_t read = 0, inserted = 0, updated = 0, deleted = 0, unchanged = 0, rejected = 0, bytes = 0;
   RunCounts &operator+=(const RunCounts &more);
 };
+// What one worker of a run tells another.
+Row row_of(const RunCounts &counts);
+RunCounts counts_of(const Row &row);
 
 // Runs a fixed statement on our own tables, as the extension's owner.
 Rows write_state(const std::string &sql, const Row &parameters);
@@ -43,7 +46,7 @@ struct RunEnd {
 };
 void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
 // Keeps why an attempt failed that is not the last one.
-void record_attempt(std::int64_t run_id, int attempt, std::int64_t wait_ms, const Diagnostics &error);
+void record_attempt(std::int64_t run_id, std::int64_t wait_ms, const Diagnostics &error);
 // Adds the step that only exists once the run has committed, and purges what is older than
 // tablesync.history_retention.
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);

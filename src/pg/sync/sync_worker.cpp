@@ -3,7 +3,6 @@
 extern "C" {
 #include "postgres.h"
 
-#include "common/pg_prng.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -16,7 +15,6 @@ extern "C" {
 #include <optional>
 
 #include "core/error.h"
-#include "core/retry.h"
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
@@ -28,12 +26,12 @@ extern "C" {
 #include "pg/server/worker.h"
 #include "pg/sync/chunked_sync.h"
 #include "pg/sync/hidden_table.h"
+#include "pg/sync/run_failure.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/run_settings.h"
 #include "pg/sync/table_verify.h"
 #include "pg/sync/target_lock.h"
 #include "pg/sync/upkeep_record.h"
-#include "remote/connection.h"
 
 namespace tablesync::pg {
 namespace {
@@ -58,7 +56,6 @@ class SyncRun {
   bool do_part();
   bool absorbed(const Diagnostics &said);
   std::unique_ptr<Work> make_work();
-  void wait_after(int attempt, const Diagnostics &said);
   void keep_books();
   bool lock();
   Diagnostics explain(Diagnostics said) const;
@@ -77,7 +74,6 @@ class SyncRun {
   std::unique_ptr<Work> work_;
   RunCounts done_;     // by the parts that are committed
   bool kept_ = false;  // some of it is such that a further run goes on from there
-  int failures_ = 0;   // of parts that were tried again
 };
 
 Row SyncRun::run() {
@@ -89,19 +85,6 @@ Row SyncRun::run() {
     fail(said);
     throw ServerError(said);  // its context is complete
   }
-}
-
-// Whether the source raised it: its cancels and timeouts are not ours. Told by the line that the connection
-// adds, since the way through COPY FROM loses all else.
-bool raised_by_source(const Diagnostics &said) {
-  return said.context.find("remote server \"") != std::string::npos;
-}
-
-// Whether the next attempt may succeed without anybody's doing.
-bool may_pass(const Error &error) {
-  if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error))
-    return connecting->transient();
-  return is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
 }
 
 // What the user is told of a failure: which of the ways to be stopped it was, and in which run.
@@ -181,7 +164,8 @@ void SyncRun::do_work() {
       if (absorbed(error.diagnostics())) continue;
       if (attempt > spec_.max_retries || !may_pass(error)) throw;
       work_.reset();
-      wait_after(attempt++, error.diagnostics());
+      in_transaction([&] { drop_hidden_tables_of(spec_); });
+      wait_for_next_attempt(spec_, run_id_, steps_, attempt++, error.diagnostics(), tell_kept());
     }
   }
 }
@@ -216,23 +200,6 @@ bool SyncRun::do_part() {
 std::unique_ptr<Work> SyncRun::make_work() {
   if (spec_.command == Command::sync) return std::make_unique<ChunkedSync>(spec_, run_id_, steps_);
   return std::make_unique<TableVerify>(spec_, run_id_, steps_);
-}
-
-void SyncRun::wait_after(int attempt, const Diagnostics &said) {
-  const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });
-  const std::int64_t wait_ms = retry_wait_ms(spec_.retry_delay_ms, attempt, chance);
-  steps_.enter(Phase::retrying);
-  in_transaction([&] {
-    drop_hidden_tables_of(spec_);
-    record_attempt(run_id_, ++failures_, wait_ms, said);
-  });
-  fault_point(FaultPoint::attempt_recorded);
-  tell(spec_,
-       "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec_.max_retries) +
-           " failed: " + said.message,
-       said.detail,
-       tell_kept() + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
-  wait_for_ms(wait_ms);
 }
 
 // The data is safe: what fails from here on, a cancel say, is not the run.

@@ -1,0 +1,30 @@
+// What kind of failure of a run an error is, and the wait for the next attempt.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/error.h"
+#include "core/sync_spec.h"
+#include "pg/server/shared_run.h"
+#include "pg/sync/run_steps.h"
+
+namespace tablesync::pg {
+
+// Whether the source raised it: its cancels and timeouts are not ours. Told by the line that the connection
+// adds, since the way through COPY FROM loses all else.
+bool raised_by_source(const Diagnostics &said);
+
+// Whether the next attempt may succeed without anybody's doing.
+bool may_pass(const Error &error);
+
+// The end of one of several workers: leaves in `run` what its leader cannot tell from the error, and throws
+// that.
+[[noreturn]] void end_worker(SharedRun &run, const Error &error);
+
+// After the nth attempt has failed: records why, tells it (`kept`: what has become of its work), and waits
+// for the next one. Begins transactions.
+void wait_for_next_attempt(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
+                           const Diagnostics &said, const std::string &kept);
+
+}  // namespace tablesync::pg
