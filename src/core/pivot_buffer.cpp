@@ -1,0 +1,164 @@
+#include "core/pivot_buffer.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace tablesync {
+namespace {
+
+// What a text has in front of its bytes: a length, as varlena has it.
+constexpr std::size_t header_size = 4;
+
+}  // namespace
+
+char *Arena::take(std::size_t size) {
+  constexpr std::size_t alignment = 8;
+  size = (size + alignment - 1) / alignment * alignment;
+  if (size > left_) {
+    const std::size_t block = std::max(size, block_size);
+    blocks_.emplace_back(new char[block]);
+    bytes_ += block;
+    // A large value has a block of its own, and the current one goes on being filled.
+    if (size >= block_size / 4 && at_ != nullptr) return blocks_.back().get();
+    at_ = blocks_.back().get();
+    left_ = block;
+  }
+  char *const taken = at_;
+  at_ += size;
+  left_ -= size;
+  return taken;
+}
+
+void Arena::clear() {
+  if (blocks_.size() > 1) blocks_.resize(1);
+  bytes_ = blocks_.empty() ? 0 : block_size;
+  at_ = blocks_.empty() ? nullptr : blocks_[0].get();
+  left_ = bytes_;
+}
+
+std::size_t PivotBuffer::Hash::operator()(const Key &key) const {
+  return XXH3_64bits_withSeed(key.channel.data(), key.channel.size(),
+                              XXH3_64bits(key.ship.data(), key.ship.size()));
+}
+
+std::string_view PivotBuffer::keep(std::string_view name) { return names_.emplace_back(name); }
+
+WideRows *PivotBuffer::add_table(std::int32_t width, std::int32_t time_at) {
+  WideRows &table = tables_.emplace_back();
+  table.width = width;
+  table.time_at = time_at;
+  return &table;
+}
+
+PivotColumn *PivotBuffer::add_column(std::string_view ship, std::string_view channel, WideRows *table,
+                                     std::int32_t at, ValueType type) {
+  PivotColumn &column = columns_.emplace_back(PivotColumn{table, at, type});
+  by_name_[Key{keep(ship), keep(channel)}] = &column;
+  table->width = std::max(table->width, at + 1);
+  return &column;
+}
+
+PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view channel) const {
+  const auto found = by_name_.find(Key{ship, channel});
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+// Gives the row as many attributes as the table has by now.
+void PivotBuffer::widen(WideRow &row, std::int32_t width) {
+  const auto before = static_cast<std::size_t>(row.width), after = static_cast<std::size_t>(width);
+  auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(after * sizeof(std::uint64_t)));
+  auto *const nulls = reinterpret_cast<bool *>(arena_.take(after));
+  std::copy_n(row.values, before, values);
+  std::copy_n(row.nulls, before, nulls);
+  std::fill(values + before, values + after, 0);
+  std::fill(nulls + before, nulls + after, true);
+  row.values = values;
+  row.nulls = nulls;
+  row.width = width;
+}
+
+WideRow &PivotBuffer::find_row(WideRows &table, std::int64_t time) {
+  if (table.last < table.rows.size() && table.rows[table.last].time == time) return table.rows[table.last];
+  const auto [place, is_new] = table.by_time.try_emplace(time, table.rows.size());
+  table.last = place->second;
+  if (is_new) {
+    WideRow &row = table.rows.emplace_back(
+        WideRow{nullptr, nullptr, time, 0, table.flushed_to && time <= *table.flushed_to});
+    widen(row, table.width);
+    row.values[table.time_at] = static_cast<std::uint64_t>(time);
+    row.nulls[table.time_at] = false;
+    ++rows_;
+  }
+  return table.rows[table.last];
+}
+
+std::uint64_t PivotBuffer::store(const Value &value) {
+  switch (value.type) {
+    case ValueType::boolean:
+      return value.boolean ? 1 : 0;
+    case ValueType::integer:
+      return static_cast<std::uint64_t>(value.integer);
+    case ValueType::decimal:
+      return std::bit_cast<std::uint64_t>(value.decimal);
+    default: {
+      char *const text = arena_.take(header_size + value.text.size());
+      set_header_(text, value.text.size());
+      std::memcpy(text + header_size, value.text.data(), value.text.size());
+      return reinterpret_cast<std::uint64_t>(text);
+    }
+  }
+}
+
+PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t time, const Value &value) {
+  std::string room;
+  std::optional<Value> converted;
+  const Value *stored = &value;
+  if (value.type != column.type) {
+    converted = convert(value, column.type, room);
+    if (!converted) return Outcome::not_convertible;
+    stored = &*converted;
+  }
+  WideRow &row = find_row(*column.table, time);
+  if (row.width <= column.at) widen(row, column.table->width);
+  const bool replaced = !row.nulls[column.at];
+  row.values[column.at] = store(*stored);
+  row.nulls[column.at] = false;
+  return replaced ? Outcome::replaced : Outcome::stored;
+}
+
+bool PivotBuffer::change_type(PivotColumn &column, ValueType type) {
+  // A text in the buffer has no length here, and nothing is made of a text that it was not.
+  if (column.type == ValueType::string) return type == ValueType::string;
+  const auto value_at = [&](const WideRow &row) {
+    const std::uint64_t bits = row.values[column.at];
+    if (column.type == ValueType::boolean) return Value::of(bits != 0);
+    if (column.type == ValueType::integer) return Value::of(static_cast<std::int64_t>(bits));
+    return Value::of(std::bit_cast<double>(bits));
+  };
+  const auto has_value = [&](const WideRow &row) { return row.width > column.at && !row.nulls[column.at]; };
+  std::string room;
+  for (const WideRow &row : column.table->rows)
+    if (has_value(row) && !convert(value_at(row), type, room)) return false;
+  for (WideRow &row : column.table->rows)
+    if (has_value(row)) row.values[column.at] = store(*convert(value_at(row), type, room));
+  column.type = type;
+  return true;
+}
+
+void PivotBuffer::clear() {
+  for (WideRows &table : tables_) {
+    for (const WideRow &row : table.rows)
+      table.flushed_to = table.flushed_to ? std::max(*table.flushed_to, row.time) : row.time;
+    table.rows.clear();
+    table.by_time.clear();
+    table.last = 0;
+  }
+  rows_ = 0;
+  arena_.clear();
+}
+
+}  // namespace tablesync

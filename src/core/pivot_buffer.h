@@ -1,0 +1,120 @@
+// PivotBuffer: readings in, rows of wide tables out. One pass, no sort: a hash look-up finds the column of a
+// reading, and the row is that of the reading before it, or is found by its time. Memory is bounded: the
+// caller empties the buffer when it is full.
+//
+// A row is two arrays by attribute number, 8 bytes and one byte each, as heap_form_tuple() takes them: so a
+// boolean, a bigint, a double precision or a timestamp is a Datum as it stands; a text is a pointer to 4
+// bytes for a header, then its bytes.
+#pragma once
+
+#include <tsl/robin_map.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/reading.h"
+
+namespace tablesync {
+
+// Memory that is given back all at once. What was taken stays where it is until then.
+class Arena {
+ public:
+  char *take(std::size_t size);  // aligned to 8 bytes
+  void clear();                  // keeps the first block
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::size_t block_size = 1 << 20;
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char *at_ = nullptr;
+  std::size_t left_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+struct WideRow {
+  std::uint64_t *values;
+  bool *nulls;  // true: there is no reading
+  std::int64_t time;
+  std::int32_t width;  // of both arrays
+  bool late;           // rows as late as it, or later, were taken out before it came
+};
+
+// What the buffer has of one wide table. Columns are counted by attribute, from 0.
+struct WideRows {
+  std::vector<WideRow> rows;               // in the order in which their times came
+  std::int32_t width = 0;                  // attributes of the table, as far as they are known
+  std::int32_t time_at = 0;                // the attribute of the time
+  std::optional<std::int64_t> flushed_to;  // the last time of the rows that were taken out
+  tsl::robin_map<std::int64_t, std::size_t> by_time;
+  std::size_t last = 0;  // where the reading before went
+};
+
+// The column of one channel of one ship.
+struct PivotColumn {
+  WideRows *table;
+  std::int32_t at;
+  ValueType type;
+};
+
+class PivotBuffer {
+ public:
+  // `set_header` writes what a text of so many bytes begins with.
+  explicit PivotBuffer(void (*set_header)(char *text, std::size_t bytes)) : set_header_(set_header) {}
+  PivotBuffer(const PivotBuffer &) = delete;
+  PivotBuffer &operator=(const PivotBuffer &) = delete;
+
+  // A table with so many attributes. It stays as long as the buffer, and so do columns.
+  WideRows *add_table(std::int32_t width, std::int32_t time_at);
+  // The column that readings of the channel go to from now on: a new attribute of the table, or one that it
+  // has.
+  PivotColumn *add_column(std::string_view ship, std::string_view channel, WideRows *table, std::int32_t at,
+                          ValueType type);
+  // Null where there is none.
+  PivotColumn *find_column(std::string_view ship, std::string_view channel) const;
+
+  enum class Outcome { stored, replaced, not_convertible };
+  // replaced: there was a reading of that channel and time already; the last one wins.
+  Outcome add(const PivotColumn &column, std::int64_t time, const Value &value);
+
+  // Makes the column one of another type; false, and nothing has changed, where a value that is in the buffer
+  // would be lost.
+  bool change_type(PivotColumn &column, ValueType type);
+
+  std::size_t rows() const { return rows_; }
+  std::size_t bytes() const { return arena_.bytes() + rows_ * bytes_per_row; }
+  const std::deque<WideRows> &tables() const { return tables_; }
+  // After the rows were written: forgets them, not the columns.
+  void clear();
+
+ private:
+  struct Key {
+    std::string_view ship, channel;
+    bool operator==(const Key &) const = default;
+  };
+  struct Hash {
+    std::size_t operator()(const Key &key) const;
+  };
+
+  WideRow &find_row(WideRows &table, std::int64_t time);
+  void widen(WideRow &row, std::int32_t width);
+  std::uint64_t store(const Value &value);
+  std::string_view keep(std::string_view name);
+
+  static constexpr std::size_t bytes_per_row =
+      sizeof(WideRow) + 4 * sizeof(std::uint64_t);  // with its place by time
+
+  void (*set_header_)(char *, std::size_t);
+  std::deque<WideRows> tables_;
+  std::deque<PivotColumn> columns_;
+  std::deque<std::string> names_;
+  tsl::robin_map<Key, PivotColumn *, Hash> by_name_;
+  Arena arena_;
+  std::size_t rows_ = 0;
+};
+
+}  // namespace tablesync

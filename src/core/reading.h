@@ -1,0 +1,59 @@
+// Readings of ships' instruments, as narrow tables have them: a ship, a channel, a time, and a value in one
+// of four columns, which its format names. What the value of a reading is, and as what else it can be stored
+// without loss.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tablesync {
+
+// What a value is, and what the column of a wide table holds.
+enum class ValueType : std::uint8_t { boolean, integer, decimal, string };
+const char *name_of(ValueType type);      // as value_format has it: Boolean, Integer, Decimal, String
+const char *sql_type_of(ValueType type);  // boolean, bigint, double precision, text
+// What name_of() gives, case ignored; nothing for others.
+std::optional<ValueType> parse_value_format(std::string_view format);
+
+// A value; one of the three after `type`, or `text`, which views memory of whoever made it.
+struct Value {
+  ValueType type = ValueType::integer;
+  union {
+    bool boolean;
+    std::int64_t integer = 0;
+    double decimal;
+  };
+  std::string_view text;
+
+  static Value of(bool value);
+  static Value of(std::int64_t value);
+  static Value of(double value);
+  static Value of(std::string_view value);
+  bool operator==(const Value &other) const;
+};
+
+// The five columns of a reading that make its value; absent where they are NULL.
+struct RawValue {
+  std::optional<std::string_view> format;
+  std::optional<bool> bool_v;
+  std::optional<std::string_view> str_v;
+  std::optional<std::int64_t> long_v;
+  std::optional<double> double_v;
+};
+
+// The text of a value as PostgreSQL's output function writes it (float8out with extra_float_digits 1: the
+// shortest text that is read as the same number).
+std::string text_of(const Value &value);
+
+// The value as another type, where it then means the same and can be turned back: 5 is 5.0 and "5", but "05"
+// is no number and 0.5 no integer. Nothing where that cannot be. `room` keeps the text.
+std::optional<Value> convert(const Value &value, ValueType to, std::string &room);
+
+// The value of a reading: that of the column which its format names. Where that is NULL, the only other one
+// that there is, converted; where the format is none of the four, the only one that there is. Otherwise
+// nothing, and `why` says what is wrong with it ("no value", ...). `room` keeps a converted text.
+std::optional<Value> value_of(const RawValue &raw, std::string &room, std::string &why);
+
+}  // namespace tablesync

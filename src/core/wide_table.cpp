@@ -1,0 +1,87 @@
+#include "core/wide_table.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+
+namespace tablesync {
+namespace {
+
+// "System Columns"
+constexpr std::array<std::string_view, 6> system_columns{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"};
+
+std::string folded(std::string_view name) {
+  std::string lower(name);
+  for (char &c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return lower;
+}
+
+// At most so many bytes of it, and no part of a character of UTF-8.
+std::string_view beginning(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return text.substr(0, most);
+}
+
+std::string hash_digits(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::uint64_t hash = XXH3_64bits(text.data(), text.size());
+  std::string hex;
+  for (int n = 0; n < 8; ++n, hash >>= 4) hex += digits[hash & 15];
+  return hex;
+}
+
+}  // namespace
+
+std::string wide_table_name(std::string_view prefix, std::string_view ship, std::string_view group) {
+  if (ship.empty()) throw Error("42602", "a ship has an empty name");
+  std::string name = folded(std::string(prefix) + std::string(ship));
+  if (!group.empty()) name += "_" + folded(group);
+  if (name.size() > most_name_bytes)
+    throw Error("42622", "the name of the wide table of ship \"" + std::string(ship) + "\" is too long",
+                "\"" + name + "\" has " + std::to_string(name.size()) + " bytes; a name has at most " +
+                    std::to_string(most_name_bytes) + ".",
+                "Pass a shorter table_prefix, or shorter names of groups.");
+  return name;
+}
+
+std::string wide_column_name(std::string_view channel, const std::set<std::string> &taken) {
+  if (channel.empty()) throw Error("42602", "a channel has an empty name");
+  std::string name(channel);
+  const bool reserved =
+      std::find(system_columns.begin(), system_columns.end(), channel) != system_columns.end();
+  if (name.size() <= most_name_bytes && !reserved && !taken.contains(name)) return name;
+  const std::string suffix = "_" + hash_digits(channel);
+  return std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
+}
+
+bool RowSize::add(ValueType type) {
+  switch (type) {
+    case ValueType::boolean:
+      return add_bytes(1, 1);
+    case ValueType::string:
+      return add_bytes(18, 1);  // TOAST_POINTER_SIZE
+    default:
+      return add_bytes(8, 8);
+  }
+}
+
+bool RowSize::add_bytes(int size, int alignment) {
+  constexpr int most_columns = 1600;  // MaxHeapAttributeNumber
+  constexpr int most_bytes = 8160;    // MaxHeapTupleSize
+  constexpr int header = 23;          // SizeofHeapTupleHeader
+  const auto aligned = [](int bytes, int to) { return (bytes + to - 1) / to * to; };
+  const int after = aligned(bytes_, alignment) + size;
+  const int bitmap = (columns_ + 1 + 7) / 8;
+  if (columns_ + 1 > most_columns || aligned(header + bitmap, 8) + after > most_bytes) return false;
+  ++columns_;
+  bytes_ = after;
+  return true;
+}
+
+}  // namespace tablesync

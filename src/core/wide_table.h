@@ -1,0 +1,44 @@
+// Wide tables: what their names and columns are called, and how many columns a row has room for.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "core/reading.h"
+
+namespace tablesync {
+
+// NAMEDATALEN - 1
+inline constexpr std::size_t most_name_bytes = 63;
+
+// "<prefix><ship>", or with a group "<prefix><ship>_<group>", in lower case (ASCII letters, as unquoted names
+// are folded). Throws 42602 for an empty ship, 42622 for a name of more than 63 bytes.
+std::string wide_table_name(std::string_view prefix, std::string_view ship, std::string_view group = {});
+
+// The column of a channel: its name as it stands. Where that has more than 63 bytes, is `taken`, or is a
+// system column (ctid, xmin, ...): its beginning, an underscore and eight digits of a hash, which depend on
+// the channel alone. Throws 42602 for an empty channel.
+std::string wide_column_name(std::string_view channel, const std::set<std::string> &taken);
+
+// How large a row of a heap can get when all of its columns have values ("Database Page Layout";
+// heap_form_tuple()).
+class RowSize {
+ public:
+  // Of a table with so many dropped columns, which count for ever.
+  explicit RowSize(int dropped_columns = 0) : columns_(dropped_columns) {}
+  // Adds a column where there is room for it: at most 1600 columns, and 8160 bytes with all of them there. A
+  // text takes what a pointer to its toasted value does; smaller ones take less.
+  bool add(ValueType type);
+  bool add_timestamp() { return add_bytes(8, 8); }
+  int columns() const { return columns_; }
+
+ private:
+  bool add_bytes(int size, int alignment);
+
+  int columns_;
+  int bytes_ = 0;  // of the values
+};
+
+}  // namespace tablesync

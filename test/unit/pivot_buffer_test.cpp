@@ -1,0 +1,198 @@
+#include "core/pivot_buffer.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cstring>
+#include <map>
+#include <random>
+#include <tuple>
+
+namespace tablesync {
+namespace {
+
+using Outcome = PivotBuffer::Outcome;
+
+void set_header(char *text, std::size_t bytes) {
+  const auto size = static_cast<std::uint32_t>(bytes);
+  std::memcpy(text, &size, sizeof size);
+}
+
+std::string text_at(std::uint64_t pointer) {
+  const char *const text = reinterpret_cast<const char *>(pointer);
+  std::uint32_t size = 0;
+  std::memcpy(&size, text, sizeof size);
+  return {text + sizeof size, size};
+}
+
+// A cell as text, or "-".
+std::string cell(const WideRow &row, std::int32_t at, ValueType type) {
+  if (at >= row.width || row.nulls[at]) return "-";
+  const std::uint64_t bits = row.values[at];
+  switch (type) {
+    case ValueType::boolean:
+      return text_of(Value::of(bits != 0));
+    case ValueType::integer:
+      return text_of(Value::of(static_cast<std::int64_t>(bits)));
+    case ValueType::decimal:
+      return text_of(Value::of(std::bit_cast<double>(bits)));
+    default:
+      return text_at(bits);
+  }
+}
+
+class Pivot : public testing::Test {
+ protected:
+  PivotBuffer buffer{set_header};
+  WideRows *table = buffer.add_table(1, 0);
+};
+
+TEST_F(Pivot, ReadingsOfOneTimeMakeOneRow) {
+  PivotColumn *speed = buffer.add_column("s", "speed", table, 1, ValueType::decimal);
+  PivotColumn *count = buffer.add_column("s", "count", table, 2, ValueType::integer);
+  PivotColumn *name = buffer.add_column("s", "name", table, 3, ValueType::string);
+  PivotColumn *on = buffer.add_column("s", "on", table, 4, ValueType::boolean);
+  EXPECT_EQ(buffer.add(*speed, 10, Value::of(1.5)), Outcome::stored);
+  EXPECT_EQ(buffer.add(*count, 10, Value::of(std::int64_t{-7})), Outcome::stored);
+  EXPECT_EQ(buffer.add(*on, 20, Value::of(true)), Outcome::stored);
+  EXPECT_EQ(buffer.add(*name, 10, Value::of(std::string_view("größe"))), Outcome::stored);
+  ASSERT_EQ(table->rows.size(), 2U);
+  EXPECT_EQ(buffer.rows(), 2U);
+  const WideRow &first = table->rows[0], &second = table->rows[1];
+  EXPECT_EQ(first.time, 10);
+  EXPECT_EQ(first.values[0], 10U);
+  EXPECT_FALSE(first.nulls[0]);
+  EXPECT_EQ(cell(first, 1, ValueType::decimal), "1.5");
+  EXPECT_EQ(cell(first, 2, ValueType::integer), "-7");
+  EXPECT_EQ(cell(first, 3, ValueType::string), "größe");
+  EXPECT_EQ(cell(first, 4, ValueType::boolean), "-");
+  EXPECT_EQ(cell(second, 4, ValueType::boolean), "true");
+}
+
+TEST_F(Pivot, TheLastReadingOfAChannelAndTimeWins) {
+  PivotColumn *speed = buffer.add_column("s", "speed", table, 1, ValueType::decimal);
+  buffer.add(*speed, 10, Value::of(1.0));
+  buffer.add(*speed, 20, Value::of(2.0));
+  EXPECT_EQ(buffer.add(*speed, 10, Value::of(3.0)), Outcome::replaced);
+  ASSERT_EQ(table->rows.size(), 2U);
+  EXPECT_EQ(cell(table->rows[0], 1, ValueType::decimal), "3");
+}
+
+TEST_F(Pivot, AColumnIsFoundByShipAndChannel) {
+  PivotColumn *a = buffer.add_column("a", "bc", table, 1, ValueType::decimal);
+  PivotColumn *b = buffer.add_column("ab", "c", table, 2, ValueType::decimal);
+  EXPECT_EQ(buffer.find_column("a", "bc"), a);
+  EXPECT_EQ(buffer.find_column("ab", "c"), b);
+  EXPECT_EQ(buffer.find_column("a", "c"), nullptr);
+  EXPECT_EQ(buffer.find_column("", ""), nullptr);
+}
+
+TEST_F(Pivot, AValueOfAnotherTypeIsConvertedOrRefused) {
+  PivotColumn *count = buffer.add_column("s", "count", table, 1, ValueType::integer);
+  EXPECT_EQ(buffer.add(*count, 10, Value::of(5.0)), Outcome::stored);
+  EXPECT_EQ(buffer.add(*count, 20, Value::of(0.5)), Outcome::not_convertible);
+  ASSERT_EQ(table->rows.size(), 1U) << "what is refused makes no row";
+  EXPECT_EQ(cell(table->rows[0], 1, ValueType::integer), "5");
+}
+
+TEST_F(Pivot, AColumnBecomesWiderWithWhatItHas) {
+  PivotColumn *count = buffer.add_column("s", "count", table, 1, ValueType::integer);
+  buffer.add(*count, 10, Value::of(std::int64_t{5}));
+  EXPECT_TRUE(buffer.change_type(*count, ValueType::decimal));
+  EXPECT_EQ(buffer.add(*count, 20, Value::of(0.5)), Outcome::stored);
+  EXPECT_EQ(cell(table->rows[0], 1, ValueType::decimal), "5");
+  EXPECT_TRUE(buffer.change_type(*count, ValueType::string));
+  EXPECT_EQ(cell(table->rows[1], 1, ValueType::string), "0.5");
+  EXPECT_FALSE(buffer.change_type(*count, ValueType::integer));
+
+  PivotColumn *large = buffer.add_column("s", "large", table, 2, ValueType::integer);
+  buffer.add(*large, 10, Value::of((std::int64_t{1} << 60) + 1));
+  EXPECT_FALSE(buffer.change_type(*large, ValueType::decimal)) << "a digit would be lost";
+  EXPECT_EQ(large->type, ValueType::integer);
+}
+
+TEST_F(Pivot, AChannelThatComesLaterWidensTheRowsThatItHasReadingsFor) {
+  PivotColumn *speed = buffer.add_column("s", "speed", table, 1, ValueType::decimal);
+  buffer.add(*speed, 10, Value::of(1.0));
+  buffer.add(*speed, 20, Value::of(2.0));
+  PivotColumn *later = buffer.add_column("s", "later", table, 40, ValueType::decimal);
+  buffer.add(*later, 10, Value::of(9.0));
+  EXPECT_EQ(table->width, 41);
+  EXPECT_EQ(cell(table->rows[0], 1, ValueType::decimal), "1");
+  EXPECT_EQ(cell(table->rows[0], 40, ValueType::decimal), "9");
+  EXPECT_EQ(cell(table->rows[0], 39, ValueType::decimal), "-");
+  EXPECT_EQ(cell(table->rows[1], 40, ValueType::decimal), "-");
+}
+
+TEST_F(Pivot, RowsThatCameBackAfterTheyWereTakenOutAreLate) {
+  PivotColumn *speed = buffer.add_column("s", "speed", table, 1, ValueType::decimal);
+  buffer.add(*speed, 20, Value::of(1.0));
+  buffer.add(*speed, 10, Value::of(1.0));
+  EXPECT_FALSE(table->rows[1].late) << "nothing was taken out yet";
+  buffer.clear();
+  EXPECT_EQ(buffer.rows(), 0U);
+  EXPECT_EQ(buffer.find_column("s", "speed"), speed);
+  for (const std::int64_t time : {20, 21, 5}) buffer.add(*speed, time, Value::of(1.0));
+  EXPECT_TRUE(table->rows[0].late);
+  EXPECT_FALSE(table->rows[1].late);
+  EXPECT_TRUE(table->rows[2].late);
+}
+
+TEST_F(Pivot, MemoryIsToldAndGivenBack) {
+  PivotColumn *name = buffer.add_column("s", "name", table, 1, ValueType::string);
+  const std::string text(100'000, 'x');
+  for (std::int64_t time = 0; time < 100; ++time) buffer.add(*name, time, Value::of(std::string_view(text)));
+  EXPECT_GT(buffer.bytes(), 10'000'000U);
+  EXPECT_LT(buffer.bytes(), 13'000'000U);
+  EXPECT_EQ(cell(table->rows[50], 1, ValueType::string), text);
+  buffer.clear();
+  EXPECT_LE(buffer.bytes(), 1U << 20);
+}
+
+// Readings at random, with repeated and unordered times, many ships, taken out at random: what comes out is
+// what a map of (table, time, channel) holds.
+TEST(PivotAtRandom, EqualsAMap) {
+  std::mt19937 random(42);
+  const auto any = [&](int end) { return static_cast<int>(random() % static_cast<unsigned>(end)); };
+  PivotBuffer buffer(set_header);
+  std::vector<WideRows *> tables;
+  std::map<std::pair<int, int>, PivotColumn *> columns;
+  std::map<std::tuple<int, std::int64_t, int>, std::string> expected, got;
+  const auto take_out = [&] {
+    for (const auto &[name, column] : columns)
+      for (const WideRow &row : column->table->rows)
+        if (const std::string text = cell(row, column->at, column->type); text != "-")
+          got[{name.first, row.time, name.second}] = text;
+    buffer.clear();
+  };
+  for (int ship = 0; ship < 5; ++ship) tables.push_back(buffer.add_table(2, 1));
+  for (int n = 0; n < 100'000; ++n) {
+    const int ship = any(5), channel = any(n < 50'000 ? 20 : 60);
+    const std::string ship_name = "ship " + std::to_string(ship),
+                      channel_name = "channel " + std::to_string(channel);
+    PivotColumn *column = buffer.find_column(ship_name, channel_name);
+    if (column == nullptr) {
+      const auto type = static_cast<ValueType>(any(4));
+      column = buffer.add_column(ship_name, channel_name, tables[static_cast<size_t>(ship)],
+                                 tables[static_cast<size_t>(ship)]->width, type);
+      columns[{ship, channel}] = column;
+    }
+    const std::int64_t time = n / 100 - any(50);
+    const std::string text = "text " + std::to_string(n);
+    const Value values[] = {Value::of(any(2) == 1), Value::of(std::int64_t{n}), Value::of(n / 7.0),
+                            Value::of(std::string_view(text))};
+    const Value &value = values[any(4)];
+    std::string room;
+    const std::optional<Value> stored = convert(value, column->type, room);
+    const Outcome outcome = buffer.add(*column, time, value);
+    EXPECT_EQ(outcome == Outcome::not_convertible, !stored);
+    if (stored) expected[{ship, time, channel}] = text_of(*stored);
+    if (any(5000) == 0) take_out();
+  }
+  take_out();
+  EXPECT_GT(expected.size(), 10'000U);
+  EXPECT_EQ(got, expected);
+}
+
+}  // namespace
+}  // namespace tablesync
