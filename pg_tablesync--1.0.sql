@@ -137,6 +137,9 @@ CREATE TABLE tablesync.checkpoint (
   chunk_size pg_catalog.int8 NOT NULL,
   lower pg_catalog.text[],
   complete pg_catalog.bool NOT NULL,
+  next_xmin pg_catalog.int8,
+  next_lsn pg_catalog.pg_lsn,
+  next_timeline pg_catalog.int4,
   started_at pg_catalog.timestamptz NOT NULL,
   updated_at pg_catalog.timestamptz NOT NULL
 );
@@ -145,6 +148,7 @@ COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it
 COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
 COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
 COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
+COMMENT ON COLUMN tablesync.checkpoint.next_xmin IS 'Where what was written since is read in chunks too: of the source before the first of these';
 COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: the number of a page, or the texts of a key';
 
 CREATE TABLE tablesync.chunk (

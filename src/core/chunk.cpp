@@ -58,13 +58,15 @@ std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &so
 }
 
 std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t count) {
-  std::vector<std::string> texts, order;
+  std::vector<std::string> columns, texts, order;
   for (const std::string &name : plan.key) {
-    texts.push_back(quote_identifier(name) + "::pg_catalog.text");
-    order.push_back(quote_identifier(name) + " USING OPERATOR(pg_catalog.<)");
+    columns.push_back(quote_identifier(name));
+    texts.push_back(columns.back() + "::pg_catalog.text");
+    order.push_back(columns.back() + " USING OPERATOR(pg_catalog.<)");
   }
-  return select(rows, join(texts, ", ")) + " ORDER BY " + join(order, ", ") + " OFFSET " +
-         std::to_string(count - 1) + " LIMIT 1";
+  // In the same SELECT the name would be that of the text.
+  return "SELECT " + join(texts, ", ") + " FROM (" + select(rows, join(columns, ", ")) + " ORDER BY " +
+         join(order, ", ") + " OFFSET " + std::to_string(count - 1) + " LIMIT 1) AS k";
 }
 
 std::int64_t next_chunk_size(std::int64_t size, double seconds, std::int64_t bytes,

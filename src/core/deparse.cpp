@@ -151,17 +151,18 @@ std::string planned_columns(const SyncPlan &plan, F type) {
 }
 
 template <typename F>
-std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, bool kept, F type) {
+std::string create_temporary(const QualifiedName &name, const SyncPlan &plan, OnCommit on_commit, F type) {
+  constexpr const char *actions[] = {"DROP", "DELETE ROWS", "PRESERVE ROWS"};
   return "CREATE TEMPORARY TABLE " + quote_identifier(name.name) + planned_columns(plan, type) +
-         " ON COMMIT " + (kept ? "DELETE ROWS" : "DROP");
+         " ON COMMIT " + actions[static_cast<size_t>(on_commit)];
 }
 
 std::string staged_type(const ColumnPlan &column) { return column.target_type + column.collation; }
 
 }  // namespace
 
-std::string create_stage(const QualifiedName &name, const SyncPlan &plan, bool kept) {
-  return create_temporary(name, plan, kept, staged_type);
+std::string create_stage(const QualifiedName &name, const SyncPlan &plan, OnCommit on_commit) {
+  return create_temporary(name, plan, on_commit, staged_type);
 }
 
 std::string create_shared_stage(const QualifiedName &name, const SyncPlan &plan) {
@@ -177,7 +178,7 @@ std::string rename_table(const QualifiedName &table, const std::string &name) {
 std::string drop_table(const QualifiedName &table) { return "DROP TABLE " + quote_qualified(table); }
 
 std::string create_received(const SyncPlan &plan) {
-  return create_temporary(received_name, plan, false,
+  return create_temporary(received_name, plan, OnCommit::drop,
                           [](const ColumnPlan &c) { return c.converted() ? c.wire_type : staged_type(c); });
 }
 
@@ -192,11 +193,9 @@ std::string convert_received(const QualifiedName &stage_table, const SyncPlan &p
 
 std::string drop_received() { return "DROP TABLE " + quote_qualified(received_name); }
 
-std::string stage_exists() {
-  return "SELECT pg_catalog.to_regclass(" + quote_literal(quote_qualified(stage_name)) + ") IS NOT NULL";
+std::string table_exists(const QualifiedName &table) {
+  return "SELECT pg_catalog.to_regclass(" + quote_literal(quote_qualified(table)) + ") IS NOT NULL";
 }
-
-std::string drop_stage() { return "DROP TABLE " + quote_qualified(stage_name); }
 
 std::string find_bad_key(const SyncPlan &plan) {
   const auto staged_key = [&](const std::string &c) { return "s." + quote_identifier(c); };

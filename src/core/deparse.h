@@ -44,15 +44,17 @@ extern const QualifiedName keys_name;   // the keys of all rows that the source 
 // What came over the wire in another form than the target's, before it is converted into the stage.
 extern const QualifiedName received_name;
 
-// Dropped at the end of the transaction; or `kept` for others of this session, and emptied.
-std::string create_stage(const QualifiedName &name, const SyncPlan &plan, bool kept = false);
+// What becomes of it when its transaction commits: it is gone, or there for others of this session, without
+// or with its rows.
+enum class OnCommit { drop, empty, keep };
+std::string create_stage(const QualifiedName &name, const SyncPlan &plan,
+                         OnCommit on_commit = OnCommit::drop);
 // The same as a table that other sessions see too: several of them fill it.
 std::string create_shared_stage(const QualifiedName &name, const SyncPlan &plan);
 std::string create_received(const SyncPlan &plan);
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan);
 std::string drop_received();
-std::string stage_exists();  // one boolean
-std::string drop_stage();
+std::string table_exists(const QualifiedName &table);  // one boolean
 // A key that the stage holds more than once, or with a null in it: one row, text and true if null; or none.
 std::string find_bad_key(const SyncPlan &plan);
 

@@ -273,6 +273,41 @@ $pair->source_sql(q(
 	like($said->{hint}, qr/^Raise tablesync.max_source_transaction, or pass chunk_mode => false/, '... says what to do');
 }
 
+# What is left at the end too: where one transaction would be too long, it is read in several.
+{
+	my $limit = q(SET tablesync.max_source_transaction = '500ms';);
+	my $call  = TablesyncTest::call_of('numbers', 'raw.ends', q(chunk_mode => true, batch_size => 100, custom_where => 'pause(id)'));
+	my $said  = $pair->try($limit . $call);
+	is($said->{sqlstate}, '', 'an end that takes long') or diag($said->{text});
+	like($said->{text}, qr/ends: the end is read in several transactions, since one would be longer than 0\.5 s on the source/, '... is read in several transactions');
+	like($said->{text}, qr/ends: rows that changed during the run may be older than others/, '... which is told');
+	is(TablesyncTest::row_of($said->{out})->{consistent}, 'f', '... also by the result');
+	$pair->assert_identical('numbers', 'raw.ends');
+
+	# What is written meanwhile, before and behind the chunk that is being read.
+	foreach my $kill (0, 1)
+	{
+		$pair->source_sql(q(DELETE FROM numbers WHERE id % 100 = 3));
+		my $sync = $pair->start($limit . $call);
+		TablesyncTest::poll(sub { number(q(SELECT coalesce(max(chunks), 0) FROM tablesync.checkpoint WHERE target = 'raw.ends')) > 2 });
+		$pair->source_sql(q(UPDATE numbers SET pad = pad || 'y' WHERE id % 90 = 0; DELETE FROM numbers WHERE id % 100 = 7;
+			INSERT INTO numbers SELECT max(id) + 1, 'new' FROM numbers; UPDATE numbers SET id = -id WHERE id % 200 = 0 AND id > 0;));
+		TablesyncTest::poll(sub { number(q(SELECT count(*) FROM tablesync.checkpoint WHERE target = 'raw.ends' AND next_xmin IS NOT NULL)) > 0 });
+		if ($kill)
+		{
+			ok(TablesyncTest::kill_and_start($pair->target), 'the server is killed at the end');
+			$sync->finish;
+			$sync = $pair->start($limit . $call);
+		}
+		$said = $sync->finish;
+		is($said->{sqlstate}, '', '... rows that come meanwhile') or diag($said->{text});
+		like($said->{text}, qr/resumes run \d+ after/, '... it goes on with the end') if $kill;
+		$pair->assert_identical('numbers', 'raw.ends');
+	}
+	$pair->source_sql(q(DELETE FROM numbers));
+	$pair->assert_failed($pair->try($limit . $call), '55000', qr/^refusing to delete all [\d,]+ rows of "raw.ends"$/, 'a source that is empty is still refused');
+}
+
 # Size decides where the call does not.
 {
 	my $said = $pair->try(q(SET tablesync.chunk_threshold = '1MB';) . TablesyncTest::call_of('by_ctid', 'raw.large'));

@@ -55,6 +55,9 @@ foreach my $by ('ctid', 'key')
 	$pair->sql('DROP TABLE IF EXISTS raw.pairs');
 	is($pair->sync('pairs', 'raw.pairs', call('', chunk_by => $by))->{read} >= $rows, 1, "a key of two columns, by $by");
 	$pair->assert_identical('pairs', 'raw.pairs');
+	next if $by eq 'ctid';
+	is($pair->admin(q(SELECT array_to_string(upper, ' ') FROM tablesync.chunk WHERE chunk_no = 1 ORDER BY run_id DESC LIMIT 1)),
+		$pair->source_sql('SELECT a, b FROM pairs ORDER BY a, b OFFSET 999 LIMIT 1') =~ tr/|/ /r, '... the first one ends with the thousandth key');
 }
 
 my $said = $pair->try_sync('items', 'raw.items', call('parallel_workers => 20'));

@@ -72,9 +72,9 @@ TEST(NthKey, IsFoundInTheOrderThatBoundsAreComparedBy) {
   rows.conditions = {"paid"};
   EXPECT_EQ(
       nth_key(rows, plan_by({"region", "id"}), 100),
-      R"(SELECT "region"::pg_catalog.text, "id"::pg_catalog.text FROM "shop"."orders" WHERE (paid)"
+      R"(SELECT "region"::pg_catalog.text, "id"::pg_catalog.text FROM (SELECT "region", "id" FROM "shop"."orders" WHERE (paid)"
       "\n"
-      R"() ORDER BY "region" USING OPERATOR(pg_catalog.<), "id" USING OPERATOR(pg_catalog.<) OFFSET 99 LIMIT 1)");
+      R"() ORDER BY "region" USING OPERATOR(pg_catalog.<), "id" USING OPERATOR(pg_catalog.<) OFFSET 99 LIMIT 1) AS k)");
 }
 
 TEST(NextChunkSize, GrowsWhileThereIsRoomAndShrinksWhereThereIsNone) {

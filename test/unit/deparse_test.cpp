@@ -299,8 +299,9 @@ TEST(FindBlockingRow, FindsARowOfAnotherKeyWithTheValuesOfTheIndex) {
 }
 
 TEST(Stage, IsAskedForAndDroppedByItsQualifiedName) {
-  EXPECT_EQ(stage_exists(), R"(SELECT pg_catalog.to_regclass('"pg_temp"."tablesync_stage"') IS NOT NULL)");
-  EXPECT_EQ(drop_stage(), R"(DROP TABLE "pg_temp"."tablesync_stage")");
+  EXPECT_EQ(table_exists(stage_name),
+            R"(SELECT pg_catalog.to_regclass('"pg_temp"."tablesync_stage"') IS NOT NULL)");
+  EXPECT_EQ(drop_table(stage_name), R"(DROP TABLE "pg_temp"."tablesync_stage")");
 }
 
 TEST(UpdateChanged, UpdatesOnlyRowsThatDiffer) {

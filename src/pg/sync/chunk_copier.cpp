@@ -39,14 +39,15 @@ bool has_history(const Table &source, const SyncSpec &spec) {
   return (source.kind == 'r' || source.kind == 'p') && spec.custom_select.empty();
 }
 
-std::string ChunkCopier::open(bool limited) {
+std::string ChunkCopier::open(std::int64_t limit_ms) {
   counts_ = {};
   claimed_ = claims_ && in_chunk_;
   pair_.shared = true;
-  pair_.time_limit_ms = limited ? max_source_transaction_ms : 0;
+  pair_.time_limit_ms = limit_ms;
   sync_.open();
   files = pair_.source->files();
   if (claims_ && pair_.checkpoint) checkpoint = *pair_.checkpoint;
+  if (checkpoint.next) sync_.catch_up(checkpoint.since);
   return outdated();
 }
 
@@ -101,8 +102,9 @@ void ChunkCopier::find_end() {
     if (from + size_ < files.longest()) chunk_.upper = {std::to_string(from + size_)};
     return;
   }
-  const Rows key =
-      pair_.source->connection().query(nth_key(in_chunk(sync_.rows()), pair_.plan, checkpoint.size));
+  // Of what was written since the beginning there may be little, far apart.
+  const SourceRows &counted = checkpoint.next ? pair_.all_rows : sync_.rows();
+  const Rows key = pair_.source->connection().query(nth_key(in_chunk(counted), pair_.plan, checkpoint.size));
   if (key.empty()) return;
   // A null sorts last, so that only nulls are left.
   for (const Cell &column : key[0])
@@ -180,10 +182,10 @@ void ChunkCopier::stage() {
 // One stage for many chunks: each new one is a few rows more in the catalogs.
 void ChunkCopier::need_stage() {
   constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
-  const std::string definition = create_stage(stage_name, pair_.plan, true);
-  const bool exists = bool_of(query(stage_exists()).at(0).at(0));
+  const std::string definition = create_stage(stage_name, pair_.plan, OnCommit::empty);
+  const bool exists = bool_of(query(table_exists(stage_name)).at(0).at(0));
   if (exists && definition == stage_definition_ && began_ - stage_made_ < hour) return;
-  if (exists) query(drop_stage());
+  if (exists) query(drop_table(stage_name));
   query(definition);
   stage_definition_ = definition;
   stage_made_ = began_;

@@ -20,9 +20,10 @@ class ChunkCopier {
   ChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool one_of_several)
       : spec_(spec), steps_(steps), sync_(sync), pair_(sync.pair()), claims_(one_of_several) {}
 
-  // Opens both sides for a further transaction; `limited`: to what a chunk may take on the source. Says why
-  // what was read before does not go together with what would be read now; empty where it does.
-  std::string open(bool limited);
+  // Opens both sides for a further transaction, in which a statement on the source may take so long (0: as
+  // long as it takes). Says why what was read before does not go together with what would be read now; empty
+  // where it does.
+  std::string open(std::int64_t limit_ms);
   std::string outdated() const;
 
   // Whether a chunk is chosen, which copy() is to copy.

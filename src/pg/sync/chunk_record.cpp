@@ -45,7 +45,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &target_oid, bool lo
       std::string("SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
                   "database_oid, "
                   "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, "
-                  "key_pending "
+                  "key_pending, next_xmin, next_lsn, next_timeline "
                   "FROM "
                   "tablesync.checkpoint WHERE target_oid = $1::oid") +
           (lock ? " FOR UPDATE" : ""),
@@ -69,6 +69,8 @@ std::optional<Checkpoint> read_checkpoint(const std::string &target_oid, bool lo
   found.since.relation_oid = text(9);
   found.since.position = {std::strtoull(text(10).c_str(), nullptr, 10), text(11),
                           std::atoi(text(12).c_str())};
+  if (row[19])
+    found.next = {std::strtoull(text(19).c_str(), nullptr, 10), text(20), std::atoi(text(21).c_str())};
   found.chunks = to_number(row[13]);
   found.size = to_number(row[14]);
   found.complete = bool_of(row[15]);
@@ -88,22 +90,27 @@ void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const
       "first_load, key_pending, chunk_by, files, shape, value, system_identifier, database_oid, "
       "relation_oid, "
       "snapshot_xmin, "
-      "lsn, timeline, chunks, chunk_size, lower, complete, started_at, updated_at) VALUES ($1::oid, $2, "
+      "lsn, timeline, chunks, chunk_size, lower, complete, next_xmin, next_lsn, next_timeline, "
+      "started_at, updated_at) VALUES ($1::oid, $2, "
       "$3::oid, "
       "$4::int8, $5::bytea, $6, $7, $8, $9::bool, $24::bool, $10, $11, $12, $13, $14, $15::oid, $16::oid, "
       "$17::int8, "
-      "$18::pg_lsn, $19::int4, $20::int8, $21::int8, $22::text[], $23::bool, clock_timestamp(), "
+      "$18::pg_lsn, $19::int4, $20::int8, $21::int8, $22::text[], $23::bool, $25::int8, $26::pg_lsn, "
+      "$27::int4, clock_timestamp(), "
       "clock_timestamp()) ON CONFLICT (target_oid) DO UPDATE SET (owner, run_id, request, definition, "
       "server, "
       "source, first_load, key_pending, chunk_by, files, shape, value, system_identifier, database_oid, "
       "relation_oid, "
-      "snapshot_xmin, lsn, timeline, chunks, chunk_size, lower, complete, updated_at) = (excluded.owner, "
+      "snapshot_xmin, lsn, timeline, chunks, chunk_size, lower, complete, next_xmin, next_lsn, "
+      "next_timeline, "
+      "updated_at) = (excluded.owner, "
       "excluded.run_id, excluded.request, excluded.definition, excluded.server, excluded.source, "
       "excluded.first_load, excluded.key_pending, excluded.chunk_by, excluded.files, excluded.shape, "
       "excluded.value, "
       "excluded.system_identifier, excluded.database_oid, excluded.relation_oid, excluded.snapshot_xmin, "
       "excluded.lsn, excluded.timeline, excluded.chunks, excluded.chunk_size, excluded.lower, "
-      "excluded.complete, excluded.updated_at)",
+      "excluded.complete, excluded.next_xmin, excluded.next_lsn, excluded.next_timeline, "
+      "excluded.updated_at)",
       {target_oid,
        display_name(spec.target),
        number(GetUserId()),
@@ -127,7 +134,10 @@ void write_checkpoint(const std::string &target_oid, const SyncSpec &spec, const
        number(checkpoint.size),
        array_of(checkpoint.lower),
        std::string(checkpoint.complete ? "t" : "f"),
-       std::string(checkpoint.key_pending ? "t" : "f")});
+       std::string(checkpoint.key_pending ? "t" : "f"),
+       checkpoint.next ? Cell(std::to_string(checkpoint.next->xmin)) : Cell(),
+       checkpoint.next ? optional_text(checkpoint.next->lsn) : Cell(),
+       checkpoint.next ? number(checkpoint.next->timeline) : Cell()});
 }
 
 void drop_checkpoint(const std::string &target_oid) {

@@ -22,8 +22,10 @@ struct Checkpoint {
   bool first_load = false;   // the target was empty when it began
   bool key_pending = false;  // and was made by it, and has no key before all chunks are there
   ChunkBy by = ChunkBy::ctid;
-  std::string files;        // Source::Files::identity, where it goes by ctid
-  Watermark since;          // of the source, before the first chunk
+  std::string files;  // Source::Files::identity, where it goes by ctid
+  Watermark since;    // of the source, before the first chunk
+  // Of the source, before the first chunk of the second round, which reads what was written since the first.
+  std::optional<SnapshotPosition> next;
   std::int64_t chunks = 0;  // handed out
   std::int64_t size = 0;    // of the next one, in pages or rows
   Bound lower;              // where it begins

@@ -10,6 +10,7 @@ extern "C" {
 
 #include "core/error.h"
 #include "pg/server/airlock.h"
+#include "pg/server/guc.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
@@ -55,7 +56,7 @@ class ChunkWorker {
  private:
   bool step() {
     steps_.enter(Phase::describe);
-    if (const std::string why = copier_.open(true); !why.empty())
+    if (const std::string why = copier_.open(max_source_transaction_ms); !why.empty())
       throw Error(changed, "the source of \"" + display_name(spec_.target) + "\" was changed during the sync",
                   "What was read does not go together with the rest: " + why + ".");
     if (!copier_.in_chunk()) return copier_.claim();

@@ -5,6 +5,7 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/several_copiers.h"
@@ -25,6 +26,9 @@ bool ChunkedSync::step() {
   counts_ = {};
   if (at_once_) return end_at_once(sync_.step());
   progressed_ = begun_;
+  concluding_ = false;
+  if (key_range_) keys_->committed();
+  key_range_ = false;
   if (!begun_) {
     sync_.prepare();
     if (pair_.checkpoint && !spec_.restart) refuse_other_definition(*pair_.checkpoint);
@@ -40,8 +44,7 @@ bool ChunkedSync::step() {
   const bool redoes = choose_failed();
   const bool all_read = checkpoint_.complete || spec_.failed_chunks_only;
   if (!redoes && !all_read && copy_by_several()) return false;
-  // The keys of all rows, and what was written meanwhile, must be of one snapshot, however long that takes.
-  if (const std::string why = copier_.open(redoes || !all_read); !why.empty()) {
+  if (const std::string why = copier_.open(time_limit(!redoes && all_read)); !why.empty()) {
     pg::tell(spec_, "starts again from the first chunk, since " + why);
     start();
     copier_.forget();
@@ -57,8 +60,15 @@ bool ChunkedSync::step() {
     add_key();
     return false;
   }
-  conclude();
-  return true;
+  return conclude();
+}
+
+// Of a statement. The end has two, unless it is read in parts; and a verification of everything is asked for,
+// however long it takes.
+std::int64_t ChunkedSync::time_limit(bool at_the_end) const {
+  if (!at_the_end) return max_source_transaction_ms;
+  if (spec_.verify == VerifyMode::full) return 0;
+  return std::max(max_source_transaction_ms / (in_parts_ ? 1 : 2), 1);
 }
 
 // Where several workers are wanted: all that is not handed out, in one step.
@@ -167,15 +177,15 @@ void ChunkedSync::start() {
   since.take_table(source);
   since.position = pair_.source->position();
   if (spec_.mode == SyncMode::incremental) since.value = proven_value(*sync_.field(), *pair_.horizon);
-  checkpoint_.size = first_size();
+  checkpoint_.size = first_size(checkpoint_.by);
   redo_to_ = -1;
   write_checkpoint(pair_.target.oid, spec_, checkpoint_);
 }
 
 // Of the first chunk, in rows or pages.
-std::int64_t ChunkedSync::first_size() const {
+std::int64_t ChunkedSync::first_size(ChunkBy by) const {
   const std::int64_t rows = spec_.batch_size > 0 ? spec_.batch_size : default_batch_rows;
-  if (checkpoint_.by == ChunkBy::key) return rows;
+  if (by == ChunkBy::key) return rows;
   constexpr double usual_rows_per_page = 50;
   const auto estimate = static_cast<double>(pair_.source_table.row_estimate);
   const std::int64_t pages = files_.longest();
@@ -216,27 +226,108 @@ void ChunkedSync::add_key() {
   write_checkpoint(pair_.target.oid, spec_, checkpoint_);
 }
 
-// All chunks are there: what was written since the first of them began is read in one snapshot.
-void ChunkedSync::conclude() {
+// All chunks are there, and what was written since the first of them began is left, with the keys of all
+// rows. It is read in one snapshot, which makes the target consistent; where that takes longer than a
+// transaction on the source may, in several. False: there is more to be done.
+bool ChunkedSync::conclude() {
   if (!checkpoint_.complete) {
     pg::tell(spec_, "the chunks that failed are done; the sync is not complete", {},
              "The same call of sync_table() as before goes on with it.");
     pair_.source->close();
     consistent_ = false;
-    return;
+    return true;
   }
-  if (bool_of(query(stage_exists()).at(0).at(0))) query(drop_stage());
+  in_parts_ = in_parts_ || checkpoint_.next;
+  if (in_parts_) return conclude_in_parts();
+  conclude_at_once();
+  return true;
+}
+
+void ChunkedSync::conclude_at_once() {
+  concluding_ = true;
+  drop_if_exists(stage_name);
   steps_.progress().rows_before = 0;
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
   if (!consistent_)
-    pg::tell(spec_, "rows that changed during the run may be older than others",
-             "The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
-                 "\" were written since the run began.",
-             "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
+    tell_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
+                      "\" were written since the run began.");
+  finish();
+}
+
+void ChunkedSync::finish() {
   sync_.finish();
   counts_ = pair_.counts;
   if (checkpoint_.first_load && may_analyze(pair_.target)) execute(analyze(spec_.target));
+}
+
+void ChunkedSync::tell_inconsistent(const std::string &detail) const {
+  pg::tell(spec_, "rows that changed during the run may be older than others", detail,
+           "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
+}
+
+bool ChunkedSync::conclude_in_parts() {
+  const bool by_history = has_history(pair_.source_table, spec_);
+  if (!checkpoint_.next) {
+    begin_second_round();
+    return false;
+  }
+  if (spec_.delete_missing || !by_history) {
+    if (!keys_) keys_ = std::make_unique<KeyPass>(pair_, first_size(ChunkBy::key));
+    key_range_ = true;
+    steps_.enter(Phase::copy);
+    const bool read = keys_->step();
+    steps_.fold("keys");
+    if (read) return false;
+    key_range_ = false;
+  }
+  drop_if_exists(stage_name);
+  Watermark since = checkpoint_.since;
+  if (by_history) since.position = *checkpoint_.next;
+  sync_.conclude(since, keys_ ? keys_->count() : -1);
+  consistent_ = false;
+  tell_inconsistent(
+      "What was written during the run was read in several transactions. The next sync reads what came "
+      "after.");
+  finish();
+  if (keys_) query(drop_table(keys_name));
+  return true;
+}
+
+// What was written since the first chunk, chunk by chunk.
+void ChunkedSync::begin_second_round() {
+  checkpoint_.next = pair_.source->position();
+  checkpoint_.lower.clear();
+  checkpoint_.size = first_size(checkpoint_.by);
+  // Where the source does not tell what was written when, there is nothing to look for.
+  checkpoint_.complete = !has_history(pair_.source_table, spec_) && checkpoint_.since.value.empty();
+  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
+  pair_.source->close();
+}
+
+bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
+  const bool too_long = by_source && said.sqlstate == sqlstate::canceled;
+  if (concluding_ && too_long) {
+    concluding_ = false;
+    in_parts_ = true;
+    pair_.source.reset();
+    pg::tell(spec_, "the end is read in several transactions, since one would be longer than " +
+                        human_seconds(max_source_transaction_ms / 1000.0) +
+                        " on the source (tablesync.max_source_transaction)");
+    return true;
+  }
+  if (key_range_ && too_long) {
+    key_range_ = false;
+    pair_.source.reset();
+    if (keys_->make_smaller()) return true;
+    throw Error("54000",
+                "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
+                    " to find a few keys of \"" + display_name(pair_.source_table.name) + "\"",
+                "Which rows are to be deleted is told by the keys of all rows, in the order of the key.",
+                "Give the source an index on the key, raise tablesync.max_source_transaction, or pass "
+                "delete_missing => false.");
+  }
+  return copier_.absorb(said, by_source);
 }
 
 void ChunkedSync::fail_incomplete() const {

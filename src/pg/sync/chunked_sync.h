@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "pg/sync/chunk_choice.h"
 #include "pg/sync/chunk_copier.h"
 #include "pg/sync/chunk_record.h"
+#include "pg/sync/key_pass.h"
 #include "pg/sync/table_sync.h"
 #include "pg/sync/work.h"
 
@@ -22,7 +24,7 @@ class ChunkedSync final : public Work {
   ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps);
 
   bool step() override;
-  bool absorb(const Diagnostics &said, bool by_source) override { return copier_.absorb(said, by_source); }
+  bool absorb(const Diagnostics &said, bool by_source) override;
   const RunCounts &counts() const override { return counts_; }
   std::string told_watermark() const override { return sync_.told_watermark(); }
   bool consistent() const override { return consistent_; }
@@ -37,11 +39,17 @@ class ChunkedSync final : public Work {
   void resume();
   void start();
   ChunkBy choose_by() const;
-  std::int64_t first_size() const;
+  std::int64_t first_size(ChunkBy by) const;
   bool choose_failed();
+  std::int64_t time_limit(bool at_the_end) const;
   bool copy_by_several();
   void add_key();
-  void conclude();
+  bool conclude();
+  void conclude_at_once();
+  bool conclude_in_parts();
+  void begin_second_round();
+  void finish();
+  void tell_inconsistent(const std::string &detail) const;
   [[noreturn]] void fail_incomplete() const;
   std::string tell_done() const;
 
@@ -54,6 +62,10 @@ class ChunkedSync final : public Work {
   const remote::Source::Files &files_;  // the copier's
   bool at_once_ = false;                // it is not done in chunks
   bool begun_ = false;
+  bool concluding_ = false;  // at once
+  bool in_parts_ = false;    // the end too is read in several transactions
+  std::unique_ptr<KeyPass> keys_;
+  bool key_range_ = false;   // one was read in the last step, or was to be
   bool alone_ = false;       // there were no slots for several workers
   bool progressed_ = false;  // by the last step
   std::int64_t redo_from_ = 0,

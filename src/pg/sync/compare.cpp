@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
+#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {
@@ -112,7 +113,7 @@ class Comparer {
 
   // Values that only this server can bring into the target's form.
   void compare_staged() {
-    if (bool_of(query(stage_exists()).at(0).at(0))) query(drop_stage());
+    drop_if_exists(stage_name);
     query(create_stage(stage_name, pair_.plan));
     SourceRows rows = pair_.all_rows;
     if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");

@@ -12,6 +12,7 @@
 #include "pg/sync/apply.h"
 #include "pg/sync/compare.h"
 #include "pg/sync/field_bounds.h"
+#include "pg/sync/field_notices.h"
 #include "pg/sync/load.h"
 #include "pg/sync/target.h"
 
@@ -26,8 +27,8 @@ void TableSync::open() {
 void TableSync::prepare() {
   open();
   if (!window_.why.empty()) tell(spec_, "reads everything, since " + window_.why);
-  tell_horizon();
-  check_feed();
+  if (pair_.horizon) tell_horizon(pair_);
+  if (spec_.mode == SyncMode::incremental) cap_ = tell_feed(pair_, *field_);
   read_count();
 }
 
@@ -80,6 +81,14 @@ void TableSync::catch_up(const Watermark &since) {
   choose_conditions(since_);
 }
 
+void TableSync::conclude(const Watermark &since, std::int64_t keys) {
+  since_ = since;
+  window_ = {ReadWindow::Kind::nothing, {}};
+  concludes_ = true;
+  staged_keys_ = keys;
+  choose_conditions(since_);
+}
+
 // Which of all rows are in the window; `known`: what that is counted from.
 void TableSync::choose_conditions(const std::optional<Watermark> &known) {
   rows_ = pair_.all_rows;
@@ -100,62 +109,6 @@ void TableSync::choose_conditions(const std::optional<Watermark> &known) {
       rows_.conditions.emplace_back("false");
       break;
   }
-}
-
-// What the horizon says that somebody should know.
-void TableSync::tell_horizon() const {
-  if (!pair_.horizon) return;
-  const std::string lookback = human_seconds(static_cast<double>(assumed_transaction_ms(spec_)) / 1000);
-  constexpr double long_ago = 3600;
-  if (pair_.horizon->standby)
-    tell(spec_, "the source is a standby, which does not show who writes",
-         "Transactions are taken to last no longer than the lookback of " + lookback + ".",
-         "Sync from the primary, or use sync_mode => 'xmin'.");
-  else if (pair_.horizon->hidden)
-    tell(spec_, "the source does not show this role how old other sessions' transactions are",
-         "They are taken to last no longer than the lookback of " + lookback + ".",
-         "On the source: GRANT pg_read_all_stats TO " + pair_.source->role() + ".");
-  if (pair_.horizon->untracked)
-    tell(spec_, "a session on the source has track_activities off",
-         "Transactions are taken to last no longer than the lookback of " + lookback + ".");
-  if (pair_.horizon->prepared)
-    tell(spec_, "a prepared transaction on the source keeps the watermark where it is", {},
-         "SELECT * FROM pg_prepared_xacts there, and COMMIT PREPARED or ROLLBACK PREPARED it.");
-  else if (pair_.horizon->oldest_seconds > long_ago)
-    tell(spec_, "a transaction on the source keeps the watermark from advancing",
-         "Process " + pair_.horizon->oldest_pid + " has had it open for " +
-             human_seconds(pair_.horizon->oldest_seconds) + ".");
-}
-
-// Rows that come from elsewhere carry times of elsewhere, and come late.
-void TableSync::check_feed() {
-  if (spec_.mode != SyncMode::incremental) return;
-  check_sequence();
-  const remote::Feed feed = pair_.source->feed();
-  const std::string hint = "Use sync_mode => 'xmin', which goes by the transactions of the source itself.";
-  const std::string detail =
-      "Rows that arrive there late may carry an earlier " + spec_.incremental_field + " than was read.";
-  if (feed.subscription) tell(spec_, "the source is fed by a subscription", detail, hint);
-  if (!feed.tablesync) return;
-  if (feed.mode == name_of(SyncMode::incremental) && feed.field == spec_.incremental_field)
-    cap_ = feed.value;
-  else
-    tell(spec_, "the source is filled by a sync in " + feed.mode + " mode", detail, hint);
-}
-
-// Numbers that a session took ahead are used when higher ones are known to be there.
-void TableSync::check_sequence() {
-  if (field_->kind != FieldKind::integer || !spec_.lookback.empty()) return;
-  const std::int64_t cache = pair_.source->sequence_cache(spec_.incremental_field);
-  if (cache <= 1) return;
-  tell(
-      spec_,
-      "the sequence of incremental_field " + spec_.incremental_field + " has CACHE " + with_commas(cache),
-      "A session takes as many numbers ahead, and may use them when higher ones were synced long since: such "
-      "rows would not be read.",
-      "Give a lookback of as many numbers as may be out of order: options => '{\"lookback\": \"" +
-          std::to_string(100 * cache) +
-          "\"}' for 100 such sessions. Or use a timestamp as the field, or sync_mode => 'xmin'.");
 }
 
 // ---- custom_count
@@ -286,11 +239,10 @@ void TableSync::merge_stage(std::int64_t staged) {
   check_count();
   if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
   // Rows that came between chunks are known by their transaction, or by their key.
-  const bool between_chunks = since_ && window_.kind != ReadWindow::Kind::written_since_position;
-  if (!everything && (spec_.delete_missing || between_chunks)) {
-    stage_keys();
-    staged += fetch_absent_rows();
-  }
+  const bool between_chunks =
+      since_ && !concludes_ && window_.kind != ReadWindow::Kind::written_since_position;
+  if (!everything && !concludes_ && (spec_.delete_missing || between_chunks)) stage_keys();
+  if (staged_keys_ >= 0) staged += fetch_absent_rows();
   // The source has done its part: its transaction need not wait for ours.
   if (spec_.verify != VerifyMode::full) pair_.source->close();
   fault_point(FaultPoint::source_done);
@@ -306,8 +258,7 @@ void TableSync::merge_stage(std::int64_t staged) {
 void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
   query(create_stage(keys_name, keys));
-  const std::int64_t count = pair_.stage(keys_name, keys, pair_.all_rows);
-  if (spec_.delete_missing) refuse_empty(count);
+  staged_keys_ = pair_.stage(keys_name, keys, pair_.all_rows);
   query(analyze(keys_name));
   fault_point(FaultPoint::keys_staged);
 }
@@ -315,6 +266,7 @@ void TableSync::stage_keys() {
 // Rows that are there, and neither in the target nor among the changed ones: a key that was changed without
 // its field, say.
 std::int64_t TableSync::fetch_absent_rows() {
+  if (spec_.delete_missing) refuse_empty(staged_keys_);
   const std::int64_t fetched = pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
   fault_point(FaultPoint::absent_rows_fetched);
   return fetched;

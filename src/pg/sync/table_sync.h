@@ -41,6 +41,9 @@ class TableSync final : public Work {
   // After open(), before finish(): to read what chunks may have missed that were read since, and not the rows
   // that the mode says.
   void catch_up(const Watermark &since);
+  // After open(), before finish(): all rows were brought; what is left is the end. `since`: what the next run
+  // begins with. `keys`: so many are in keys_name, those of all rows; below 0: none are needed.
+  void conclude(const Watermark &since, std::int64_t keys);
   // Brings the rows of the stage, `staged` of them, into the target.
   void apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything);
   TablePair &pair() { return pair_; }
@@ -53,9 +56,6 @@ class TableSync final : public Work {
  private:
   void choose_rows();
   void choose_conditions(const std::optional<Watermark> &known);
-  void tell_horizon() const;
-  void check_feed();
-  void check_sequence();
   void read_count();
   void check_count() const;
   bool begin_in_parallel();
@@ -86,7 +86,9 @@ class TableSync final : public Work {
   std::optional<Watermark> since_;  // of catch_up()
   Watermark watermark_;
   std::unique_ptr<ParallelLoad> parallel_;  // where several read the source: from the second step on
-  bool merged_ = false;                     // the rows came by the stage
+  bool concludes_ = false;                  // conclude() was called
+  std::int64_t staged_keys_ = -1;
+  bool merged_ = false;  // the rows came by the stage
 };
 
 }  // namespace tablesync::pg

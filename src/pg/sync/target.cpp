@@ -179,6 +179,10 @@ bool try_lock_exclusively(unsigned int oid) {
   return call([&] { return ConditionalLockRelationOid(oid, ShareRowExclusiveLock); });
 }
 
+void drop_if_exists(const QualifiedName &name) {
+  if (bool_of(query(table_exists(name)).at(0).at(0))) query(drop_table(name));
+}
+
 Table describe_target(const QualifiedName &name) {
   const Rows relation = query(relation_query(), {quote_qualified(name)});
   if (relation.empty())

@@ -36,6 +36,9 @@ bool try_lock_exclusively(unsigned int oid);
 // The description of a table here, by the same statements as on the source.
 Table describe_target(const QualifiedName &name);
 
+// Drops a table where there is one by that name.
+void drop_if_exists(const QualifiedName &name);
+
 // The description of a table or view that is to be read, by its name in SQL form. Throws 42P01, 42501, 42809.
 Table describe_readable(const std::string &sql_name);
 
