@@ -6,12 +6,27 @@
 #error "pg_tablesync builds on PostgreSQL 15 to 18"
 #endif
 
+#include "access/xloginsert.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
+#include "storage/bufpage.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
+#include "utils/rel.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+// Pages with rows, which are full-page images in the WAL; sets their LSN.
+static inline void compat_log_newpages(Relation relation, int count, BlockNumber *blocks, Page *pages) {
+#if PG_VERSION_NUM >= 160000
+  log_newpages(&relation->rd_locator, MAIN_FORKNUM, count, blocks, pages, true);
+#else
+  log_newpages(&relation->rd_node, MAIN_FORKNUM, count, blocks, pages, true);
+#endif
+}
 
 static inline List *compat_parse_name(const char *name) {
 #if PG_VERSION_NUM >= 160000

@@ -4,7 +4,7 @@
 extern "C" {
 #include "postgres.h"
 
-#include "utils/varlena.h"
+#include "pg/server/compat.h"
 }
 
 namespace tablesync::pg {

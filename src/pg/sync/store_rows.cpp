@@ -17,6 +17,7 @@ extern "C" {
 
 #include "pg/server/fault.h"  // says whether this is the build with fault points
 #include "pg/sync/decode_value.h"
+#include "pg/sync/heap_pages.h"
 
 // All of this is plain data in memory contexts: an ereport may leave it from anywhere.
 namespace tablesync::pg {
@@ -55,6 +56,11 @@ struct Loader {
   char *rooms;          // for one short value per column
   MemoryContext row;    // values of the current row
   MemoryContext batch;  // tuples not yet inserted
+  bool in_pages;        // the rows go into pages of our own; else by batches of slots
+  HeapPages pages;
+  CommandId command;
+  int options;
+  BulkInsertState bulk;
   TupleTableSlot **slots;
   int pending;
   Size pending_bytes;
@@ -147,10 +153,24 @@ void take_value(Loader &loader, int at, Message &message) {
   message.at += length;
 }
 
-void insert_pending(Loader &loader, CommandId command, int options, BulkInsertState bulk) {
+// The tuple is in `place`, its values in the row's context.
+HeapTuple form_row(Loader &loader, Message &message, MemoryContext place) {
+  MemoryContextReset(loader.row);
+  MemoryContext const outer = MemoryContextSwitchTo(loader.row);
+  for (int i = 0; i < loader.column_count; ++i) take_value(loader, i, message);
+  loader.reading = nullptr;
+  if (message.at != message.end) bad_format("a row that is too long");
+  MemoryContextSwitchTo(place);
+  HeapTuple const tuple = heap_form_tuple(RelationGetDescr(loader.relation), loader.values, loader.nulls);
+  MemoryContextSwitchTo(outer);
+  return tuple;
+}
+
+void insert_pending(Loader &loader) {
   if (loader.pending == 0) return;
   MemoryContext const outer = MemoryContextSwitchTo(loader.row);
-  table_multi_insert(loader.relation, loader.slots, loader.pending, command, options, bulk);
+  table_multi_insert(loader.relation, loader.slots, loader.pending, loader.command, loader.options,
+                     loader.bulk);
   MemoryContextSwitchTo(outer);
   for (int i = 0; i < loader.pending; ++i) ExecClearTuple(loader.slots[i]);
   MemoryContextReset(loader.batch);
@@ -159,17 +179,19 @@ void insert_pending(Loader &loader, CommandId command, int options, BulkInsertSt
   loader.pending_bytes = 0;
 }
 
-void add_row(Loader &loader, Message &message, Size size) {
-  MemoryContextReset(loader.row);
-  MemoryContext const outer = MemoryContextSwitchTo(loader.row);
-  for (int i = 0; i < loader.column_count; ++i) take_value(loader, i, message);
-  loader.reading = nullptr;
-  if (message.at != message.end) bad_format("a row that is too long");
-  MemoryContextSwitchTo(loader.batch);
-  HeapTuple const tuple = heap_form_tuple(RelationGetDescr(loader.relation), loader.values, loader.nulls);
-  ExecStoreHeapTuple(tuple, loader.slots[loader.pending++], true);
-  MemoryContextSwitchTo(outer);
+void store_row(Loader &loader, Message &message, Size size) {
+  if (loader.in_pages) {
+    HeapTuple const tuple = form_row(loader, message, loader.row);
+    MemoryContext const outer = MemoryContextSwitchTo(loader.row);
+    add_to_heap_pages(loader.pages, tuple);
+    MemoryContextSwitchTo(outer);
+    ++loader.stored;
+    return;
+  }
+  // The batch's context frees it.
+  ExecStoreHeapTuple(form_row(loader, message, loader.batch), loader.slots[loader.pending++], false);
   loader.pending_bytes += size;
+  if (loader.pending == batch_rows || loader.pending_bytes > batch_bytes) insert_pending(loader);
 }
 
 void add_error_context(void *argument) {
@@ -183,7 +205,14 @@ void add_error_context(void *argument) {
     errcontext("COPY %s, line %llu", table, line);
 }
 
-void prepare(Loader &loader, const char *const *names) {
+void prepare(Loader &loader, const char *const *names, bool freeze) {
+  // Where several fill one table, pages that one has added for all are found by the map of free space.
+  loader.options =
+      (RELATION_IS_LOCAL(loader.relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
+  loader.command = GetCurrentCommandId(true);
+  loader.bulk = GetBulkInsertState();
+  loader.in_pages = freeze && writes_heap_pages(loader.relation);
+  if (loader.in_pages) loader.pages = begin_heap_pages(loader.relation);
   TupleDesc const shape = RelationGetDescr(loader.relation);
   loader.columns = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(loader.column_count)));
   for (int i = 0; i < loader.column_count; ++i) {
@@ -228,14 +257,9 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
   Loader loader{};
   loader.relation = relation;
   loader.column_count = column_count;
-  prepare(loader, names);
+  prepare(loader, names, freeze);
   ErrorContextCallback callback{error_context_stack, add_error_context, &loader};
   error_context_stack = &callback;
-  CommandId const command = GetCurrentCommandId(true);
-  // Where several fill one table, pages that one has added for all are found by the map of free space.
-  int const options =
-      (RELATION_IS_LOCAL(relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
-  BulkInsertState bulk = GetBulkInsertState();
 
   bool header_taken = false, trailer_taken = false;
   size_t size = 0;
@@ -249,16 +273,15 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
     trailer_taken = fields == -1;
     if (trailer_taken) continue;
     if (fields != column_count) bad_format("a row with another number of columns");
-    add_row(loader, message, size);
-    if (loader.pending == batch_rows || loader.pending_bytes > batch_bytes)
-      insert_pending(loader, command, options, bulk);
+    store_row(loader, message, size);
   }
   if (!trailer_taken) bad_format("a COPY without an end");
-  insert_pending(loader, command, options, bulk);
+  insert_pending(loader);
+  if (loader.in_pages) end_heap_pages(loader.pages);
 
   error_context_stack = callback.previous;
-  FreeBulkInsertState(bulk);
-  table_finish_bulk_insert(relation, options);
+  FreeBulkInsertState(loader.bulk);
+  table_finish_bulk_insert(relation, loader.options);
   for (int i = 0; i < batch_rows; ++i) ExecDropSingleTupleTableSlot(loader.slots[i]);
   MemoryContextDelete(loader.batch);
   MemoryContextDelete(loader.row);
