@@ -17,7 +17,8 @@ my $batch = $long ? 20_000 : 500;
 
 my $pair = TablesyncTest->new(
 	source_conf => [ 'max_wal_size = 4GB', 'autovacuum_naptime = 1s' ],
-	target_conf => [ 'max_wal_size = 4GB', q(tablesync.max_source_transaction = '2s') ]);
+	# Autovacuum drops the temporary tables of processes that were killed.
+	target_conf => [ 'max_wal_size = 4GB', 'autovacuum_naptime = 1s', q(tablesync.max_source_transaction = '2s') ]);
 $pair->source_sql(qq(
 	CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL, at timestamptz, note text);
 	INSERT INTO items SELECT g, g % 7, now(), repeat('x', 200) FROM generate_series(1, $rows) g;
