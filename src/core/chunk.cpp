@@ -57,6 +57,12 @@ std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &so
   return conditions;
 }
 
+SourceRows in_chunk(SourceRows rows, const Chunk &chunk, ChunkBy by, const SyncPlan &plan) {
+  for (const std::string &condition : rows_of(chunk, by, *rows.table, plan))
+    rows.conditions.push_back(condition);
+  return rows;
+}
+
 std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t count) {
   std::vector<std::string> columns, texts, order;
   for (const std::string &name : plan.key) {
@@ -69,6 +75,16 @@ std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t c
          join(order, ", ") + " OFFSET " + std::to_string(count - 1) + " LIMIT 1) AS k";
 }
 
+Bound bound_of(const Rows &key) {
+  Bound bound;
+  if (key.empty()) return bound;
+  for (const Cell &column : key[0]) {
+    if (!column) return {};
+    bound.push_back(*column);
+  }
+  return bound;
+}
+
 std::int64_t next_chunk_size(std::int64_t size, double seconds, std::int64_t bytes,
                              const ChunkLimits &limits) {
   constexpr double most = 4, least = 0.1;
@@ -77,6 +93,11 @@ std::int64_t next_chunk_size(std::int64_t size, double seconds, std::int64_t byt
   const double factor = std::clamp(std::min(by_time, by_bytes), least, most);
   constexpr double largest = 1e15;
   return static_cast<std::int64_t>(std::clamp(static_cast<double>(size) * factor, 1.0, largest));
+}
+
+std::int64_t smaller_chunk_size(std::int64_t size) {
+  constexpr std::int64_t times = 4;
+  return std::max<std::int64_t>(1, size / times);
 }
 
 }  // namespace tablesync

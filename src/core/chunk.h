@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/deparse_source.h"
+#include "core/rows.h"
 
 namespace tablesync {
 
@@ -29,9 +30,15 @@ struct Chunk {
 // Conditions over the rows of the source, those of the chunk. Together the chunks of one sync have every row,
 // a null in the key included. Keys are ordered by the operators of pg_catalog.
 std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &source, const SyncPlan &plan);
+// Of these rows, those of the chunk.
+SourceRows in_chunk(SourceRows rows, const Chunk &chunk, ChunkBy by, const SyncPlan &plan);
 // The key of the `count`th row in the key's order: one row of its columns' texts, or none where there are
 // fewer.
 std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t count);
+
+// The upper bound of a chunk that ends with that row: open where there is none, or a null in it: nulls sort
+// last, so that only such keys are left.
+Bound bound_of(const Rows &key);
 
 // How large the next chunk is to be (in rows or pages) after one of `size` that took so long and so many
 // bytes: as large as the limits allow, but no more than four times as large as before.
@@ -41,5 +48,7 @@ struct ChunkLimits {
 };
 std::int64_t next_chunk_size(std::int64_t size, double seconds, std::int64_t bytes,
                              const ChunkLimits &limits);
+// After one of `size` that took too long: 1 at least.
+std::int64_t smaller_chunk_size(std::int64_t size);
 
 }  // namespace tablesync

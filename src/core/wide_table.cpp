@@ -57,7 +57,11 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
       std::find(system_columns.begin(), system_columns.end(), channel) != system_columns.end();
   if (name.size() <= most_name_bytes && !reserved && !taken.contains(name)) return name;
   const std::string suffix = "_" + hash_digits(channel);
-  return std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
+  name = std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
+  if (taken.contains(name))
+    throw Error("42710", "channel \"" + std::string(channel) + "\" has no column name of its own",
+                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.");
+  return name;
 }
 
 bool RowSize::add(ValueType type) {

@@ -19,7 +19,7 @@ std::string wide_table_name(std::string_view prefix, std::string_view ship, std:
 
 // The column of a channel: its name as it stands. Where that has more than 63 bytes, is `taken`, or is a
 // system column (ctid, xmin, ...): its beginning, an underscore and eight digits of a hash, which depend on
-// the channel alone. Throws 42602 for an empty channel.
+// the channel alone. Throws 42602 for an empty channel, 42710 where that is taken too.
 std::string wide_column_name(std::string_view channel, const std::set<std::string> &taken);
 
 // How large a row of a heap can get when all of its columns have values ("Database Page Layout";

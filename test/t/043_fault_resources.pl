@@ -45,6 +45,14 @@ sub fill_disk
 	return;
 }
 
+# The record of the run is in one of these files too: it needs no further page where its table has room.
+sub make_room
+{
+	$pair->admin('DELETE FROM tablesync.run WHERE run_id < (SELECT max(run_id) FROM tablesync.run)');
+	$pair->admin("VACUUM tablesync.$_") foreach 'run', 'run_step';
+	return;
+}
+
 sub empty_disk { return unlink $full }
 
 # ---- The disk -----------------------------------------------------------------------------------------------
@@ -59,19 +67,20 @@ my %files = (
 foreach my $what (sort keys %files)
 {
 	change_source();
+	make_room();
 	fill_disk($files{$what});
 	my $said = $pair->try_sync('items', 'raw.items', $small);
 	empty_disk();
 	TablesyncTest::Fault::assert_harmless($pair, %items,
-		# The record is in such a file too.
-		name => "no room for $what", said => $said, sqlstate => '53100', record => $what =~ /or an index/ ? 'failed|' : 'failed', like => qr/No space left on device/);
+		name => "no room for $what", said => $said, sqlstate => '53100', like => qr/No space left on device/);
 }
 $pair->sql('DROP TABLE raw.items');
 change_source();
+make_room();
 fill_disk('*/base/*/[0-9]*');
 my $said = $pair->try_sync('items', 'raw.items');
 empty_disk();
-TablesyncTest::Fault::assert_harmless($pair, %items, name => 'no room for a new target', said => $said, sqlstate => '53100', record => 'failed|');
+TablesyncTest::Fault::assert_harmless($pair, %items, name => 'no room for a new target', said => $said, sqlstate => '53100');
 
 # The log: no server goes on without it. It comes back when there is room.
 change_source();

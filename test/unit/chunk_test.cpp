@@ -77,6 +77,17 @@ TEST(NthKey, IsFoundInTheOrderThatBoundsAreComparedBy) {
       R"() ORDER BY "region" USING OPERATOR(pg_catalog.<), "id" USING OPERATOR(pg_catalog.<) OFFSET 99 LIMIT 1) AS k)");
 }
 
+TEST(BoundOf, IsOpenWhereOnlyNullsAreLeft) {
+  EXPECT_EQ(bound_of({}), Bound());
+  EXPECT_EQ(bound_of({{"x", "7"}}), Bound({"x", "7"}));
+  EXPECT_EQ(bound_of({{"x", std::nullopt}}), Bound());
+}
+
+TEST(SmallerChunkSize, IsNeverNothing) {
+  EXPECT_EQ(smaller_chunk_size(400), 100);
+  EXPECT_EQ(smaller_chunk_size(3), 1);
+}
+
 TEST(NextChunkSize, GrowsWhileThereIsRoomAndShrinksWhereThereIsNone) {
   const ChunkLimits limits{5, 64 << 20};
   EXPECT_EQ(next_chunk_size(100, 0, 0, limits), 400);           // nothing to go by

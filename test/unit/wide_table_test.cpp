@@ -47,6 +47,8 @@ TEST(WideTable, AChannelThatCannotBeAColumnGetsAShortName) {
   EXPECT_NE(name, wide_column_name(long_name + "x", {}));
   EXPECT_EQ(wide_column_name("created_time", {"created_time"}).substr(0, 13), "created_time_");
   EXPECT_EQ(wide_column_name("xmin", {}).substr(0, 5), "xmin_");
+  EXPECT_EQ(sqlstate_of([&] { wide_column_name(long_name, {name}); }), "42710")
+      << "two channels are never one column";
 }
 
 TEST(WideTable, ACharacterIsNotCutInTwo) {

@@ -39,11 +39,13 @@ bool has_history(const Table &source, const SyncSpec &spec) {
   return (source.kind == 'r' || source.kind == 'p') && spec.custom_select.empty();
 }
 
-std::string ChunkCopier::open(std::int64_t limit_ms) {
+std::string ChunkCopier::open() { return open(checkpoint.by == ChunkBy::key ? 2 : 1); }
+
+std::string ChunkCopier::open(int statements) {
   counts_ = {};
   claimed_ = claims_ && in_chunk_;
   pair_.shared = true;
-  pair_.time_limit_ms = limit_ms;
+  pair_.time_limit_ms = statements > 0 ? std::max(max_source_transaction_ms / statements, 1) : 0;
   sync_.open();
   files = pair_.source->files();
   if (claims_ && pair_.checkpoint) checkpoint = *pair_.checkpoint;
@@ -104,14 +106,8 @@ void ChunkCopier::find_end() {
   }
   // Of what was written since the beginning there may be little, far apart.
   const SourceRows &counted = checkpoint.next ? pair_.all_rows : sync_.rows();
-  const Rows key = pair_.source->connection().query(nth_key(in_chunk(counted), pair_.plan, checkpoint.size));
-  if (key.empty()) return;
-  // A null sorts last, so that only nulls are left.
-  for (const Cell &column : key[0])
-    if (!column)
-      return chunk_.upper.clear();
-    else
-      chunk_.upper.push_back(*column);
+  chunk_.upper =
+      bound_of(pair_.source->connection().query(nth_key(in_chunk(counted), pair_.plan, checkpoint.size)));
 }
 
 bool ChunkCopier::claim() {
@@ -135,11 +131,8 @@ void ChunkCopier::hand_out() {
   checkpoint.complete = chunk_.upper.empty();
 }
 
-// Of these rows, those of the chunk.
-SourceRows ChunkCopier::in_chunk(SourceRows rows) const {
-  for (const std::string &condition : rows_of(chunk_, checkpoint.by, pair_.source_table, pair_.plan))
-    rows.conditions.push_back(condition);
-  return rows;
+SourceRows ChunkCopier::in_chunk(const SourceRows &rows) const {
+  return tablesync::in_chunk(rows, chunk_, checkpoint.by, pair_.plan);
 }
 
 // ---- its rows
@@ -242,7 +235,6 @@ bool ChunkCopier::try_again(const std::string &sqlstate) {
 
 // It took longer than a transaction may take.
 void ChunkCopier::make_smaller() {
-  constexpr std::int64_t times = 4;
   if (claims_) checkpoint = *read_checkpoint(pair_.target.oid, true);
   if (checkpoint.size == 1 || !is_new_ || claimed_)
     throw Error("54000",
@@ -250,7 +242,7 @@ void ChunkCopier::make_smaller() {
                     " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
                 "It has " + tell(chunk_, checkpoint.by) + ".",
                 "Raise tablesync.max_source_transaction, or pass chunk_mode => false, which sets no limit.");
-  checkpoint.size = std::max<std::int64_t>(1, std::min(size_, checkpoint.size) / times);
+  checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   write_checkpoint(pair_.target.oid, spec_, checkpoint);
 }
 

@@ -20,10 +20,11 @@ class ChunkCopier {
   ChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool one_of_several)
       : spec_(spec), steps_(steps), sync_(sync), pair_(sync.pair()), claims_(one_of_several) {}
 
-  // Opens both sides for a further transaction, in which a statement on the source may take so long (0: as
-  // long as it takes). Says why what was read before does not go together with what would be read now; empty
-  // where it does.
-  std::string open(std::int64_t limit_ms);
+  // Opens both sides for a further transaction. Says why what was read before does not go together with what
+  // would be read now; empty where it does. So many `statements` on the source share what a transaction there
+  // may take, those of a chunk if it is not said; 0: as long as it takes.
+  std::string open();
+  std::string open(int statements);
   std::string outdated() const;
 
   // Whether a chunk is chosen, which copy() is to copy.
@@ -52,7 +53,7 @@ class ChunkCopier {
   void store();
   void stage();
   void need_stage();
-  SourceRows in_chunk(SourceRows rows) const;
+  SourceRows in_chunk(const SourceRows &rows) const;
   void record(const Diagnostics *failure);
   bool try_again(const std::string &sqlstate);
   void make_smaller();
@@ -78,8 +79,6 @@ class ChunkCopier {
   RunCounts counts_;
 };
 
-// Of a first chunk, in rows.
-inline constexpr std::int64_t default_batch_rows = 100'000;
 // More failed chunks say that it is not the rows.
 inline constexpr std::int64_t most_failed_chunks = 10;
 

@@ -10,7 +10,6 @@ extern "C" {
 
 #include "core/error.h"
 #include "pg/server/airlock.h"
-#include "pg/server/guc.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
@@ -44,7 +43,7 @@ class ChunkWorker {
         all += copier_.counts();
         if (!copier_.in_chunk()) attempt = 1;
       } catch (const Error &error) {
-        if (absorbed(error.diagnostics())) continue;
+        if (absorb(error.diagnostics())) continue;
         if (attempt > spec_.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
         wait_for_next_attempt(spec_, run_id_, steps_, attempt++, error.diagnostics(),
                               "What is committed stays");
@@ -56,7 +55,7 @@ class ChunkWorker {
  private:
   bool step() {
     steps_.enter(Phase::describe);
-    if (const std::string why = copier_.open(max_source_transaction_ms); !why.empty())
+    if (const std::string why = copier_.open(); !why.empty())
       throw Error(changed, "the source of \"" + display_name(spec_.target) + "\" was changed during the sync",
                   "What was read does not go together with the rest: " + why + ".");
     if (!copier_.in_chunk()) return copier_.claim();
@@ -64,13 +63,9 @@ class ChunkWorker {
     return true;
   }
 
-  bool absorbed(const Diagnostics &said) {
-    bool absorbed = false;
-    const bool by_source = raised_by_source(said);
-    // A cancel is meant for all of it.
-    if (said.sqlstate == sqlstate::canceled && !by_source) return false;
-    in_transaction([&] { absorbed = copier_.absorb(said, by_source); });
-    return absorbed;
+  bool absorb(const Diagnostics &said) {
+    return absorbed(
+        said, [&](const Diagnostics &error, bool by_source) { return copier_.absorb(error, by_source); });
   }
 
   const SyncSpec &spec_;

@@ -44,7 +44,10 @@ bool ChunkedSync::step() {
   const bool redoes = choose_failed();
   const bool all_read = checkpoint_.complete || spec_.failed_chunks_only;
   if (!redoes && !all_read && copy_by_several()) return false;
-  if (const std::string why = copier_.open(time_limit(!redoes && all_read)); !why.empty()) {
+  // The end has two statements: for rows and for keys, or for a range of keys and for these. A verification
+  // of everything is asked for, however long it takes.
+  const int of_the_end = spec_.verify == VerifyMode::full ? 0 : 2;
+  if (const std::string why = redoes || !all_read ? copier_.open() : copier_.open(of_the_end); !why.empty()) {
     pg::tell(spec_, "starts again from the first chunk, since " + why);
     start();
     copier_.forget();
@@ -61,14 +64,6 @@ bool ChunkedSync::step() {
     return false;
   }
   return conclude();
-}
-
-// Of a statement. The end has two, unless it is read in parts; and a verification of everything is asked for,
-// however long it takes.
-std::int64_t ChunkedSync::time_limit(bool at_the_end) const {
-  if (!at_the_end) return max_source_transaction_ms;
-  if (spec_.verify == VerifyMode::full) return 0;
-  return std::max(max_source_transaction_ms / (in_parts_ ? 1 : 2), 1);
 }
 
 // Where several workers are wanted: all that is not handed out, in one step.
@@ -184,6 +179,7 @@ void ChunkedSync::start() {
 
 // Of the first chunk, in rows or pages.
 std::int64_t ChunkedSync::first_size(ChunkBy by) const {
+  constexpr std::int64_t default_batch_rows = 100'000;
   const std::int64_t rows = spec_.batch_size > 0 ? spec_.batch_size : default_batch_rows;
   if (by == ChunkBy::key) return rows;
   constexpr double usual_rows_per_page = 50;

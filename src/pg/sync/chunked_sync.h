@@ -41,7 +41,6 @@ class ChunkedSync final : public Work {
   ChunkBy choose_by() const;
   std::int64_t first_size(ChunkBy by) const;
   bool choose_failed();
-  std::int64_t time_limit(bool at_the_end) const;
   bool copy_by_several();
   void add_key();
   bool conclude();

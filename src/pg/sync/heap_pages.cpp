@@ -74,7 +74,7 @@ void write_pages(HeapPages &heap) {
     PageSetAllVisible(pages[n]);
   }
   // A checkpoint must not begin behind the record and be done before the pages: no buffer would be written by
-  // it.
+  // it. Where an error leaves this set, the end of the transaction clears it.
   MyProc->delayChkptFlags |= DELAY_CHKPT_START;
   if (RelationNeedsWAL(relation)) compat_log_newpages(relation, heap.count, blocks, pages);
   for (int n = 0; n < heap.count; ++n) {

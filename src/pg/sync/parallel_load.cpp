@@ -4,7 +4,6 @@ extern "C" {
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "miscadmin.h"
 }
 
 #include <algorithm>
@@ -14,8 +13,8 @@ extern "C" {
 #include "core/parallel_read.h"
 #include "core/text.h"
 #include "pg/server/airlock.h"
-#include "pg/server/launched_group.h"
 #include "pg/sync/load.h"
+#include "pg/sync/run_workers.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {
@@ -46,18 +45,6 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
 }
 
 }  // namespace
-
-void tell_missing_workers(const SyncSpec &spec, int count, int wanted) {
-  const std::string hint = "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
-                           "; needs a restart), or wait until other workers have ended.";
-  if (count == 0)
-    tell(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
-  else
-    tell(spec,
-         "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
-             " workers, since there are no more free slots",
-         {}, hint);
-}
 
 std::string ParallelLoad::obstacle(TablePair &pair, bool by_field) {
   std::vector<BlockRange> ranges;
@@ -104,20 +91,13 @@ void ParallelLoad::run(TablePair &pair) {
                       "pg_tablesync load " + std::to_string(n + 1) + " of " + describe_spec(pair.spec),
                       display_name(pair.spec.target.name), serialize(task_), "pg_tablesync loader"};
   };
-  LaunchedGroup loaders;
-  loaders.start(wanted, loader);
-  if (loaders.count() < wanted) tell_missing_workers(pair.spec, loaders.count(), wanted);
-  if (loaders.count() == 0) {
-    SharedLoad::detach(task_.shared);
-    return read_alone(pair);
-  }
-  shared->loaders = loaders.count();
-  on_failure(
-      [&] {
-        for (const Row &reply : loaders.wait(pair.steps.progress())) pair.counts += counts_of(reply);
-      },
-      [&]() noexcept { loaders.end(); });
+  const std::optional<RunCounts> done =
+      run_workers(pair.spec, pair.steps, wanted, loader, [&](int count) { shared->loaders = count; });
   SharedLoad::detach(task_.shared);
+  if (done)
+    pair.counts += *done;
+  else
+    read_alone(pair);
 }
 
 void ParallelLoad::read_alone(TablePair &pair) {

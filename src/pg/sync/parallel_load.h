@@ -15,9 +15,6 @@
 
 namespace tablesync::pg {
 
-// A NOTICE that there were slots for `count` workers only.
-void tell_missing_workers(const SyncSpec &spec, int count, int wanted);
-
 class ParallelLoad {
  public:
   // What keeps the rows from being read by several; empty where nothing does. `by_field`: they are those

@@ -11,7 +11,6 @@ extern "C" {
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
-#include "pg/server/transaction.h"
 #include "pg/sync/run_record.h"
 #include "pg/sync/table_pair.h"
 #include "remote/connection.h"

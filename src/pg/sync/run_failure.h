@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/sync_spec.h"
 #include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
 #include "pg/sync/run_steps.h"
 
 namespace tablesync::pg {
@@ -17,6 +18,17 @@ bool raised_by_source(const Diagnostics &said);
 
 // Whether the next attempt may succeed without anybody's doing.
 bool may_pass(const Error &error);
+
+// After a part has failed: lets `absorb(said, by_source)` do, in a transaction, what makes the rest
+// independent of it, and says whether that could be done. Never for a cancel, which is meant for all of it.
+template <typename Absorb>
+bool absorbed(const Diagnostics &said, Absorb absorb) {
+  bool absorbed = false;
+  const bool by_source = raised_by_source(said);
+  if (said.sqlstate == sqlstate::canceled && !by_source) return false;
+  in_transaction([&] { absorbed = absorb(said, by_source); });
+  return absorbed;
+}
 
 // The end of one of several workers: leaves in `run` what its leader cannot tell from the error, and throws
 // that.

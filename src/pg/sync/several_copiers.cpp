@@ -3,9 +3,8 @@
 #include <cstdlib>
 
 #include "core/rate.h"
-#include "pg/server/airlock.h"
-#include "pg/server/launched_group.h"
-#include "pg/sync/parallel_load.h"
+#include "pg/server/shared_run.h"
+#include "pg/sync/run_workers.h"
 
 namespace tablesync::pg {
 
@@ -19,19 +18,11 @@ std::optional<RunCounts> copy_by_several(const SyncSpec &spec, std::int64_t run_
                       "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec),
                       display_name(spec.target.name), request, "pg_tablesync loader"};
   };
-  LaunchedGroup copiers;
-  copiers.start(wanted, copier);
-  if (copiers.count() < wanted) tell_missing_workers(spec, copiers.count(), wanted);
-  if (copiers.count() == 0) return std::nullopt;
-  steps.enter(Phase::copy);
-  RunCounts counts;
-  on_failure(
-      [&] {
-        for (const Row &reply : copiers.wait(steps.progress())) counts += counts_of(reply);
-      },
-      [&]() noexcept { copiers.end(); });
-  steps.fold("chunks");
-  return counts;
+  const std::optional<RunCounts> done = run_workers(spec, steps, wanted, copier, [&](int count) {
+    if (count > 0) steps.enter(Phase::copy);
+  });
+  if (done) steps.fold("chunks");
+  return done;
 }
 
 std::pair<SyncSpec, std::int64_t> deserialize_copier_task(std::string_view bytes) {

@@ -54,7 +54,7 @@ class SyncRun {
   Row work();
   void do_work();
   bool do_part();
-  bool absorbed(const Diagnostics &said);
+  bool absorb(const Diagnostics &said);
   std::unique_ptr<Work> make_work();
   void keep_books();
   bool lock();
@@ -161,7 +161,7 @@ void SyncRun::do_work() {
       kept_ = kept_ || work_->progressed();
     } catch (const Error &error) {
       last = false;
-      if (absorbed(error.diagnostics())) continue;
+      if (absorb(error.diagnostics())) continue;
       if (attempt > spec_.max_retries || !may_pass(error)) throw;
       work_.reset();
       in_transaction([&] { drop_hidden_tables_of(spec_); });
@@ -170,13 +170,10 @@ void SyncRun::do_work() {
   }
 }
 
-bool SyncRun::absorbed(const Diagnostics &said) {
-  bool absorbed = false;
-  const bool by_source = raised_by_source(said);
-  // A cancel is meant for all of it.
-  if (!work_ || (said.sqlstate == sqlstate::canceled && !by_source)) return false;
-  in_transaction([&] { absorbed = work_->absorb(said, by_source); });
-  return absorbed;
+bool SyncRun::absorb(const Diagnostics &said) {
+  return work_ && absorbed(said, [&](const Diagnostics &error, bool by_source) {
+           return work_->absorb(error, by_source);
+         });
 }
 
 bool SyncRun::do_part() {
