@@ -113,7 +113,7 @@ COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field tha
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
 
 CREATE TABLE tablesync.checkpoint (
-  target_oid pg_catalog.oid PRIMARY KEY,
+  subject pg_catalog.text PRIMARY KEY,
   target pg_catalog.text NOT NULL,
   owner pg_catalog.regrole NOT NULL,
   run_id pg_catalog.int8 NOT NULL,
@@ -144,6 +144,7 @@ CREATE TABLE tablesync.checkpoint (
   updated_at pg_catalog.timestamptz NOT NULL
 );
 COMMENT ON TABLE tablesync.checkpoint IS 'How far each sync in chunks has come that is not complete; written with the rows of each chunk';
+COMMENT ON COLUMN tablesync.checkpoint.subject IS 'The oid of a sync''s target, or what a pivot calls itself; also in tablesync.chunk';
 COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it';
 COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
 COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
@@ -154,7 +155,7 @@ COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: th
 CREATE TABLE tablesync.chunk (
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
   chunk_no pg_catalog.int8 NOT NULL,
-  target_oid pg_catalog.oid NOT NULL,
+  subject pg_catalog.text NOT NULL,
   status pg_catalog.text NOT NULL CONSTRAINT chunk_status CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY[
     'running', 'succeeded', 'failed'])),
   lower pg_catalog.text[],
@@ -176,7 +177,7 @@ COMMENT ON TABLE tablesync.chunk IS 'The chunks of each run: a range of pages (f
 COMMENT ON COLUMN tablesync.chunk.status IS 'running: one of several workers is at it, or was when it ended';
 COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Within the sync: a run that resumes another goes on counting';
 COMMENT ON COLUMN tablesync.chunk.first_xid IS 'As in tablesync.run';
-CREATE INDEX chunk_not_done ON tablesync.chunk (target_oid, chunk_no) WHERE status OPERATOR(pg_catalog.<>) 'succeeded';
+CREATE INDEX chunk_not_done ON tablesync.chunk (subject, chunk_no) WHERE status OPERATOR(pg_catalog.<>) 'succeeded';
 
 CREATE TABLE tablesync.reject (
   reject_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -216,6 +217,116 @@ CREATE TABLE tablesync.hidden_table (
 );
 COMMENT ON TABLE tablesync.hidden_table IS 'Tables that runs with parallel_workers fill before the target is touched; a row is gone with its table';
 
+CREATE TABLE tablesync.pivot_table (
+  table_oid pg_catalog.oid NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
+  server pg_catalog.name,
+  source pg_catalog.text NOT NULL,
+  ship pg_catalog.text NOT NULL,
+  group_name pg_catalog.text,
+  target_schema pg_catalog.name NOT NULL,
+  table_prefix pg_catalog.text NOT NULL,
+  table_name pg_catalog.name NOT NULL,
+  time_column pg_catalog.name NOT NULL,
+  made_here pg_catalog.bool NOT NULL,
+  made_at pg_catalog.timestamptz NOT NULL,
+  request pg_catalog.bytea NOT NULL
+);
+COMMENT ON TABLE tablesync.pivot_table IS 'The wide tables of each ship, by the source that fills them';
+COMMENT ON COLUMN tablesync.pivot_table.made_here IS 'pivot_ship() made it, and may drop it; others were there before';
+COMMENT ON COLUMN tablesync.pivot_table.group_name IS 'Of channels, where table_groups was given';
+COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call that was for this table, so that chunks of it can be done again';
+CREATE UNIQUE INDEX pivot_table_key ON tablesync.pivot_table (table_oid, source, COALESCE(server, ''));
+CREATE INDEX pivot_table_ship ON tablesync.pivot_table (ship);
+
+CREATE TABLE tablesync.pivot_column (
+  table_oid pg_catalog.oid NOT NULL,
+  attnum pg_catalog.int2 NOT NULL,
+  channel pg_catalog.text NOT NULL,
+  column_name pg_catalog.name NOT NULL,
+  column_type pg_catalog.text NOT NULL,
+  column_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+  PRIMARY KEY (table_oid, attnum)
+);
+COMMENT ON TABLE tablesync.pivot_column IS 'Which column of a wide table has the readings of which channel';
+COMMENT ON COLUMN tablesync.pivot_column.attnum IS 'By this it is known, whatever its name becomes';
+
+CREATE TABLE tablesync.pivot_run (
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  ship pg_catalog.text,
+  target_table pg_catalog.text,
+  rows_read pg_catalog.int8 NOT NULL,
+  rows_written pg_catalog.int8 NOT NULL,
+  cells_written pg_catalog.int8 NOT NULL,
+  columns_added pg_catalog.int4 NOT NULL,
+  rows_replaced pg_catalog.int8 NOT NULL,
+  rows_rejected pg_catalog.int8 NOT NULL,
+  updated_at pg_catalog.timestamptz NOT NULL
+);
+COMMENT ON TABLE tablesync.pivot_run IS 'What each run of pivot_ship() did, by wide table; written with the rows';
+COMMENT ON COLUMN tablesync.pivot_run.rows_read IS 'Readings';
+COMMENT ON COLUMN tablesync.pivot_run.rows_replaced IS 'Readings of a channel and time that a later one has too: that one is stored';
+CREATE UNIQUE INDEX pivot_run_key ON tablesync.pivot_run (run_id, COALESCE(ship, ''), COALESCE(target_table, ''));
+
+CREATE TABLE tablesync.chunk_to_redo (
+  failed_chunk_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  ship_id pg_catalog.text,
+  start_time pg_catalog.timestamptz,
+  end_time pg_catalog.timestamptz,
+  owner pg_catalog.regrole NOT NULL,
+  server pg_catalog.name,
+  source pg_catalog.text,
+  target_schema pg_catalog.name,
+  table_prefix pg_catalog.text,
+  request pg_catalog.bytea,
+  run_id pg_catalog.int8,
+  chunk_no pg_catalog.int8,
+  attempts pg_catalog.int4 NOT NULL,
+  sqlstate pg_catalog.text,
+  message pg_catalog.text,
+  failed_at pg_catalog.timestamptz,
+  CONSTRAINT failed_chunk_range CHECK (start_time OPERATOR(pg_catalog.<) end_time)
+);
+COMMENT ON TABLE tablesync.chunk_to_redo IS 'What tablesync.failed_chunk shows of it to each role';
+COMMENT ON COLUMN tablesync.chunk_to_redo.request IS 'The call that failed; NULL where a user gave the chunk';
+CREATE UNIQUE INDEX chunk_to_redo_run ON tablesync.chunk_to_redo (run_id, chunk_no);
+
+-- A view, since COPY does not go into tables with row-level security.
+CREATE VIEW tablesync.failed_chunk WITH (security_barrier = true) AS
+  SELECT c.failed_chunk_id, c.ship_id, c.start_time, c.end_time, c.owner, c.server, c.source, c.target_schema,
+         c.table_prefix, c.run_id, c.chunk_no, c.attempts, c.sqlstate, c.message, c.failed_at
+  FROM tablesync.chunk_to_redo c WHERE pg_catalog.pg_has_role(c.owner::pg_catalog.oid, 'MEMBER');
+ALTER VIEW tablesync.failed_chunk ALTER COLUMN owner SET DEFAULT CURRENT_USER::pg_catalog.regrole;
+COMMENT ON VIEW tablesync.failed_chunk IS 'Chunks of pivots that are to be done again, by reprocess_failed_chunks(); of runs, or copied in as ship_id, start_time, end_time';
+COMMENT ON COLUMN tablesync.failed_chunk.ship_id IS 'NULL: every ship that the run was of';
+
+CREATE FUNCTION tablesync.take_failed_chunk() RETURNS pg_catalog.trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.ship_id IS NULL OR NEW.start_time IS NULL OR NEW.end_time IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = '23502', MESSAGE = 'a failed chunk needs ship_id, start_time and end_time';
+  END IF;
+  INSERT INTO tablesync.chunk_to_redo (ship_id, start_time, end_time, owner, server, source, target_schema, table_prefix, attempts)
+  VALUES (NEW.ship_id, NEW.start_time, NEW.end_time, NEW.owner, NEW.server, NEW.source, NEW.target_schema, NEW.table_prefix, 0);
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION tablesync.take_failed_chunk IS 'Keeps a chunk that a user gives';
+CREATE TRIGGER take_failed_chunk INSTEAD OF INSERT ON tablesync.failed_chunk
+  FOR EACH ROW EXECUTE FUNCTION tablesync.take_failed_chunk();
+
+CREATE TABLE tablesync.pivot_difference (
+  run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
+  difference_no pg_catalog.int4 NOT NULL,
+  ship pg_catalog.text NOT NULL,
+  channel pg_catalog.text NOT NULL,
+  reading_time pg_catalog.timestamptz NOT NULL,
+  kind pg_catalog.text NOT NULL,
+  expected pg_catalog.text NOT NULL,
+  found pg_catalog.text,
+  PRIMARY KEY (run_id, difference_no)
+);
+COMMENT ON TABLE tablesync.pivot_difference IS 'What verify_pivot() found: the first differences of each run; kept as long as the run';
+
 -- A restored record would speak of rows that another database holds: none of these tables is dumped.
 
 ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
@@ -227,6 +338,18 @@ ALTER TABLE tablesync.chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.reject ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.difference ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.hidden_table ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.pivot_table ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.pivot_column ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.pivot_run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tablesync.pivot_difference ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON tablesync.pivot_table FOR SELECT
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+CREATE POLICY own_rows ON tablesync.pivot_column FOR SELECT
+  USING (EXISTS (SELECT FROM tablesync.pivot_table t WHERE t.table_oid OPERATOR(pg_catalog.=) pivot_column.table_oid));
+CREATE POLICY own_rows ON tablesync.pivot_run FOR SELECT
+  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) pivot_run.run_id));
+CREATE POLICY own_rows ON tablesync.pivot_difference FOR SELECT
+  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) pivot_difference.run_id));
 CREATE POLICY own_rows ON tablesync.run FOR SELECT
   USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
 CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
@@ -374,6 +497,68 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_retr
 COMMENT ON FUNCTION @extschema@.retry_chunks IS
   'Runs the chunks again that failed in a run, or in those that it resumed, and lists them; dry_run => true only lists them';
 
+CREATE FUNCTION @extschema@.pivot_ship(
+  server pg_catalog.name, source pg_catalog.text,
+  ship_id pg_catalog.text DEFAULT NULL,
+  ship_ids pg_catalog.text[] DEFAULT NULL,
+  mode pg_catalog.text DEFAULT 'full',
+  target_schema pg_catalog.text DEFAULT 'public',
+  table_prefix pg_catalog.text DEFAULT 'tbl_data_timeseries_',
+  from_time pg_catalog.timestamptz DEFAULT NULL,
+  cutoff_time pg_catalog.timestamptz DEFAULT NULL,
+  chunk_interval pg_catalog.interval DEFAULT '24 hours',
+  sample_interval pg_catalog.interval DEFAULT '10 minutes',
+  poll_interval pg_catalog.interval DEFAULT '1 minute',
+  channels pg_catalog.text[] DEFAULT NULL,
+  table_groups pg_catalog.jsonb DEFAULT NULL,
+  value_type pg_catalog.text DEFAULT 'native',
+  drop_tables pg_catalog.bool DEFAULT false,
+  parallel_workers pg_catalog.int4 DEFAULT 1,
+  batch_size pg_catalog.int4 DEFAULT 50000,
+  memory_limit_mb pg_catalog.int4 DEFAULT NULL,
+  max_retries pg_catalog.int4 DEFAULT 3,
+  job_name pg_catalog.text DEFAULT NULL,
+  wait pg_catalog.bool DEFAULT NULL,
+  options pg_catalog.jsonb DEFAULT NULL,
+  OUT run_id pg_catalog.int8, OUT ship pg_catalog.text, OUT target_table pg_catalog.text,
+  OUT rows_read pg_catalog.int8, OUT rows_written pg_catalog.int8, OUT cells_written pg_catalog.int8,
+  OUT columns_added pg_catalog.int4, OUT rows_rejected pg_catalog.int8, OUT duration pg_catalog.interval)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_pivot_ship';
+COMMENT ON FUNCTION @extschema@.pivot_ship IS
+  'Turns narrow readings of ships into one wide table per ship; returns one row of counts per table';
+
+CREATE FUNCTION @extschema@.reprocess_failed_chunks(
+  ship_id pg_catalog.text DEFAULT NULL,
+  dry_run pg_catalog.bool DEFAULT false,
+  delay pg_catalog.interval DEFAULT NULL,
+  run_id pg_catalog.int8 DEFAULT NULL,
+  OUT failed_chunk_id pg_catalog.int8, OUT ship pg_catalog.text,
+  OUT start_time pg_catalog.timestamptz, OUT end_time pg_catalog.timestamptz, OUT status pg_catalog.text,
+  OUT rows_read pg_catalog.int8, OUT rows_written pg_catalog.int8, OUT sqlstate pg_catalog.text, OUT message pg_catalog.text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_reprocess_failed_chunks';
+COMMENT ON FUNCTION @extschema@.reprocess_failed_chunks IS
+  'Does the chunks of tablesync.failed_chunk again, and lists what became of each; dry_run => true only lists them';
+
+CREATE FUNCTION @extschema@.verify_pivot(
+  server pg_catalog.name, source pg_catalog.text,
+  ship_id pg_catalog.text DEFAULT NULL,
+  ship_ids pg_catalog.text[] DEFAULT NULL,
+  target_schema pg_catalog.text DEFAULT 'public',
+  table_prefix pg_catalog.text DEFAULT 'tbl_data_timeseries_',
+  from_time pg_catalog.timestamptz DEFAULT NULL,
+  cutoff_time pg_catalog.timestamptz DEFAULT NULL,
+  channels pg_catalog.text[] DEFAULT NULL,
+  memory_limit_mb pg_catalog.int4 DEFAULT NULL,
+  options pg_catalog.jsonb DEFAULT NULL,
+  OUT ship pg_catalog.text, OUT channel pg_catalog.text, OUT reading_time pg_catalog.timestamptz,
+  OUT kind pg_catalog.text, OUT expected pg_catalog.text, OUT found pg_catalog.text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_verify_pivot';
+COMMENT ON FUNCTION @extschema@.verify_pivot IS
+  'Compares readings with the cells of wide tables: one row per reading that is missing there, or is another';
+
 CREATE FUNCTION @extschema@.wait_run(
   run pg_catalog.int8, timeout pg_catalog.interval DEFAULT NULL,
   OUT run_id pg_catalog.int8, OUT status pg_catalog.text,
@@ -452,9 +637,10 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
   END IF;
   EXECUTE format(
-    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.progress TO %s', role);
+    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress TO %s', role);
+  EXECUTE format('GRANT INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk TO %s', role);
   EXECUTE format(
-    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
@@ -467,16 +653,17 @@ DECLARE
 BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
-    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
+    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
     '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
-    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.progress FROM %s', role);
+    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress FROM %s', role);
+  EXECUTE format('REVOKE INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk FROM %s', role);
   EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
 
 REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
-  @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.fdw_validator,
+  @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.pivot_ship, @extschema@.reprocess_failed_chunks, @extschema@.verify_pivot, @extschema@.wait_run, @extschema@.cancel_run,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.fdw_validator, tablesync.take_failed_chunk,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

@@ -3,11 +3,37 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/text.h"
+
 namespace tablesync {
 
-const char *name_of(ChunkBy by) { return by == ChunkBy::ctid ? "ctid" : "key"; }
+const char *name_of(ChunkBy by) {
+  switch (by) {
+    case ChunkBy::key:
+      return "key";
+    case ChunkBy::time:
+      return "time";
+    default:
+      return "ctid";
+  }
+}
 
-ChunkBy parse_chunk_by(const std::string &name) { return name == "key" ? ChunkBy::key : ChunkBy::ctid; }
+ChunkBy parse_chunk_by(const std::string &name) {
+  if (name == "time") return ChunkBy::time;
+  return name == "key" ? ChunkBy::key : ChunkBy::ctid;
+}
+
+std::string tell(const Chunk &chunk, ChunkBy by) {
+  const auto end = [](const Bound &bound, const char *open) {
+    return bound.empty() ? open : join(bound, ", ");
+  };
+  if (by != ChunkBy::key)
+    return std::string(by == ChunkBy::time ? "readings" : "pages") + " from " +
+           end(chunk.lower, "the first") + " to " + end(chunk.upper, "the last");
+  std::string text = chunk.lower.empty() ? "the first keys" : "keys above (" + join(chunk.lower, ", ") + ")";
+  if (!chunk.upper.empty()) text += " up to (" + join(chunk.upper, ", ") + ")";
+  return text;
+}
 
 namespace {
 

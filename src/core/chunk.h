@@ -1,5 +1,5 @@
 // Chunks: ranges of a table that are read in a transaction each. By ctid (pages of a heap; no index is
-// needed) or by key (what any btree orders).
+// needed), by key (what any btree orders), or by time (of readings).
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,12 @@
 
 namespace tablesync {
 
-enum class ChunkBy { ctid, key };
+enum class ChunkBy { ctid, key, time };
 const char *name_of(ChunkBy by);
 ChunkBy parse_chunk_by(const std::string &name);  // what name_of() gave
 
-// An end of a range: the texts of the key's columns, or the number of a page; empty where the range is open.
+// An end of a range: the texts of the key's columns, the number of a page, or a time; empty where the range
+// is open.
 using Bound = std::vector<std::string>;
 
 // The page that a bound by ctid names; `open` where it is open.
@@ -23,12 +24,15 @@ std::int64_t block_of(const Bound &bound, std::int64_t open);
 
 struct Chunk {
   std::int64_t number = 0;  // within the sync, from 1
-  Bound lower;              // by key: rows above it; by ctid: pages from it on
-  Bound upper;              // by key: rows up to it, it too; by ctid: pages below it
+  Bound lower;              // by key: rows above it; by ctid, time: from it on
+  Bound upper;              // by key: rows up to it, it too; by ctid, time: below it
 };
+// "pages from 100 to 200", "keys above (7, x) up to (9, y)"
+std::string tell(const Chunk &chunk, ChunkBy by);
 
-// Conditions over the rows of the source, those of the chunk. Together the chunks of one sync have every row,
-// a null in the key included. Keys are ordered by the operators of pg_catalog.
+// Conditions over the rows of the source of a sync, those of the chunk, which is by ctid or key. Together the
+// chunks of one sync have every row, a null in the key included. Keys are ordered by the operators of
+// pg_catalog.
 std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &source, const SyncPlan &plan);
 // Of these rows, those of the chunk.
 SourceRows in_chunk(SourceRows rows, const Chunk &chunk, ChunkBy by, const SyncPlan &plan);

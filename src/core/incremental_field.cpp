@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "core/error.h"
+#include "core/option_value.h"
 #include "core/sync_spec.h"
 #include "core/text.h"
 

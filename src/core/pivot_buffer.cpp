@@ -13,6 +13,17 @@ namespace {
 // What a text has in front of its bytes: a length, as varlena has it.
 constexpr std::size_t header_size = 4;
 
+bool has_room(const PivotColumn &column, std::int64_t value) {
+  switch (column.integer_bytes) {
+    case 2:
+      return value == static_cast<std::int16_t>(value);
+    case 4:
+      return value == static_cast<std::int32_t>(value);
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 char *Arena::take(std::size_t size) {
@@ -40,12 +51,19 @@ void Arena::clear() {
   left_ = bytes_;
 }
 
-std::size_t PivotBuffer::Hash::operator()(const Key &key) const {
-  return XXH3_64bits_withSeed(key.channel.data(), key.channel.size(),
-                              XXH3_64bits(key.ship.data(), key.ship.size()));
+std::size_t PivotBuffer::HashName::operator()(std::string_view name) const {
+  return XXH3_64bits(name.data(), name.size());
 }
 
-std::string_view PivotBuffer::keep(std::string_view name) { return names_.emplace_back(name); }
+std::size_t PivotBuffer::HashKey::operator()(const Key &key) const { return XXH3_64bits(&key, sizeof key); }
+
+const std::string *PivotBuffer::keep(std::string_view name) {
+  const auto known = kept_.find(name);
+  if (known != kept_.end()) return known->second;
+  const std::string *const kept = &names_.emplace_back(name);
+  kept_.emplace(*kept, kept);
+  return kept;
+}
 
 WideRows *PivotBuffer::add_table(std::int32_t width, std::int32_t time_at) {
   WideRows &table = tables_.emplace_back();
@@ -56,28 +74,44 @@ WideRows *PivotBuffer::add_table(std::int32_t width, std::int32_t time_at) {
 
 PivotColumn *PivotBuffer::add_column(std::string_view ship, std::string_view channel, WideRows *table,
                                      std::int32_t at, ValueType type) {
-  PivotColumn &column = columns_.emplace_back(PivotColumn{table, at, type});
-  by_name_[Key{keep(ship), keep(channel)}] = &column;
+  PivotColumn &column =
+      columns_.emplace_back(PivotColumn{table, keep(ship), keep(channel), nullptr, at, type});
+  by_name_[Key{column.ship, column.channel}] = &column;
   table->width = std::max(table->width, at + 1);
   return &column;
 }
 
-PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view channel) const {
-  const auto found = by_name_.find(Key{ship, channel});
-  return found == by_name_.end() ? nullptr : found->second;
+PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view channel) {
+  PivotColumn *const next = last_ != nullptr ? last_->next : nullptr;
+  if (next != nullptr) {
+    // By the time that it is asked for it is at hand.
+    __builtin_prefetch(next->next);
+    if (*next->channel == channel && *next->ship == ship) return last_ = next;
+  }
+  const auto ship_name = kept_.find(ship), channel_name = kept_.find(channel);
+  if (ship_name == kept_.end() || channel_name == kept_.end()) return nullptr;
+  const auto found = by_name_.find(Key{ship_name->second, channel_name->second});
+  if (found == by_name_.end()) return nullptr;
+  if (last_ != nullptr) last_->next = found->second;
+  return last_ = found->second;
 }
 
-// Gives the row as many attributes as the table has by now.
+// Gives the row as many attributes as the table has by now. Columns that come one by one move it but a few
+// times.
 void PivotBuffer::widen(WideRow &row, std::int32_t width) {
-  const auto before = static_cast<std::size_t>(row.width), after = static_cast<std::size_t>(width);
-  auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(after * sizeof(std::uint64_t)));
-  auto *const nulls = reinterpret_cast<bool *>(arena_.take(after));
-  std::copy_n(row.values, before, values);
-  std::copy_n(row.nulls, before, nulls);
-  std::fill(values + before, values + after, 0);
-  std::fill(nulls + before, nulls + after, true);
-  row.values = values;
-  row.nulls = nulls;
+  const std::int32_t room = std::max(width, 2 * row.width);
+  if (row.room < width) {
+    const auto before = static_cast<std::size_t>(row.width), after = static_cast<std::size_t>(room);
+    auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(after * sizeof(std::uint64_t)));
+    auto *const nulls = reinterpret_cast<bool *>(arena_.take(after));
+    std::copy_n(row.values, before, values);
+    std::copy_n(row.nulls, before, nulls);
+    std::fill(values + before, values + after, 0);
+    std::fill(nulls + before, nulls + after, true);
+    row.values = values;
+    row.nulls = nulls;
+    row.room = room;
+  }
   row.width = width;
 }
 
@@ -87,7 +121,7 @@ WideRow &PivotBuffer::find_row(WideRows &table, std::int64_t time) {
   table.last = place->second;
   if (is_new) {
     WideRow &row = table.rows.emplace_back(
-        WideRow{nullptr, nullptr, time, 0, table.flushed_to && time <= *table.flushed_to});
+        WideRow{nullptr, nullptr, time, 0, 0, table.flushed_from <= time && time <= table.flushed_to});
     widen(row, table.width);
     row.values[table.time_at] = static_cast<std::uint64_t>(time);
     row.nulls[table.time_at] = false;
@@ -122,11 +156,15 @@ PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t ti
     if (!converted) return Outcome::not_convertible;
     stored = &*converted;
   }
+  if (column.type == ValueType::integer && !has_room(column, stored->integer))
+    return Outcome::not_convertible;
   WideRow &row = find_row(*column.table, time);
   if (row.width <= column.at) widen(row, column.table->width);
   const bool replaced = !row.nulls[column.at];
   row.values[column.at] = store(*stored);
   row.nulls[column.at] = false;
+  ++column.table->readings;
+  if (replaced) ++column.table->replaced;
   return replaced ? Outcome::replaced : Outcome::stored;
 }
 
@@ -149,16 +187,43 @@ bool PivotBuffer::change_type(PivotColumn &column, ValueType type) {
   return true;
 }
 
+void PivotBuffer::reorder(WideRows &table, const std::vector<std::int32_t> &places) {
+  std::vector<std::uint64_t> values;
+  std::vector<char> nulls;
+  for (WideRow &row : table.rows) {
+    widen(row, table.width);
+    values.assign(row.values, row.values + row.width);
+    nulls.assign(row.nulls, row.nulls + row.width);
+    for (std::size_t n = 0; n < places.size(); ++n) {
+      row.values[places[n]] = values[n];
+      row.nulls[places[n]] = nulls[n] != 0;
+    }
+  }
+  for (PivotColumn &column : columns_)
+    if (column.table == &table) column.at = places[static_cast<std::size_t>(column.at)];
+  table.time_at = places[static_cast<std::size_t>(table.time_at)];
+}
+
 void PivotBuffer::clear() {
   for (WideRows &table : tables_) {
-    for (const WideRow &row : table.rows)
-      table.flushed_to = table.flushed_to ? std::max(*table.flushed_to, row.time) : row.time;
+    for (const WideRow &row : table.rows) {
+      const bool first = table.flushed_to < table.flushed_from;
+      table.flushed_from = first ? row.time : std::min(table.flushed_from, row.time);
+      table.flushed_to = first ? row.time : std::max(table.flushed_to, row.time);
+    }
     table.rows.clear();
     table.by_time.clear();
     table.last = 0;
   }
   rows_ = 0;
   arena_.clear();
+}
+
+void PivotBuffer::forget_times() {
+  for (WideRows &table : tables_) {
+    table.flushed_from = 0;
+    table.flushed_to = -1;
+  }
 }
 
 }  // namespace tablesync

@@ -40,25 +40,33 @@ struct WideRow {
   std::uint64_t *values;
   bool *nulls;  // true: there is no reading
   std::int64_t time;
-  std::int32_t width;  // of both arrays
-  bool late;           // rows as late as it, or later, were taken out before it came
+  std::int32_t width;  // of both arrays; there is room for more
+  std::int32_t room;
+  bool late;  // a row of that time may have been taken out before it came
 };
 
 // What the buffer has of one wide table. Columns are counted by attribute, from 0.
 struct WideRows {
-  std::vector<WideRow> rows;               // in the order in which their times came
-  std::int32_t width = 0;                  // attributes of the table, as far as they are known
-  std::int32_t time_at = 0;                // the attribute of the time
-  std::optional<std::int64_t> flushed_to;  // the last time of the rows that were taken out
+  std::vector<WideRow> rows;  // in the order in which their times came
+  std::int32_t width = 0;     // attributes of the table, as far as they are known
+  std::int32_t time_at = 0;   // the attribute of the time
+  // Of the rows that were taken out, the first time and the last; none where that is before the first.
+  std::int64_t flushed_from = 0, flushed_to = -1;
+  std::int64_t readings = 0;  // that it took, also those that are not in `rows` any more
+  std::int64_t replaced = 0;  // of them, by later ones of the same channel and time
   tsl::robin_map<std::int64_t, std::size_t> by_time;
   std::size_t last = 0;  // where the reading before went
 };
 
-// The column of one channel of one ship.
+// The column of one channel of one ship. Small: where there are many ships, each reading has another one,
+// which is in no cache.
 struct PivotColumn {
   WideRows *table;
+  const std::string *ship, *channel;
+  PivotColumn *next = nullptr;  // that was asked for after it, the last time
   std::int32_t at;
   ValueType type;
+  std::uint8_t integer_bytes = 8;  // what it can hold where it is of integers
 };
 
 class PivotBuffer {
@@ -74,8 +82,9 @@ class PivotBuffer {
   // has.
   PivotColumn *add_column(std::string_view ship, std::string_view channel, WideRows *table, std::int32_t at,
                           ValueType type);
-  // Null where there is none.
-  PivotColumn *find_column(std::string_view ship, std::string_view channel) const;
+  // Null where there is none. Loggers write their channels in the same order again and again: the one that
+  // came after the last one before is looked at first.
+  PivotColumn *find_column(std::string_view ship, std::string_view channel);
 
   enum class Outcome { stored, replaced, not_convertible };
   // replaced: there was a reading of that channel and time already; the last one wins.
@@ -85,25 +94,31 @@ class PivotBuffer {
   // would be lost.
   bool change_type(PivotColumn &column, ValueType type);
 
+  // Gives the attributes of a table other places: the nth is the `places[n]`th from now on.
+  void reorder(WideRows &table, const std::vector<std::int32_t> &places);
+
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return arena_.bytes() + rows_ * bytes_per_row; }
   const std::deque<WideRows> &tables() const { return tables_; }
   // After the rows were written: forgets them, not the columns.
   void clear();
+  // The next readings are of other times than those before: no row of them is late.
+  void forget_times();
 
  private:
-  struct Key {
-    std::string_view ship, channel;
-    bool operator==(const Key &) const = default;
-  };
-  struct Hash {
+  // Of names that keep() gave: equal ones are one.
+  using Key = std::pair<const std::string *, const std::string *>;
+  struct HashKey {
     std::size_t operator()(const Key &key) const;
+  };
+  struct HashName {
+    std::size_t operator()(std::string_view name) const;
   };
 
   WideRow &find_row(WideRows &table, std::int64_t time);
   void widen(WideRow &row, std::int32_t width);
   std::uint64_t store(const Value &value);
-  std::string_view keep(std::string_view name);
+  const std::string *keep(std::string_view name);
 
   static constexpr std::size_t bytes_per_row =
       sizeof(WideRow) + 4 * sizeof(std::uint64_t);  // with its place by time
@@ -112,7 +127,9 @@ class PivotBuffer {
   std::deque<WideRows> tables_;
   std::deque<PivotColumn> columns_;
   std::deque<std::string> names_;
-  tsl::robin_map<Key, PivotColumn *, Hash> by_name_;
+  tsl::robin_map<std::string_view, const std::string *, HashName> kept_;
+  tsl::robin_map<Key, PivotColumn *, HashKey> by_name_;
+  PivotColumn *last_ = nullptr;  // that was found
   Arena arena_;
   std::size_t rows_ = 0;
 };

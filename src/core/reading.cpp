@@ -112,11 +112,29 @@ const char *name_of(ValueType type) { return find(type).format.data(); }
 const char *sql_type_of(ValueType type) { return find(type).sql_type; }
 
 std::optional<ValueType> parse_value_format(std::string_view format) {
-  for (const TypeName &type : types)
-    if (std::equal(format.begin(), format.end(), type.format.begin(), type.format.end(),
-                   [](char a, char b) { return lower(a) == lower(b); }))
-      return type.type;
-  return std::nullopt;
+  if (format.empty()) return std::nullopt;
+  // Their first letters tell them apart.
+  ValueType type{};
+  switch (lower(format[0])) {
+    case 'd':
+      type = ValueType::decimal;
+      break;
+    case 'i':
+      type = ValueType::integer;
+      break;
+    case 's':
+      type = ValueType::string;
+      break;
+    case 'b':
+      type = ValueType::boolean;
+      break;
+    default:
+      return std::nullopt;
+  }
+  const std::string_view name = find(type).format;
+  const bool same = format == name || std::equal(format.begin(), format.end(), name.begin(), name.end(),
+                                                 [](char a, char b) { return lower(a) == lower(b); });
+  return same ? std::optional(type) : std::nullopt;
 }
 
 Value Value::of(bool value) {
@@ -190,27 +208,52 @@ std::optional<Value> convert(const Value &value, ValueType to, std::string &room
   }
 }
 
-std::optional<Value> value_of(const RawValue &raw, std::string &room, std::string &why) {
+namespace {
+
+// The usual case: what the format names is there.
+bool take_named(const RawValue &raw, ValueType format, Value &value) {
+  value.type = format;
+  switch (format) {
+    case ValueType::boolean:
+      if (raw.bool_v) value.boolean = *raw.bool_v;
+      return raw.bool_v.has_value();
+    case ValueType::integer:
+      if (raw.long_v) value.integer = *raw.long_v;
+      return raw.long_v.has_value();
+    case ValueType::decimal:
+      if (raw.double_v) value.decimal = *raw.double_v;
+      return raw.double_v.has_value();
+    default:
+      if (raw.str_v) value.text = *raw.str_v;
+      return raw.str_v.has_value();
+  }
+}
+
+bool take_only(const RawValue &raw, std::optional<ValueType> format, Value &value, std::string &room,
+               std::string &why) {
   std::optional<Value> found[4];
   const int count = collect(raw, found);
-  const std::optional<ValueType> format = raw.format ? parse_value_format(*raw.format) : std::nullopt;
-  if (format && found[static_cast<size_t>(*format)]) return found[static_cast<size_t>(*format)];
   const std::string named =
       raw.format ? "its format is \"" + std::string(*raw.format) + "\"" : std::string("it has no format");
-  if (count == 0) {
-    why = "no value";
-    return std::nullopt;
-  }
-  if (count > 1) {
-    why = "more than one value, and " + named;
-    return std::nullopt;
+  if (count != 1) {
+    why = count == 0 ? "no value" : "more than one value, and " + named;
+    return false;
   }
   const Value &only =
-      **std::find_if(std::begin(found), std::end(found), [](const auto &value) { return value.has_value(); });
-  if (!format) return only;
-  std::optional<Value> converted = convert(only, *format, room);
-  if (!converted) why = "the value is a " + std::string(name_of(only.type)) + ", but " + named;
-  return converted;
+      **std::find_if(std::begin(found), std::end(found), [](const auto &v) { return v.has_value(); });
+  const std::optional<Value> converted = format ? convert(only, *format, room) : only;
+  if (converted)
+    value = *converted;
+  else
+    why = "its value is of type " + std::string(name_of(only.type)) + ", but " + named;
+  return converted.has_value();
+}
+
+}  // namespace
+
+bool value_of(const RawValue &raw, Value &value, std::string &room, std::string &why) {
+  const std::optional<ValueType> format = raw.format ? parse_value_format(*raw.format) : std::nullopt;
+  return (format && take_named(raw, *format, value)) || take_only(raw, format, value, room, why);
 }
 
 }  // namespace tablesync

@@ -53,7 +53,7 @@ std::optional<Value> convert(const Value &value, ValueType to, std::string &room
 
 // The value of a reading: that of the column which its format names. Where that is NULL, the only other one
 // that there is, converted; where the format is none of the four, the only one that there is. Otherwise
-// nothing, and `why` says what is wrong with it ("no value", ...). `room` keeps a converted text.
-std::optional<Value> value_of(const RawValue &raw, std::string &room, std::string &why);
+// false, and `why` says what is wrong with it ("no value", ...). `room` keeps a converted text.
+bool value_of(const RawValue &raw, Value &value, std::string &room, std::string &why);
 
 }  // namespace tablesync

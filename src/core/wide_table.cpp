@@ -65,27 +65,53 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
 }
 
 bool RowSize::add(ValueType type) {
+  // What the server leaves in a row that is too large: values that are no longer than a pointer to a toasted
+  // one, with its alignment, would be (toast_tuple_find_biggest_attribute()); 20 bytes behind a header of
+  // one.
+  constexpr int longest_text = 21;
   switch (type) {
     case ValueType::boolean:
-      return add_bytes(1, 1);
+      return add_unaligned(1);
     case ValueType::string:
-      return add_bytes(18, 1);  // TOAST_POINTER_SIZE
+      return add_unaligned(longest_text);
     default:
-      return add_bytes(8, 8);
+      return add_aligned();
   }
 }
 
-bool RowSize::add_bytes(int size, int alignment) {
+void RowSize::add_other(int bytes) {
+  ++columns_;
+  ++unaligned_;
+  bytes_ += bytes;
+}
+
+bool RowSize::add_aligned() {
+  RowSize larger = *this;
+  ++larger.columns_;
+  ++larger.aligned_;
+  larger.bytes_ += 8;
+  if (!larger.fits()) return false;
+  *this = larger;
+  return true;
+}
+
+bool RowSize::add_unaligned(int bytes) {
+  RowSize larger = *this;
+  larger.add_other(bytes);
+  if (!larger.fits()) return false;
+  *this = larger;
+  return true;
+}
+
+bool RowSize::fits() const {
   constexpr int most_columns = 1600;  // MaxHeapAttributeNumber
   constexpr int most_bytes = 8160;    // MaxHeapTupleSize
   constexpr int header = 23;          // SizeofHeapTupleHeader
-  const auto aligned = [](int bytes, int to) { return (bytes + to - 1) / to * to; };
-  const int after = aligned(bytes_, alignment) + size;
-  const int bitmap = (columns_ + 1 + 7) / 8;
-  if (columns_ + 1 > most_columns || aligned(header + bitmap, 8) + after > most_bytes) return false;
-  ++columns_;
-  bytes_ = after;
-  return true;
+  constexpr int alignment = 8;
+  const auto aligned = [](int bytes) { return (bytes + alignment - 1) / alignment * alignment; };
+  // Each aligned value behind an unaligned one may have to skip 7 bytes.
+  const int skipped = (alignment - 1) * std::min(aligned_, unaligned_);
+  return columns_ <= most_columns && aligned(header + (columns_ + 7) / 8) + bytes_ + skipped <= most_bytes;
 }
 
 }  // namespace tablesync

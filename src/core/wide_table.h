@@ -22,23 +22,27 @@ std::string wide_table_name(std::string_view prefix, std::string_view ship, std:
 // the channel alone. Throws 42602 for an empty channel, 42710 where that is taken too.
 std::string wide_column_name(std::string_view channel, const std::set<std::string> &taken);
 
-// How large a row of a heap can get when all of its columns have values ("Database Page Layout";
-// heap_form_tuple()).
+// How large a row of a heap can get when all of its columns have values, in whatever order they are
+// ("Database Page Layout"; heap_form_tuple()).
 class RowSize {
  public:
   // Of a table with so many dropped columns, which count for ever.
   explicit RowSize(int dropped_columns = 0) : columns_(dropped_columns) {}
-  // Adds a column where there is room for it: at most 1600 columns, and 8160 bytes with all of them there. A
-  // text takes what a pointer to its toasted value does; smaller ones take less.
+  // Adds a column where there is room for it: at most 1600 columns, and 8160 bytes with all of them there.
   bool add(ValueType type);
-  bool add_timestamp() { return add_bytes(8, 8); }
+  bool add_timestamp() { return add_aligned(); }
+  // A column of another type, of which there is a value in every row; also where there is no room.
+  void add_other(int bytes);
   int columns() const { return columns_; }
 
  private:
-  bool add_bytes(int size, int alignment);
+  bool add_aligned();
+  bool add_unaligned(int bytes);
+  bool fits() const;
 
   int columns_;
-  int bytes_ = 0;  // of the values
+  int aligned_ = 0, unaligned_ = 0;  // columns
+  int bytes_ = 0;                    // of the values
 };
 
 }  // namespace tablesync

@@ -81,7 +81,7 @@ $pair->assert_identical('items', 'raw.strict');
 # Its connection.
 $pair->sql('DROP TABLE raw.items');
 my $sync = $pair->start_sync('items', 'raw.items', call('parallel_workers => 2, max_retries => 3', max_rate => '3 MB'));
-TablesyncTest::poll(sub { $pair->admin(q(SELECT count(*) FROM tablesync.chunk c JOIN tablesync.checkpoint p USING (target_oid) WHERE c.status = 'running')) > 1 });
+TablesyncTest::poll(sub { $pair->admin(q(SELECT count(*) FROM tablesync.chunk c JOIN tablesync.checkpoint p USING (subject) WHERE c.status = 'running')) > 1 });
 $pair->source_sql(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE 'COPY%' LIMIT 1));
 $said = $sync->finish;
 is(TablesyncTest::row_of($said->{out})->{status}, 'succeeded', 'a connection that breaks is opened again') or diag($said->{text});
@@ -92,7 +92,7 @@ $pair->assert_identical('items', 'raw.items');
 # Itself.
 $pair->sql('DROP TABLE raw.items');
 $sync = $pair->start_sync('items', 'raw.items', call('parallel_workers => 2, max_retries => 3', max_rate => '3 MB'));
-TablesyncTest::poll(sub { $pair->admin(q(SELECT count(*) FROM tablesync.chunk c JOIN tablesync.checkpoint p USING (target_oid) WHERE c.status = 'running')) > 1 });
+TablesyncTest::poll(sub { $pair->admin(q(SELECT count(*) FROM tablesync.chunk c JOIN tablesync.checkpoint p USING (subject) WHERE c.status = 'running')) > 1 });
 my ($victim) = split / /, copiers();
 $pair->admin("SELECT pg_terminate_backend($victim)");
 $said = $sync->finish;

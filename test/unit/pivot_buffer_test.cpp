@@ -132,10 +132,58 @@ TEST_F(Pivot, RowsThatCameBackAfterTheyWereTakenOutAreLate) {
   buffer.clear();
   EXPECT_EQ(buffer.rows(), 0U);
   EXPECT_EQ(buffer.find_column("s", "speed"), speed);
-  for (const std::int64_t time : {20, 21, 5}) buffer.add(*speed, time, Value::of(1.0));
+  for (const std::int64_t time : {20, 21, 5, 15}) buffer.add(*speed, time, Value::of(1.0));
   EXPECT_TRUE(table->rows[0].late);
-  EXPECT_FALSE(table->rows[1].late);
-  EXPECT_TRUE(table->rows[2].late);
+  EXPECT_FALSE(table->rows[1].late) << "it is beyond all that were taken out";
+  EXPECT_FALSE(table->rows[2].late);
+  EXPECT_TRUE(table->rows[3].late) << "nobody knows";
+  buffer.clear();
+  buffer.forget_times();
+  buffer.add(*speed, 15, Value::of(1.0));
+  EXPECT_FALSE(table->rows[0].late);
+}
+
+TEST_F(Pivot, PlacesCanBeChanged) {
+  PivotColumn *speed = buffer.add_column("s", "speed", table, 1, ValueType::decimal);
+  PivotColumn *name = buffer.add_column("s", "name", table, 2, ValueType::string);
+  buffer.add(*speed, 10, Value::of(1.5));
+  buffer.add(*name, 10, Value::of(std::string_view("x")));
+  buffer.add(*speed, 20, Value::of(2.5));
+  buffer.reorder(*table, {0, 2, 1});
+  EXPECT_EQ(cell(table->rows[0], speed->at, ValueType::decimal), "1.5");
+  EXPECT_EQ(cell(table->rows[0], name->at, ValueType::string), "x");
+  EXPECT_EQ(cell(table->rows[1], 2, ValueType::decimal), "2.5");
+  EXPECT_EQ(cell(table->rows[1], 1, ValueType::string), "-");
+  buffer.add(*name, 20, Value::of(std::string_view("y")));
+  EXPECT_EQ(cell(table->rows[1], 1, ValueType::string), "y");
+}
+
+TEST_F(Pivot, SmallIntegersTakeNoLargeOnes) {
+  PivotColumn *count = buffer.add_column("s", "count", table, 1, ValueType::integer);
+  for (const auto &[bytes, most] : {std::pair{2, std::int64_t{32767}}, {4, std::int64_t{2147483647}}}) {
+    count->integer_bytes = static_cast<std::uint8_t>(bytes);
+    EXPECT_NE(buffer.add(*count, 10, Value::of(most)), Outcome::not_convertible);
+    EXPECT_EQ(buffer.add(*count, 10, Value::of(most + 1)), Outcome::not_convertible);
+    EXPECT_NE(buffer.add(*count, 10, Value::of(-most - 1)), Outcome::not_convertible);
+    EXPECT_EQ(buffer.add(*count, 10, Value::of(-most - 2)), Outcome::not_convertible);
+  }
+}
+
+TEST_F(Pivot, ColumnsAreFoundInWhateverOrder) {
+  std::vector<PivotColumn *> columns;
+  for (const char *ship : {"s", "t"})
+    for (const char *channel : {"a", "b", "c"})
+      columns.push_back(buffer.add_column(ship, channel, table, table->width, ValueType::decimal));
+  std::mt19937 random(7);
+  for (int n = 0; n < 1000; ++n) {
+    const size_t which = random() % 6;
+    EXPECT_EQ(buffer.find_column(which < 3 ? "s" : "t", std::string_view("abc").substr(which % 3, 1)),
+              columns[which]);
+    if (n % 10 == 0) {
+      EXPECT_EQ(buffer.find_column("s", "d"), nullptr);
+      EXPECT_EQ(buffer.find_column("u", "a"), nullptr);
+    }
+  }
 }
 
 TEST_F(Pivot, MemoryIsToldAndGivenBack) {

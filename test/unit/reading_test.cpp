@@ -107,7 +107,7 @@ TEST(Reading, TheFormatSaysWhichValueCounts) {
       {{"Decimal"sv, {}, {}, five, {}}, Value::of(5.0)},
       {{"Integer"sv, {}, {}, {}, 5.0}, Value::of(five)},
       {{"String"sv, {}, {}, {}, 0.5}, Value::of("0.5"sv)},
-      {{"Integer"sv, {}, {}, {}, 0.5}, {}, "the value is a Decimal, but its format is \"Integer\""},
+      {{"Integer"sv, {}, {}, {}, 0.5}, {}, "its value is of type Decimal, but its format is \"Integer\""},
       {{"Integer"sv, {}, "x"sv, {}, 5.0}, {}, "more than one value, and its format is \"Integer\""},
       // No format that is known.
       {{"Float"sv, {}, {}, {}, 0.5}, Value::of(0.5)},
@@ -117,7 +117,8 @@ TEST(Reading, TheFormatSaysWhichValueCounts) {
       {{{}, {}, {}, {}, {}}, {}, "no value"}};
   for (const Case &c : cases) {
     std::string room, why;
-    const std::optional<Value> got = value_of(c.raw, room, why);
+    Value value;
+    const std::optional<Value> got = value_of(c.raw, value, room, why) ? std::optional(value) : std::nullopt;
     EXPECT_TRUE(got == c.expected) << why;
     EXPECT_EQ(why, c.why);
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/option_value.h"
 #include "support/error_of.h"
 
 namespace tablesync {
@@ -11,12 +12,13 @@ namespace {
 // until it is here, and so in the round trip.
 SyncSpec unusual_spec() {
   SyncSpec spec;
-  auto &[command, server, source, target, mode, primary_key, incremental_field, incremental_field_type,
-         custom_select, custom_where, custom_count, delete_missing, verify, parallel_workers, memory_limit_mb,
-         chunk_mode, batch_size, enable_checkpoint, failed_chunks_only, max_delete_fraction, allow_empty,
-         adopt, if_running, timeout_ms, max_retries, retry_delay_ms, max_rate, source_limits, lookback,
-         time_zone, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
-         on_bad_row, chunk_by, restart, max_differences, settings] = spec;
+  auto &[command, server, source, target, parallel_workers, memory_limit_mb, enable_checkpoint,
+         failed_chunks_only, max_retries, if_running, timeout_ms, retry_delay_ms, max_rate, source_limits,
+         time_zone, restart, settings] = static_cast<RunSpec &>(spec);
+  auto &[mode, primary_key, incremental_field, incremental_field_type, custom_select, custom_where,
+         custom_count, delete_missing, verify, chunk_mode, batch_size, max_delete_fraction, allow_empty,
+         adopt, lookback, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
+         on_bad_row, chunk_by, max_differences] = static_cast<SyncOptions &>(spec);
   command = Command::repair;
   server = "Shop";
   source = "public.\"Users\"";
@@ -65,9 +67,10 @@ TEST(SyncSpec, SurvivesTheWayThroughSharedMemory) {
 }
 
 TEST(SyncSpec, TakesNoSwitchForAnother) {
-  for (bool SyncSpec::*const field :
-       {&SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt, &SyncSpec::empty_string_as_null,
-        &SyncSpec::enable_checkpoint, &SyncSpec::failed_chunks_only, &SyncSpec::restart}) {
+  for (bool SyncSpec::*const field : std::initializer_list<bool SyncSpec::*>{
+           &SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt,
+           &SyncSpec::empty_string_as_null, &SyncSpec::enable_checkpoint, &SyncSpec::failed_chunks_only,
+           &SyncSpec::restart}) {
     SyncSpec spec;
     spec.*field = !(spec.*field);
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
@@ -75,10 +78,11 @@ TEST(SyncSpec, TakesNoSwitchForAnother) {
 }
 
 TEST(SyncSpec, TakesNoTextForAnother) {
-  for (std::string SyncSpec::*const field :
-       {&SyncSpec::server, &SyncSpec::source, &SyncSpec::incremental_field, &SyncSpec::incremental_field_type,
-        &SyncSpec::custom_select, &SyncSpec::custom_where, &SyncSpec::custom_count, &SyncSpec::lookback,
-        &SyncSpec::time_zone, &SyncSpec::soft_delete_column, &SyncSpec::chunk_by}) {
+  for (std::string SyncSpec::*const field : std::initializer_list<std::string SyncSpec::*>{
+           &SyncSpec::server, &SyncSpec::source, &SyncSpec::incremental_field,
+           &SyncSpec::incremental_field_type, &SyncSpec::custom_select, &SyncSpec::custom_where,
+           &SyncSpec::custom_count, &SyncSpec::lookback, &SyncSpec::time_zone, &SyncSpec::soft_delete_column,
+           &SyncSpec::chunk_by}) {
     SyncSpec spec;
     spec.*field = "this one";
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
@@ -86,8 +90,8 @@ TEST(SyncSpec, TakesNoTextForAnother) {
 }
 
 // Whether each of these words comes back.
-template <typename Word>
-void expect_carried(Word SyncSpec::*field, std::initializer_list<Word> words) {
+template <typename Base, typename Word>
+void expect_carried(Word Base::*field, std::initializer_list<Word> words) {
   for (const Word word : words) {
     SyncSpec spec;
     spec.*field = word;

@@ -74,7 +74,7 @@ TEST(WideTable, ARowHasRoomForSoManyColumns) {
   EXPECT_EQ(most_of(ValueType::decimal), 1000);
   EXPECT_EQ(most_of(ValueType::boolean), 1599);
   EXPECT_EQ(most_of(ValueType::boolean, 1000), 599);
-  EXPECT_EQ(most_of(ValueType::string), 448);
+  EXPECT_EQ(most_of(ValueType::string), 384);
 }
 
 }  // namespace

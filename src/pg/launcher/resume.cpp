@@ -7,10 +7,10 @@
 #include "core/error.h"
 #include "core/retry.h"
 #include "core/sync_spec.h"
+#include "pg/run/upkeep_record.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
 #include "pg/sync/call_arguments.h"
-#include "pg/sync/upkeep_record.h"
 
 namespace tablesync::pg {
 namespace {

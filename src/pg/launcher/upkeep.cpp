@@ -15,11 +15,11 @@ extern "C" {
 
 #include "core/error.h"
 #include "pg/launcher/resume.h"
+#include "pg/run/upkeep_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
-#include "pg/sync/upkeep_record.h"
 
 namespace tablesync::pg {
 namespace {

@@ -10,6 +10,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
+#include "executor/executor.h"
 #include "storage/bufpage.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -25,6 +26,15 @@ static inline void compat_log_newpages(Relation relation, int count, BlockNumber
   log_newpages(&relation->rd_locator, MAIN_FORKNUM, count, blocks, pages, true);
 #else
   log_newpages(&relation->rd_node, MAIN_FORKNUM, count, blocks, pages, true);
+#endif
+}
+
+// Of a row that was just inserted, into all indexes that are open.
+static inline void compat_insert_index_tuples(ResultRelInfo *table, TupleTableSlot *slot, EState *state) {
+#if PG_VERSION_NUM >= 160000
+  list_free(ExecInsertIndexTuples(table, slot, state, false, false, NULL, NIL, false));
+#else
+  list_free(ExecInsertIndexTuples(table, slot, state, false, false, NULL, NIL));
 #endif
 }
 

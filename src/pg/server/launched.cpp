@@ -180,6 +180,14 @@ void Launched::tell_progress() {
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
+void Launched::let_go() noexcept {
+  try {
+    close();
+  } catch (const std::exception &) {
+    return;  // the end of the transaction does it
+  }
+}
+
 void Launched::end() noexcept {
   try {
     terminate();

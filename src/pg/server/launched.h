@@ -43,6 +43,8 @@ class Launched {
   SharedRun &run() { return *segment_.run(); }
   // Lets go of the segment. (Where the call fails, the end of its transaction does that.)
   void close() { segment_.detach(); }
+  // The same where the caller goes on after a failure.
+  void let_go() noexcept;
 
  private:
   void register_worker(const WorkerTask &task);

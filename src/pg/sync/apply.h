@@ -6,7 +6,7 @@
 #include "core/sync_plan.h"
 #include "core/sync_spec.h"
 #include "core/table.h"
-#include "pg/sync/run_record.h"
+#include "pg/run/run_record.h"
 
 namespace tablesync::pg {
 

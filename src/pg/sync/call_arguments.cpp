@@ -36,7 +36,7 @@ void take_options(SyncSpec &spec, const std::optional<std::string> &json) {
     set_option(spec, text_of(row[0]), row[1]);
 }
 
-void take_session_settings(SyncSpec &spec) {
+void take_session_settings(RunSpec &spec) {
   for (const char *name : {"search_path", "timezone", "lock_timeout", "synchronous_commit",
                            "temp_tablespaces", "default_tablespace", "tablesync.stall_timeout",
                            "tablesync.chunk_threshold", "tablesync.max_source_transaction"})

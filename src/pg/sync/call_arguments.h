@@ -25,7 +25,7 @@ void check_range(const char *name, std::optional<int> value, int low, int high);
 // Takes the keys of `options jsonb`, given as JSON. Throws as set_option(); 22023 where it is no object.
 void take_options(SyncSpec &spec, const std::optional<std::string> &json);
 // Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.
-void take_session_settings(SyncSpec &spec);
+void take_session_settings(RunSpec &spec);
 
 // The arguments of sync_table, run_sync and sync_plan, which are the same. Throws 22004, 22023, 42601, 0A000.
 SyncSpec sync_spec_from(FunctionCallInfo fcinfo);

@@ -19,6 +19,7 @@ ChunkedSync::ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &st
       sync_(spec, run_id, steps),
       pair_(sync_.pair()),
       copier_(spec, steps, sync_, false),
+      leader_(spec, run_id, steps, copier_),
       checkpoint_(copier_.checkpoint),
       files_(copier_.files) {}
 
@@ -31,7 +32,8 @@ bool ChunkedSync::step() {
   key_range_ = false;
   if (!begun_) {
     sync_.prepare();
-    if (pair_.checkpoint && !spec_.restart) refuse_other_definition(*pair_.checkpoint);
+    if (pair_.checkpoint && !spec_.restart)
+      leader_.refuse_other_definition(*pair_.checkpoint, definition_of(spec_, pair_.source_table.name));
     at_once_ = !wants_chunks();
     if (at_once_) return end_at_once(sync_.finish());
     begin();
@@ -41,7 +43,7 @@ bool ChunkedSync::step() {
     return false;
   }
   if (copier_.failed() >= most_failed_chunks) fail_incomplete();
-  const bool redoes = choose_failed();
+  const bool redoes = leader_.choose_failed();
   const bool all_read = checkpoint_.complete || spec_.failed_chunks_only;
   if (!redoes && !all_read && copy_by_several()) return false;
   // The end has two statements: for rows and for keys, or for a range of keys and for these. A verification
@@ -58,7 +60,7 @@ bool ChunkedSync::step() {
     counts_ = copier_.counts();
     return false;
   }
-  if (count_failed_chunks(pair_.target.oid) > 0) fail_incomplete();
+  if (leader_.has_failed()) fail_incomplete();
   if (checkpoint_.complete && checkpoint_.key_pending) {
     add_key();
     return false;
@@ -72,13 +74,12 @@ bool ChunkedSync::copy_by_several() {
       checkpoint_.by == ChunkBy::ctid ? files_.longest() : pair_.source_table.row_estimate;
   const std::int64_t chunks = whole / std::max<std::int64_t>(checkpoint_.size, 1);
   const auto wanted = static_cast<int>(std::min<std::int64_t>(spec_.parallel_workers, chunks));
-  if (wanted < 2 || alone_) return false;
+  if (wanted < 2 || !leader_.may_have_others()) return false;
   pair_.source.reset();  // it would be idle for long
-  const std::optional<RunCounts> done = pg::copy_by_several(spec_, pair_.run_id, steps_, wanted);
-  alone_ = !done;
+  const std::optional<RunCounts> done =
+      leader_.copy_by_several(wanted, [&](int n) { return copier_task(spec_, pair_.run_id, n, wanted); });
   if (!done) return false;
   counts_ = *done;
-  checkpoint_ = *read_checkpoint(pair_.target.oid);
   // Too many have failed, so that the workers have given up.
   if (!checkpoint_.complete) fail_incomplete();
   return true;
@@ -104,17 +105,6 @@ bool ChunkedSync::wants_chunks() {
   return choice.chunks;
 }
 
-// What was begun is to be completed, or given up, before something else is done.
-void ChunkedSync::refuse_other_definition(const Checkpoint &begun) const {
-  const std::string definition = definition_of(spec_, pair_.source_table.name);
-  if (begun.definition == definition) return;
-  throw Error(sqlstate::wrong_state,
-              "run " + std::to_string(begun.run_id) + " of \"" + display_name(spec_.target) +
-                  "\" is not complete, and was started with a different definition",
-              first_change(begun.definition, definition),
-              "Complete it by the same call, or give it up: options => '{\"restart\": true}'.");
-}
-
 void ChunkedSync::begin() {
   if (pair_.checkpoint && !spec_.restart)
     resume();
@@ -132,14 +122,22 @@ void ChunkedSync::resume() {
     start();
     return;
   }
-  redo_to_ = checkpoint_.chunks;
+  leader_.redo_up_to(checkpoint_.chunks);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
   pg::tell(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
                       with_commas(checkpoint_.chunks) + " chunks" +
                       (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
                       tell_done());
   checkpoint_.run_id = pair_.run_id;
-  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
+  checkpoint_.request = kept_request();
+  copier_.save();
+}
+
+// What goes on begins nothing anew.
+std::string ChunkedSync::kept_request() const {
+  SyncSpec kept = spec_;
+  kept.restart = kept.failed_chunks_only = false;
+  return to_kept(kept);
 }
 
 std::string ChunkedSync::tell_done() const {
@@ -156,6 +154,7 @@ void ChunkedSync::start() {
   const bool first_load = pair_.checkpoint ? pair_.checkpoint->first_load : pair_.target_is_empty;
   checkpoint_ = {};
   checkpoint_.run_id = pair_.run_id;
+  checkpoint_.request = kept_request();
   checkpoint_.definition = definition_of(spec_, source.name);
   checkpoint_.first_load = first_load;
   // What is in a table that only we have made comes in once, and needs no index to be found by: rows that
@@ -173,8 +172,8 @@ void ChunkedSync::start() {
   since.position = pair_.source->position();
   if (spec_.mode == SyncMode::incremental) since.value = proven_value(*sync_.field(), *pair_.horizon);
   checkpoint_.size = first_size(checkpoint_.by);
-  redo_to_ = -1;
-  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
+  leader_.redo_up_to(-1);
+  copier_.save();
 }
 
 // Of the first chunk, in rows or pages.
@@ -201,17 +200,6 @@ ChunkBy ChunkedSync::choose_by() const {
   return spec_.chunk_by == "key" || !by_ctid ? ChunkBy::key : ChunkBy::ctid;
 }
 
-// First those are done again that failed in runs before.
-bool ChunkedSync::choose_failed() {
-  copier_.forget();
-  if (redo_from_ > redo_to_) return false;
-  const std::optional<FailedChunk> failed = find_failed_chunk(pair_.target.oid, redo_from_);
-  if (!failed || failed->chunk.number > redo_to_) return false;
-  copier_.choose(*failed);
-  redo_from_ = failed->chunk.number + 1;
-  return true;
-}
-
 // ---- the end
 // -------------------------------------------------------------------------------------------------
 
@@ -219,7 +207,7 @@ void ChunkedSync::add_key() {
   pair_.source->close();
   pair_.build_key(files_.bytes);
   checkpoint_.key_pending = false;
-  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
+  copier_.save();
 }
 
 // All chunks are there, and what was written since the first of them began is left, with the keys of all
@@ -297,7 +285,7 @@ void ChunkedSync::begin_second_round() {
   checkpoint_.size = first_size(checkpoint_.by);
   // Where the source does not tell what was written when, there is nothing to look for.
   checkpoint_.complete = !has_history(pair_.source_table, spec_) && checkpoint_.since.value.empty();
-  write_checkpoint(pair_.target.oid, spec_, checkpoint_);
+  copier_.save();
   pair_.source->close();
 }
 
@@ -327,18 +315,7 @@ bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
 }
 
 void ChunkedSync::fail_incomplete() const {
-  const FailedChunk first = *find_failed_chunk(pair_.target.oid);
-  const std::int64_t failed = count_failed_chunks(pair_.target.oid);
-  const bool unknown = first.error.sqlstate.empty();
-  throw Error(
-      unknown ? sqlstate::internal : first.error.sqlstate,
-      with_commas(failed) + " of " + with_commas(checkpoint_.chunks) + " chunks of \"" +
-          display_name(spec_.target) +
-          "\" failed: " + (unknown ? "their worker has ended" : first.error.message),
-      "Chunk " + with_commas(first.chunk.number) + " has " + pg::tell(first.chunk, checkpoint_.by) + "." +
-          (first.error.detail.empty() ? "" : " " + first.error.detail),
-      std::string(checkpoint_.complete ? "All other rows are there" : "What comes after these was not read") +
-          ". Mend the cause, then SELECT * FROM retry_chunks(" + std::to_string(pair_.run_id) + ").");
+  leader_.fail_incomplete("SELECT * FROM retry_chunks(" + std::to_string(pair_.run_id) + ").");
 }
 
 }  // namespace tablesync::pg

@@ -10,12 +10,12 @@
 #include <string>
 
 #include "core/chunk.h"
+#include "pg/run/chunk_leader.h"
+#include "pg/run/work.h"
 #include "pg/sync/chunk_choice.h"
-#include "pg/sync/chunk_copier.h"
-#include "pg/sync/chunk_record.h"
 #include "pg/sync/key_pass.h"
+#include "pg/sync/table_chunk_copier.h"
 #include "pg/sync/table_sync.h"
-#include "pg/sync/work.h"
 
 namespace tablesync::pg {
 
@@ -34,13 +34,11 @@ class ChunkedSync final : public Work {
  private:
   bool end_at_once(bool last);
   bool wants_chunks();
-  void refuse_other_definition(const Checkpoint &begun) const;
   void begin();
   void resume();
   void start();
   ChunkBy choose_by() const;
   std::int64_t first_size(ChunkBy by) const;
-  bool choose_failed();
   bool copy_by_several();
   void add_key();
   bool conclude();
@@ -51,12 +49,14 @@ class ChunkedSync final : public Work {
   void tell_inconsistent(const std::string &detail) const;
   [[noreturn]] void fail_incomplete() const;
   std::string tell_done() const;
+  std::string kept_request() const;
 
   const SyncSpec &spec_;
   RunSteps &steps_;
   TableSync sync_;
   TablePair &pair_;
-  ChunkCopier copier_;
+  TableChunkCopier copier_;
+  ChunkLeader leader_;
   Checkpoint &checkpoint_;              // the copier's
   const remote::Source::Files &files_;  // the copier's
   bool at_once_ = false;                // it is not done in chunks
@@ -65,10 +65,7 @@ class ChunkedSync final : public Work {
   bool in_parts_ = false;    // the end too is read in several transactions
   std::unique_ptr<KeyPass> keys_;
   bool key_range_ = false;   // one was read in the last step, or was to be
-  bool alone_ = false;       // there were no slots for several workers
   bool progressed_ = false;  // by the last step
-  std::int64_t redo_from_ = 0,
-               redo_to_ = -1;  // numbers of chunks that failed before and are to be done again
   RunCounts counts_;
   bool consistent_ = true;
 };

@@ -5,9 +5,9 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/run_record.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/run_record.h"
 
 namespace tablesync::pg {
 namespace {

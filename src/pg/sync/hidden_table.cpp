@@ -10,19 +10,19 @@ extern "C" {
 }
 
 #include "core/deparse.h"
+#include "pg/run/run_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
-#include "pg/sync/run_record.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {
 
-QualifiedName name_for(std::int64_t run_id, const SyncSpec &spec) {
+QualifiedName name_for(std::int64_t run_id, const RunSpec &spec) {
   return {spec.target.schema, "tablesync_hidden_" + std::to_string(run_id)};
 }
 
@@ -54,14 +54,14 @@ int drop(const Rows &tables) {
 
 }  // namespace
 
-bool may_make_hidden_table(const SyncSpec &spec) {
+bool may_make_hidden_table(const RunSpec &spec) {
   return call([&] {
     Oid const schema = get_namespace_oid(spec.target.schema.c_str(), false);
     return compat_aclcheck_schema(schema, GetUserId(), ACL_CREATE) == ACLCHECK_OK;
   });
 }
 
-HiddenTable make_hidden_stage(std::int64_t run_id, const SyncSpec &spec, const SyncPlan &plan) {
+HiddenTable make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan) {
   const QualifiedName name = name_for(run_id, spec);
   query(create_shared_stage(name, plan));
   HiddenTable made{name, std::to_string(find_target(name, false))};
@@ -70,14 +70,14 @@ HiddenTable make_hidden_stage(std::int64_t run_id, const SyncSpec &spec, const S
   return made;
 }
 
-HiddenTable hide_target(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid) {
+HiddenTable hide_target(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid) {
   const QualifiedName name = name_for(run_id, spec);
   execute(rename_table(spec.target, name.name));
   record_hidden_table(run_id, spec, target_oid, name.name);
   return {name, target_oid};
 }
 
-void make_target(const HiddenTable &hidden, const SyncSpec &spec) {
+void make_target(const HiddenTable &hidden, const RunSpec &spec) {
   execute(rename_table(hidden.name, spec.target.name));
   forget_hidden_table(hidden.oid);
 }
@@ -101,7 +101,7 @@ Row sweep(SharedRun &run, std::string_view) {
 
 }  // namespace
 
-void drop_hidden_tables_of(const SyncSpec &spec) { drop(hidden_tables(display_name(spec.target))); }
+void drop_hidden_tables_of(const RunSpec &spec) { drop(hidden_tables(display_name(spec.target))); }
 
 }  // namespace tablesync::pg
 

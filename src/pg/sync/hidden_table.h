@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "core/quote.h"
+#include "core/run_spec.h"
 #include "core/sync_plan.h"
-#include "core/sync_spec.h"
 
 namespace tablesync::pg {
 
@@ -17,16 +17,16 @@ struct HiddenTable {
 };
 
 // Whether the current user may make one.
-bool may_make_hidden_table(const SyncSpec &spec);
+bool may_make_hidden_table(const RunSpec &spec);
 // Makes one that is like the stage.
-HiddenTable make_hidden_stage(std::int64_t run_id, const SyncSpec &spec, const SyncPlan &plan);
+HiddenTable make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan);
 // Hides the target, which was made in this transaction.
-HiddenTable hide_target(std::int64_t run_id, const SyncSpec &spec, const std::string &target_oid);
+HiddenTable hide_target(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid);
 // Makes it the target. 42P07 where there is one by now.
-void make_target(const HiddenTable &hidden, const SyncSpec &spec);
+void make_target(const HiddenTable &hidden, const RunSpec &spec);
 void drop_hidden_table(const HiddenTable &hidden);
 
 // Drops what runs of this target have left, where the current user may. Hold the target's lock.
-void drop_hidden_tables_of(const SyncSpec &spec);
+void drop_hidden_tables_of(const RunSpec &spec);
 
 }  // namespace tablesync::pg

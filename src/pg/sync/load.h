@@ -19,7 +19,4 @@ namespace tablesync::pg {
 std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                   const Rate &rate, Progress &progress);
 
-// Private memory of this process in bytes; 0 where the system does not tell.
-std::int64_t private_memory();
-
 }  // namespace tablesync::pg

@@ -12,9 +12,9 @@ extern "C" {
 #include "core/error.h"
 #include "core/parallel_read.h"
 #include "core/text.h"
+#include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
 #include "pg/sync/load.h"
-#include "pg/sync/run_workers.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {

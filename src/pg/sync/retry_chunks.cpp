@@ -7,12 +7,12 @@ extern "C" {
 
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/chunk_record.h"
+#include "pg/run/run_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
 #include "pg/sync/call_arguments.h"
-#include "pg/sync/chunk_record.h"
-#include "pg/sync/run_record.h"
 
 namespace tablesync::pg {
 namespace {
@@ -41,7 +41,7 @@ SyncSpec spec_of(const KeptRequest &kept) {
 
 Rows retry(std::int64_t run_id, bool dry_run) {
   const KeptRequest kept = request_of(run_id);
-  Rows listed = list_failed_chunks(kept.target_oid);
+  Rows listed = list_failed_chunks(kept.subject);
   if (!dry_run) {
     check_may_launch("retry_chunks");
     run_in_worker(task_for(spec_of(kept)));

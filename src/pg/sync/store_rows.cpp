@@ -9,15 +9,15 @@ extern "C" {
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "port/pg_bswap.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 }
 
+#include "core/copy_binary.h"
 #include "pg/server/fault.h"  // says whether this is the build with fault points
+#include "pg/server/heap_pages.h"
 #include "pg/sync/decode_value.h"
-#include "pg/sync/heap_pages.h"
 
 // All of this is plain data in memory contexts: an ereport may leave it from anywhere.
 namespace tablesync::pg {
@@ -39,12 +39,6 @@ struct Column {
   int32 typmod;
   bool not_null;
   FmgrInfo receive;
-};
-
-// A message being read.
-struct Message {
-  char *at;
-  char *end;
 };
 
 struct Loader {
@@ -74,26 +68,8 @@ struct Loader {
 }
 
 template <typename T>
-T take(Message &message) {
-  if (message.end - message.at < static_cast<std::ptrdiff_t>(sizeof(T))) bad_format("a row that is cut off");
-  T value;
-  memcpy(&value, message.at, sizeof value);
-  message.at += sizeof value;
-  if constexpr (sizeof(T) == 2) return pg_ntoh16(value);
-  if constexpr (sizeof(T) == 4) return pg_ntoh32(value);
-  return value;
-}
-
-// "COPY", Binary Format: signature, flags, length of an extension, which is to be skipped.
-void take_header(Message &message) {
-  constexpr char signature[] = "PGCOPY\n\377\r\n";  // with its terminating zero
-  if (message.end - message.at < 11 || memcmp(message.at, signature, 11) != 0)
-    bad_format("something else than COPY in binary format");
-  message.at += 11;
-  if (take<uint32>(message) != 0) bad_format("an unknown kind of COPY in binary format");
-  const auto extension = static_cast<int32>(take<uint32>(message));
-  if (extension < 0 || extension > message.end - message.at) bad_format("a header that is cut off");
-  message.at += extension;
+T take(CopyMessage &message) {
+  return tablesync::take<T, bad_format>(message);
 }
 
 Datum receive_value(Column &column, char *bytes, int length) {
@@ -129,7 +105,7 @@ void check_decoded(Column &column, char *bytes, int length, Datum value) {
 void check_decoded(Column &, char *, int, Datum) {}
 #endif
 
-void take_value(Loader &loader, int at, Message &message) {
+void take_value(Loader &loader, int at, CopyMessage &message) {
   Column &column = loader.columns[at];
   loader.reading = &column;
   const auto length = static_cast<int32>(take<uint32>(message));
@@ -154,7 +130,7 @@ void take_value(Loader &loader, int at, Message &message) {
 }
 
 // The tuple is in `place`, its values in the row's context.
-HeapTuple form_row(Loader &loader, Message &message, MemoryContext place) {
+HeapTuple form_row(Loader &loader, CopyMessage &message, MemoryContext place) {
   MemoryContextReset(loader.row);
   MemoryContext const outer = MemoryContextSwitchTo(loader.row);
   for (int i = 0; i < loader.column_count; ++i) take_value(loader, i, message);
@@ -179,7 +155,7 @@ void insert_pending(Loader &loader) {
   loader.pending_bytes = 0;
 }
 
-void store_row(Loader &loader, Message &message, Size size) {
+void store_row(Loader &loader, CopyMessage &message, Size size) {
   if (loader.in_pages) {
     HeapTuple const tuple = form_row(loader, message, loader.row);
     MemoryContext const outer = MemoryContextSwitchTo(loader.row);
@@ -264,15 +240,13 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
   bool header_taken = false, trailer_taken = false;
   size_t size = 0;
   while (char *bytes = next(&size)) {
-    Message message{bytes, bytes + size};
-    if (!header_taken) take_header(message);
+    CopyMessage message{bytes, bytes + size};
+    if (!header_taken) take_header<bad_format>(message);
     header_taken = true;
     if (message.at == message.end) continue;
     if (trailer_taken) bad_format("data after the end of the COPY");
-    const auto fields = static_cast<int16>(take<uint16>(message));
-    trailer_taken = fields == -1;
+    trailer_taken = !take_row<bad_format>(message, column_count);
     if (trailer_taken) continue;
-    if (fields != column_count) bad_format("a row with another number of columns");
     store_row(loader, message, size);
   }
   if (!trailer_taken) bad_format("a COPY without an end");

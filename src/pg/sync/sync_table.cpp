@@ -1,5 +1,5 @@
 // The SQL functions of sync: sync_table, run_sync, wait_run, cancel_run, tablesync.run_progress.
-// They validate, hand over to a worker, and wait; the work is in sync_worker.cpp.
+// They validate, hand over to a worker, and wait; the work is in chunked_sync.h and table_sync.h.
 extern "C" {
 #include "postgres.h"
 
@@ -20,6 +20,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/sync_spec.h"
 #include "core/text.h"
+#include "pg/run/run_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/shared_run.h"
@@ -27,7 +28,6 @@ extern "C" {
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
 #include "pg/sync/call_arguments.h"
-#include "pg/sync/run_record.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {

@@ -1,17 +1,12 @@
 #include "pg/sync/table_pair.h"
 
-extern "C" {
-#include "postgres.h"
-
-#include "utils/elog.h"
-}
-
 #include <algorithm>
 
 #include "core/conversion.h"
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/source_guard.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
@@ -19,18 +14,9 @@ extern "C" {
 #include "pg/sync/convert.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/load.h"
-#include "pg/sync/source_guard.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {
-
-void tell(const SyncSpec &spec, const std::string &text, const std::string &detail, const std::string &hint) {
-  const std::string message = display_name(spec.target.name) + ": " + text;
-  call([&] {
-    ereport(NOTICE, (errmsg("%s", message.c_str()), detail.empty() ? 0 : errdetail("%s", detail.c_str()),
-                     hint.empty() ? 0 : errhint("%s", hint.c_str())));
-  });
-}
 
 void TablePair::open(bool may_create) {
   counts = {};

@@ -10,10 +10,11 @@
 #include "core/sync_plan.h"
 #include "core/sync_spec.h"
 #include "core/watermark.h"
+#include "pg/run/chunk_record.h"
+#include "pg/run/run_notice.h"
+#include "pg/run/run_record.h"
+#include "pg/run/run_steps.h"
 #include "pg/server/latch_host.h"
-#include "pg/sync/chunk_record.h"
-#include "pg/sync/run_record.h"
-#include "pg/sync/run_steps.h"
 #include "remote/horizon.h"
 #include "remote/source.h"
 
@@ -74,9 +75,5 @@ class TablePair {
   std::optional<Watermark> written_;  // whoever filled the target
   std::set<std::string> told_;
 };
-
-// A NOTICE about the target, for the caller.
-void tell(const SyncSpec &spec, const std::string &text, const std::string &detail = {},
-          const std::string &hint = {});
 
 }  // namespace tablesync::pg

@@ -13,12 +13,12 @@
 #include "core/incremental_field.h"
 #include "core/sync_spec.h"
 #include "core/watermark.h"
+#include "pg/run/run_record.h"
+#include "pg/run/run_steps.h"
+#include "pg/run/work.h"
 #include "pg/sync/apply.h"
 #include "pg/sync/parallel_load.h"
-#include "pg/sync/run_record.h"
-#include "pg/sync/run_steps.h"
 #include "pg/sync/table_pair.h"
-#include "pg/sync/work.h"
 
 namespace tablesync::pg {
 

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "pg/run/work.h"
 #include "pg/sync/compare.h"
 #include "pg/sync/table_pair.h"
-#include "pg/sync/work.h"
 
 namespace tablesync::pg {
 

@@ -258,9 +258,15 @@ void notice(const std::string &text) {
 
 }  // namespace
 
+void prepare_schema(const std::string &schema) {
+  if (schema == "tablesync" || schema.starts_with("pg_") || schema == "information_schema")
+    throw Error(sqlstate::insufficient_privilege, "cannot make tables in schema \"" + schema + "\"");
+  create_schema_if_absent(schema);
+  check_may_create_in(schema);
+}
+
 void create_target(const QualifiedName &name, const Table &source) {
-  create_schema_if_absent(name.schema);
-  check_may_create_in(name.schema);
+  prepare_schema(name.schema);
   std::vector<NewColumn> columns;
   for (const Column &column : source.columns) {
     NewColumn made{&column, local_type(column), false};

@@ -46,6 +46,10 @@ Table describe_readable(const std::string &sql_name);
 // collations and comments, without a key. Types that are missing here become text, with a NOTICE.
 void create_target(const QualifiedName &name, const Table &source);
 
+// Makes the schema if it is absent. Throws 42501 where the current user may not make tables in it, or it is
+// one of the system's or our own.
+void prepare_schema(const std::string &schema);
+
 // Alter an existing target: a column more, or the type of one as wide as on the source. Throw 42501 where the
 // current user does not own the table, 42704 where the type does not exist here.
 void add_target_column(const QualifiedName &target, const Column &source);

@@ -1,0 +1,259 @@
+#include "pg/pivot/pivot_chunk_copier.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/retry.h"
+#include "core/text.h"
+#include "pg/run/source_guard.h"
+#include "pg/run/target_lock.h"
+#include "pg/server/fault.h"
+#include "pg/server/foreign_server.h"
+#include "pg/server/guc.h"
+#include "pg/server/session_option.h"
+#include "pg/server/spi.h"
+#include "pg/server/transaction.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+namespace {
+
+Moment moment_of(const std::string &text) {
+  const std::optional<Moment> moment = parse_moment(text);
+  if (!moment) throw Error(sqlstate::internal, "\"" + text + "\" is not the time of a chunk");
+  return *moment;
+}
+
+// The last multiple of `size`, since 2000-01-01, that is not above.
+Moment multiple_below(Moment moment, std::int64_t size) {
+  const std::int64_t rest = moment % size;
+  const std::int64_t above = rest < 0 ? rest + size : rest;
+  return moment < before_all + above ? before_all : moment - above;
+}
+
+}  // namespace
+
+PivotChunkCopier::PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps,
+                                   bool one_of_several)
+    : ChunkCopier(spec, run_id, steps, one_of_several), spec_(spec), subject_(subject_of(spec)) {}
+
+Moment first_begin(const PivotSpec &spec, Moment nearest, std::int64_t size, Moment end) {
+  if (!spec.newest_first) return nearest;
+  const Moment below = multiple_below(nearest, size);
+  return end - below > size ? below + size : end;
+}
+
+// ---- both sides
+// ---------------------------------------------------------------------------------------------------------
+
+std::string PivotChunkCopier::open() {
+  begin_transaction();
+  if (pass_) pass_->committed();
+  if (!spec_.server.empty()) {
+    const bool first = !remote_;
+    if (first) {
+      remote_.emplace(host_, connection_settings(spec_.server));
+      fault_point(FaultPoint::source_connected);
+    }
+    wait_for_source(remote_->connection(), spec_, steps_);
+    if (first) remote_->find(sql_name(spec_.source));
+    remote_->set_time_limit(max_source_transaction_ms);
+    remote_->open();
+    remote_->connection().execute(in_order_of_rows());
+    narrow_ = remote_->table();
+    fault_point(FaultPoint::snapshot_open);
+  } else {
+    narrow_ = describe_readable(sql_name(spec_.source));
+    for (const char *name : {"synchronize_seqscans", "max_parallel_workers_per_gather"})
+      set_session_option(name, "0");
+  }
+  if (!source_) source_.emplace(PivotSource{spec_, display_name(narrow_.name)});
+  plan_ = plan_readings(spec_, narrow_);
+  if (claims_) {
+    const std::optional<Checkpoint> now = read_checkpoint(subject_);
+    if (now) checkpoint = *now;
+  }
+  if (!pass_ || !pass_->is_current())
+    pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, !claims_, integers_);
+  fault_point(FaultPoint::target_described);
+  return {};
+}
+
+void PivotChunkCopier::close_source() {
+  if (remote_) remote_->close();
+}
+
+void PivotChunkCopier::lose_source() {
+  remote_.reset();
+  pass_.reset();
+}
+
+Rows PivotChunkCopier::ask(const std::string &sql) {
+  return remote_ ? remote_->connection().query(sql) : query(sql);
+}
+
+std::vector<std::string> PivotChunkCopier::conditions() const {
+  std::vector<std::string> all = of_ships(plan_, spec_.ships);
+  for (const std::string &condition : of_channels(plan_, spec_.channels)) all.push_back(condition);
+  return all;
+}
+
+std::int64_t PivotChunkCopier::read(std::vector<std::string> conditions, ReadingSink &sink) {
+  if (!remote_)
+    return read_here(plan_, select_readings(plan_, conditions), sink, spec_.max_rate, steps_.progress());
+  remote::CopyOut stream(remote_->connection(), copy_readings(plan_, conditions));
+  const std::int64_t count = read_there(plan_, stream, sink, spec_.max_rate, steps_.progress());
+  counts_.bytes += stream.bytes();
+  return count;
+}
+
+// ---- which chunk
+// --------------------------------------------------------------------------------------------------------
+
+// Chunks begin and end at multiples of their length since 2000-01-01 UTC, as partitions by day do. The last
+// one has all that is left: readings older than those that were there at the beginning too, unless from_time
+// says otherwise.
+void PivotChunkCopier::find_end() {
+  Moment begin = moment_of(checkpoint.lower.at(0));
+  const Moment far = moment_of(checkpoint.since.value);
+  const Bound open = spec_.from == before_all ? Bound{} : Bound{text_of_moment(spec_.from)};
+  const std::optional<Moment> next = was_empty_ ? skip_gap(begin) : begin;
+  begin = next.value_or(begin);
+  if (spec_.newest_first) {
+    const Moment lower = multiple_below(begin - 1, size_);
+    is_last_ = lower <= far || !next;
+    chunk_.upper = {text_of_moment(begin)};
+    chunk_.lower = is_last_ ? open : Bound{text_of_moment(lower)};
+  } else {
+    const Moment upper = next ? std::min(multiple_below(begin, size_) + size_, far) : far;
+    is_last_ = upper >= far;
+    chunk_.lower = chunk_.number == 1 ? open : Bound{text_of_moment(begin)};
+    chunk_.upper = {text_of_moment(upper)};
+  }
+}
+
+Bound PivotChunkCopier::next_begin() const {
+  if (is_last_) return {};
+  return spec_.newest_first ? chunk_.lower : chunk_.upper;
+}
+
+// Where nothing was read, there may be nothing for long: on to where there is, if anywhere.
+std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
+  std::vector<std::string> rest = of_channels(plan_, spec_.channels);
+  rest.push_back(spec_.newest_first ? time_before(plan_, begin) : time_from(plan_, begin));
+  const Rows found = ask(oldest_and_newest(plan_, spec_.ships, rest));
+  const Cell &next = found.at(0).at(spec_.newest_first ? 1 : 0);
+  if (!next) return std::nullopt;
+  return first_begin(spec_, moment_of(*next), size_, begin);
+}
+
+// ---- its readings
+// -------------------------------------------------------------------------------------------------------
+
+void PivotChunkCopier::copy_rows() {
+  steps_.enter(Phase::copy);
+  pass_->begin(chunk_.lower, chunk_.upper);
+  std::vector<std::string> all = conditions(), without_time = all;
+  if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
+  if (!chunk_.upper.empty()) all.push_back(time_before(plan_, moment_of(chunk_.upper[0])));
+  const std::int64_t read_now = read(all, *pass_);
+  // Readings without a time are told, once.
+  if (chunk_.lower.empty() && plan_.time_may_be_null) {
+    without_time.push_back(time_is_null(plan_));
+    read(without_time, *pass_);
+  }
+  lacks_ = pass_->lacking().any();
+  // Given up, and done again when it is there.
+  if (lacks_) throw Error(sqlstate::internal, "wide tables lack columns");
+  close_source();
+  pass_->finish();
+  was_empty_ = read_now == 0;
+  const std::int64_t bytes = counts_.bytes;
+  counts_ = pass_->counts();
+  counts_.bytes = bytes;
+}
+
+void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
+  const auto end = [](const Bound &bound) { return bound.empty() ? std::string() : bound[0]; };
+  if (failure != nullptr)
+    record_failed_chunk(*source_, run_id_, chunk_.number, end(chunk_.lower), end(chunk_.upper), *failure);
+  else if (!is_new_)
+    forget_failed_chunk(chunk_run_, chunk_.number);
+}
+
+bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
+  if (pass_ && pass_->outdated()) {
+    forget_tables();
+    return in_chunk();
+  }
+  if (!lacks_) return ChunkCopier::absorb(said, by_source);
+  lacks_ = false;
+  const Lacking lacking = pass_->lacking();
+  if (remote_) remote_->close();
+  change_tables(lacking);
+  return true;
+}
+
+// ---- what the tables lack
+// ----------------------------------------------------------------------------------------------
+
+// Who waits for a lock makes all who come later wait behind him: so not for long, and again after a while.
+void PivotChunkCopier::change_tables(const Lacking &lacking) {
+  constexpr std::int64_t first_wait_ms = 50, longest_wait_ms = 2000;
+  const std::string limit = session_option("lock_timeout");
+  const std::int64_t began_ms = steady_ms();
+  std::int64_t limit_ms = 0;
+  for (const Row &row : query("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"))
+    limit_ms = std::strtoll(text_of(row.at(0)).c_str(), nullptr, 10);
+  set_session_option("lock_timeout", "100ms");
+  for (std::int64_t wait_ms = first_wait_ms;; wait_ms = std::min(2 * wait_ms, longest_wait_ms)) {
+    if (steady_ms() - began_ms > limit_ms) set_session_option("lock_timeout", limit);
+    if (try_to_change(lacking)) break;
+    wait_for_ms(wait_ms);
+  }
+  set_session_option("lock_timeout", limit);
+  pass_.reset();
+}
+
+// False where a lock could not be had.
+bool PivotChunkCopier::try_to_change(const Lacking &lacking) {
+  const bool last_try = session_option("lock_timeout") != "100ms";
+  return in_subtransaction(
+      [&] {
+        lock_definition(spec_.target);
+        pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, true, integers_);
+        WideTables &tables = pass_->tables();
+        for (const auto &[name, type] : lacking.channels) {
+          tables.is_settled(name.first);
+          // Another worker may have made it meanwhile.
+          if (pass_->buffer().find_column(name.first, name.second) == nullptr)
+            tables.add_channel(name.first, name.second, type);
+        }
+        tables.make_all();
+        for (WideTable &table : tables.tables()) tables.build_key(table);
+        widen(lacking);
+        pass_->begin({}, {});
+        pass_->finish();
+      },
+      [&](const ServerError &error) {
+        return error.diagnostics().sqlstate == sqlstate::lock_not_available && !last_try;
+      });
+}
+
+void PivotChunkCopier::widen(const Lacking &lacking) {
+  std::map<WideTable *, std::vector<WideColumn *>> columns;
+  for (WideTable &table : pass_->tables().tables())
+    for (WideColumn &column : table.columns)
+      if (lacking.decimals.contains({table.ship, column.channel}) && column.cells->type == ValueType::integer)
+        columns[&table].push_back(&column);
+  for (const auto &[table, all] : columns) {
+    std::vector<std::string> names;
+    for (const WideColumn *column : all) names.push_back(column->name);
+    if (pass_->tables().widen(*table, names)) continue;
+    // One by one, since one of them has a value that would change.
+    for (const WideColumn *column : all)
+      if (!pass_->tables().widen(*table, {column->name})) integers_.insert({table->ship, column->channel});
+  }
+}
+
+}  // namespace tablesync::pg

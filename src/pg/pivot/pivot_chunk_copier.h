@@ -1,0 +1,72 @@
+// PivotChunkCopier: the chunks of a pivot: ranges of time, of one length, from the newest readings back or
+// from the oldest on. Each is read in a transaction of the source and written in one here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "pg/pivot/pivot_pass.h"
+#include "pg/run/chunk_copier.h"
+#include "pg/server/latch_host.h"
+#include "remote/source.h"
+
+namespace tablesync::pg {
+
+class PivotChunkCopier final : public ChunkCopier {
+ public:
+  PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several);
+
+  std::string open() override;
+  const std::string &subject() const override { return subject_; }
+  bool absorb(const Diagnostics &said, bool by_source) override;
+
+  // After open(), for those who read something else than a chunk.
+  const PivotSource &source() const { return *source_; }
+  const ReadingPlan &plan() const { return plan_; }
+  PivotPass &pass() { return *pass_; }
+  // One row of a query about the narrow table.
+  Rows ask(const std::string &sql);
+  // Gives the readings that meet the conditions to the sink.
+  std::int64_t read(std::vector<std::string> conditions, ReadingSink &sink);
+  void close_source() override;
+  // The readings of these ships and channels, before any condition on time.
+  std::vector<std::string> conditions() const;
+  // What is known of the wide tables is not so any more.
+  void forget_tables() { pass_.reset(); }
+  // Makes what is lacking, in a transaction of its own that waits for nobody long; and what was lacking in
+  // the pass before.
+  void change_tables(const Lacking &lacking);
+
+ private:
+  void find_end() override;
+  Bound next_begin() const override;
+  void copy_rows() override;
+  void lose_source() override;
+  std::int64_t size_after(double) const override { return checkpoint.size; }
+  void record_outcome(const Diagnostics *failure) override;
+  std::optional<Moment> skip_gap(Moment begin);
+  bool try_to_change(const Lacking &lacking);
+  void widen(const Lacking &lacking);
+
+  const PivotSpec &spec_;
+  const std::string subject_;
+  LatchHost host_;
+  std::optional<remote::Source> remote_;
+  Table narrow_;
+  std::optional<PivotSource> source_;
+  ReadingPlan plan_;
+  std::unique_ptr<PivotPass> pass_;
+  std::set<ChannelName> integers_;  // columns that cannot take decimals
+  bool lacks_ = false;              // the last pass met what is not there
+  bool is_last_ = false;            // chunk_ is
+  bool was_empty_ = false;          // the chunk before was
+};
+
+// Where the first chunk of so much time begins, so that it has the reading that is nearest to `end`, and the
+// others are cut as those of any other call. `end`: no later than it, where the newest are first.
+Moment first_begin(const PivotSpec &spec, Moment nearest, std::int64_t size, Moment end);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,284 @@
+#include "pg/pivot/pivot_pass.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "core/deparse.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/fault.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+// A third of the memory is for the buffer; the rest for what writing it takes, and the process itself.
+constexpr std::size_t parts_of_memory = 3;
+constexpr std::size_t rejected_at_a_time = 1000;
+
+ChannelName name_of(const Reading &reading) {
+  return {std::string(*reading.ship), std::string(*reading.channel)};
+}
+
+std::int64_t cells_of(const WideRow &row) {
+  return std::count(row.nulls, row.nulls + row.width, false) - 1;  // but the time
+}
+
+std::int64_t cells_of(const RowPointers &rows) {
+  std::int64_t cells = 0;
+  for (const WideRow *row : rows) cells += cells_of(*row);
+  return cells;
+}
+
+void sort_by_time(RowPointers &rows) {
+  const auto earlier = [](const WideRow *a, const WideRow *b) { return a->time < b->time; };
+  if (!std::is_sorted(rows.begin(), rows.end(), earlier)) std::sort(rows.begin(), rows.end(), earlier);
+}
+
+Cell copy_of(const std::optional<std::string_view> &text) { return text ? Cell(*text) : Cell(); }
+
+}  // namespace
+
+void Lacking::add(const ChannelName &channel, const Value &value) {
+  const auto [place, is_new] = channels.try_emplace(channel, value.type);
+  std::string room;
+  if (!is_new && place->second == ValueType::integer && value.type == ValueType::decimal &&
+      !convert(value, ValueType::integer, room))
+    place->second = ValueType::decimal;
+}
+
+PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
+                     const std::set<ChannelName> &integers)
+    : source_(source),
+      spec_(source.spec),
+      plan_(plan),
+      run_id_(run_id),
+      alone_(alone),
+      integers_(integers),
+      buffer_(set_text_header),
+      tables_(source, plan_, buffer_) {
+  tables_.load();
+}
+
+void PivotPass::begin(const Bound &lower, const Bound &upper) {
+  lower_ = lower;
+  upper_ = upper;
+  bulk_.clear();
+  buffer_.forget_times();
+  counts_ = {};
+}
+
+// ---- a reading
+// ----------------------------------------------------------------------------------------------------------
+
+void PivotPass::take(const Reading &reading) {
+  ++counts_.read;
+  if (!reading.ship || reading.ship->empty()) return reject(reading, "no ship");
+  if (!reading.channel || reading.channel->empty()) return reject(reading, "no channel");
+  if (!reading.time) return reject(reading, "no time");
+  Value value;
+  if (!value_of(reading.value, value, room_, why_)) return reject(reading, why_);
+  if (PivotColumn *const column = find_column(reading, value); column != nullptr)
+    store(*column, reading, value);
+}
+
+// Null where there is none, and it cannot be made here.
+PivotColumn *PivotPass::find_column(const Reading &reading, const Value &value) {
+  if (PivotColumn *const column = buffer_.find_column(*reading.ship, *reading.channel)) return column;
+  const ChannelName name = name_of(reading);
+  if (!alone_ || lacking_.any() || tables_.is_settled(name.first)) {
+    // A table that was there may have it.
+    PivotColumn *const column = buffer_.find_column(name.first, name.second);
+    if (column == nullptr) lacking_.add(name, value);
+    return column;
+  }
+  return tables_.add_channel(name.first, name.second, value.type);
+}
+
+void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &value) {
+  if (lacking_.any()) {
+    // Nothing is stored any more; but what else is lacking is to be known.
+    if (column.type == ValueType::integer && value.type == ValueType::decimal &&
+        !convert(value, ValueType::integer, room_))
+      make_decimal(column, reading, value);
+    return;
+  }
+  if (buffer_.add(column, *reading.time, value) == PivotBuffer::Outcome::not_convertible) {
+    if (value.type == ValueType::decimal && make_decimal(column, reading, value)) {
+      if (!lacking_.any()) buffer_.add(column, *reading.time, value);
+      return;
+    }
+    return reject(reading, "its value is of type " + std::string(tablesync::name_of(value.type)) +
+                               ", and its column, of type " + sql_type_of(column.type) +
+                               ", cannot hold it without loss");
+  }
+  if (buffer_.bytes() > (static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory ||
+      buffer_.rows() >= static_cast<std::size_t>(spec_.batch_rows))
+    flush();
+}
+
+// Whether the column takes decimals from now on, or will, when the pass is repeated.
+bool PivotPass::make_decimal(PivotColumn &column, const Reading &reading, const Value &value) {
+  WideTable &table = tables_.table_of(column.table);
+  if (column.type != ValueType::integer || !table.made_here) return false;
+  const ChannelName name = name_of(reading);
+  if (integers_.contains(name)) return false;
+  if (table.oid == 0 && !lacking_.any()) return buffer_.change_type(column, ValueType::decimal);
+  if (table.oid == 0 || table.made_now)
+    // What was made goes with the transaction.
+    lacking_.add(name, value);
+  else
+    lacking_.decimals.insert(name);
+  return true;
+}
+
+// ---- what no column can take
+// ----------------------------------------------------------------------------------------------
+
+void PivotPass::reject(const Reading &reading, const std::string &why) {
+  if (lacking_.any()) return;
+  ++counts_.rejected;
+  ++rejected_by_ship_[std::string(reading.ship.value_or(""))];
+  RejectedReading rejected{copy_of(reading.ship),
+                           copy_of(reading.channel),
+                           {},
+                           copy_of(reading.value.format),
+                           {},
+                           copy_of(reading.value.str_v),
+                           {},
+                           {},
+                           why};
+  if (reading.time) rejected.time = text_of_moment(*reading.time, plan_.time_has_zone);
+  if (reading.value.bool_v) rejected.bool_v = text_of(Value::of(*reading.value.bool_v));
+  if (reading.value.long_v) rejected.long_v = text_of(Value::of(*reading.value.long_v));
+  if (reading.value.double_v) rejected.double_v = text_of(Value::of(*reading.value.double_v));
+  rejected_.push_back(std::move(rejected));
+  if (rejected_.size() >= rejected_at_a_time) write_rejected();
+}
+
+void PivotPass::write_rejected() {
+  record_rejected(run_id_, spec_, rejected_);
+  rejected_.clear();
+}
+
+// ---- the rows of the buffer
+// ----------------------------------------------------------------------------------------------
+
+void PivotPass::flush() {
+  for (WideTable &table : tables_.tables())
+    if (!table.rows->rows.empty()) write(table);
+  buffer_.clear();
+}
+
+void PivotPass::write(WideTable &table) {
+  RowPointers rows, late;
+  for (const WideRow &row : table.rows->rows) (row.late ? late : rows).push_back(&row);
+  tables_.make(table);
+  const bool bulk = is_bulk(table);
+  const bool first = !table.has_key;
+  if (!first && !bulk) {
+    rows.insert(rows.end(), late.begin(), late.end());
+    late.swap(rows);
+    rows.clear();
+  }
+  sort_by_time(rows);
+  sort_by_time(late);
+  if (!rows.empty()) {
+    if (first)
+      write_frozen(table, rows);
+    else
+      write_plain(table, rows);
+  }
+  if (!late.empty()) {
+    tables_.build_key(table);
+    write_over(table, late);
+  }
+}
+
+void PivotPass::write_frozen(WideTable &table, const RowPointers &rows) {
+  store_frozen(table.target, rows);
+  table.counts.written += static_cast<std::int64_t>(rows.size());
+  table.counts.cells += cells_of(rows);
+}
+
+void PivotPass::write_plain(WideTable &table, const RowPointers &rows) {
+  store_indexed(table.target, rows);
+  table.counts.written += static_cast<std::int64_t>(rows.size());
+  table.counts.cells += cells_of(rows);
+}
+
+void PivotPass::write_over(WideTable &table, const RowPointers &rows) {
+  const std::vector<Moment> times =
+      upsert(table.target, upsert_rows(table.name, table.time_column, table.column_names()), rows);
+  table.counts.written += static_cast<std::int64_t>(times.size());
+  const std::unordered_set<Moment> written(times.begin(), times.end());
+  for (const WideRow *row : rows)
+    if (written.contains(stored_time(table.target, row->time))) table.counts.cells += cells_of(*row);
+}
+
+// Whether no row can be in the way: the table has none in the chunk's range, and nothing but columns and
+// indexes. A row that others add meanwhile is a unique_violation, and the chunk is done again.
+bool PivotPass::is_bulk(const WideTable &table) {
+  const auto [place, is_new] = bulk_.try_emplace(&table, table.made_now);
+  if (!is_new || table.made_now) return place->second;
+  const Attributes attributes = table.attributes();
+  if (!has_attributes(table.target, attributes)) {
+    outdated_ = true;
+    throw Error(sqlstate::internal, "table \"" + display_name(table.name) + "\" was changed meanwhile");
+  }
+  if (table.target.form == TimeForm::as_it_is) {
+    const auto bound = [&](const Bound &end) {
+      // Of times without zone, as their clock is in UTC: other zones have another form.
+      return end.empty() ? std::string() : end[0];
+    };
+    place->second =
+        (plan_.time_has_zone || plan_.time_zone == "UTC") && takes_plain_rows(table.target, attributes) &&
+        bool_of(
+            query(is_range_empty(table.name, table.time_column, bound(lower_), bound(upper_))).at(0).at(0));
+  }
+  return place->second;
+}
+
+void PivotPass::finish() {
+  flush();
+  write_rejected();
+  std::vector<TableCounts> all;
+  for (WideTable &table : tables_.tables()) {
+    if (table.made_now) tables_.build_key(table);
+    TableCounts &counts = table.counts;
+    counts.ship = table.ship;
+    counts.table = display_name(table.name);
+    counts.read += table.rows->readings;
+    counts.replaced += table.rows->replaced;
+    counts_.inserted += counts.written;
+    table.rows->readings = table.rows->replaced = 0;
+    if (table.number == 1 && counts.rejected == 0) {
+      // Told with the first table of the ship.
+      const auto rejected = rejected_by_ship_.find(table.ship);
+      if (rejected != rejected_by_ship_.end()) {
+        counts.rejected = rejected->second;
+        counts.read += rejected->second;
+        rejected_by_ship_.erase(rejected);
+      }
+    }
+    if (counts.read > 0 || counts.columns > 0) all.push_back(counts);
+    counts = {};
+  }
+  for (const auto &[ship, count] : rejected_by_ship_) {
+    TableCounts counts;
+    counts.ship = ship;
+    counts.read = counts.rejected = count;
+    all.push_back(counts);
+  }
+  rejected_by_ship_.clear();
+  tables_.make_views();
+  add_counts(run_id_, all);
+  fault_point(FaultPoint::merge_done);
+}
+
+void PivotPass::committed() {
+  for (WideTable &table : tables_.tables()) table.made_now = false;
+  tables_.committed();
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,92 @@
+// PivotPass: the way of readings into wide tables, in one transaction: each goes to its column in the buffer,
+// and the buffer's rows to their tables whenever it is full.
+//
+//   reading -> value -> column -> buffer -> pages | tuples and index entries | upsert
+//
+// A table that others can see is not changed in passing. Where it lacks a column, the pass only notes what is
+// to be made from then on; the transaction is given up, and the readings come again when that is there.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/chunk.h"
+#include "core/pivot_buffer.h"
+#include "pg/pivot/pivot_record.h"
+#include "pg/pivot/reading_source.h"
+#include "pg/pivot/wide_tables.h"
+#include "pg/run/run_record.h"
+
+namespace tablesync::pg {
+
+// Channels by ship and name.
+using ChannelName = std::pair<std::string, std::string>;
+
+// What wide tables lack.
+struct Lacking {
+  std::map<ChannelName, ValueType> channels;
+  std::set<ChannelName> decimals;  // columns of integers that are to take decimals
+  bool any() const { return !channels.empty() || !decimals.empty(); }
+  // A reading of a channel that has no column.
+  void add(const ChannelName &channel, const Value &value);
+};
+
+class PivotPass final : public ReadingSink {
+ public:
+  // `alone`: no other worker makes tables. `integers`: columns that cannot take decimals.
+  PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
+            const std::set<ChannelName> &integers);
+
+  // The next readings are those of a chunk (empty: open).
+  void begin(const Bound &lower, const Bound &upper);
+  void take(const Reading &reading) override;
+  // Writes what is left, with the records.
+  void finish();
+  const Lacking &lacking() const { return lacking_; }
+  // Somebody has changed a table meanwhile: an error was thrown.
+  bool outdated() const { return outdated_; }
+  RunCounts counts() const { return counts_; }
+
+  // The transaction is committed: what it made can be seen by others.
+  void committed();
+  bool is_current() const { return tables_.is_current(); }
+  WideTables &tables() { return tables_; }
+  PivotBuffer &buffer() { return buffer_; }
+
+ private:
+  PivotColumn *find_column(const Reading &reading, const Value &value);
+  void store(PivotColumn &column, const Reading &reading, const Value &value);
+  bool make_decimal(PivotColumn &column, const Reading &reading, const Value &value);
+  void reject(const Reading &reading, const std::string &why);
+  void write_rejected();
+  void flush();
+  void write(WideTable &table);
+  void write_frozen(WideTable &table, const RowPointers &rows);
+  void write_plain(WideTable &table, const RowPointers &rows);
+  void write_over(WideTable &table, const RowPointers &rows);
+  bool is_bulk(const WideTable &table);
+
+  const PivotSource &source_;
+  const PivotSpec &spec_;
+  const ReadingPlan &plan_;
+  const std::int64_t run_id_;
+  const bool alone_;
+  const std::set<ChannelName> &integers_;
+  PivotBuffer buffer_;
+  WideTables tables_;
+  Bound lower_, upper_;
+  // Of tables that were looked at for this chunk: rows can go in without a look at what is there.
+  std::map<const WideTable *, bool> bulk_;
+  bool outdated_ = false;
+  Lacking lacking_;
+  std::vector<RejectedReading> rejected_;
+  std::map<std::string, std::int64_t> rejected_by_ship_;
+  RunCounts counts_;
+  std::string room_, why_;  // of the reading that is being taken
+};
+
+}  // namespace tablesync::pg

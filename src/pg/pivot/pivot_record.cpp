@@ -1,0 +1,273 @@
+#include "pg/pivot/pivot_record.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "miscadmin.h"
+}
+
+#include "core/quote.h"
+#include "core/text.h"
+#include "pg/run/run_record.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+std::string number(std::int64_t value) { return std::to_string(value); }
+
+// The text of an array, as array_in() takes it.
+std::string array_of(const Row &cells) {
+  std::string text = "{";
+  for (const Cell &cell : cells) {
+    if (text.size() > 1) text += ',';
+    if (!cell) {
+      text += "NULL";
+      continue;
+    }
+    text += '"';
+    for (const char c : *cell) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += '"';
+  }
+  return text + "}";
+}
+
+Row cells_of(const std::vector<std::string> &texts) { return Row(texts.begin(), texts.end()); }
+
+// The call, as it is kept.
+std::string bytes_of(const PivotSpec &spec) {
+  PivotSpec kept = spec;
+  kept.restart = kept.drop_tables = false;
+  return "\\x" + to_hex(to_kept(kept));
+}
+
+// One member of each, as an array.
+template <typename Item, typename F>
+Cell column_of(const std::vector<Item> &items, F member) {
+  Row cells;
+  for (const Item &item : items) cells.push_back(member(item));
+  return array_of(cells);
+}
+
+}  // namespace
+
+Rows wide_tables(const PivotSource &source) {
+  return write_state(
+      "SELECT p.table_oid, p.ship, p.group_name, c.relname, p.made_here, p.time_column FROM "
+      "tablesync.pivot_table p JOIN pg_class c ON c.oid = p.table_oid WHERE p.server IS NOT DISTINCT FROM "
+      "$1::name AND p.source = $2 AND p.target_schema = $3 AND p.table_prefix = $4 ORDER BY p.made_at, "
+      "p.table_oid",
+      {optional_text(source.spec.server), source.source, source.spec.target.schema, source.spec.target.name});
+}
+
+Rows wide_attributes(const std::vector<std::string> &tables) {
+  return write_state(
+      "SELECT a.attrelid, a.attnum, c.channel, a.attisdropped, a.attname, a.atttypid, a.attlen, a.atttypmod "
+      "FROM pg_attribute a LEFT JOIN tablesync.pivot_column c ON c.table_oid = a.attrelid AND c.attnum = "
+      "a.attnum WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 ORDER BY a.attrelid, a.attnum",
+      {array_of(cells_of(tables))});
+}
+
+std::string last_change() {
+  return text_of(
+      write_state("SELECT concat((SELECT max(column_id) FROM tablesync.pivot_column), '/', (SELECT count(*) "
+                  "FROM tablesync.pivot_table))",
+                  {})
+          .at(0)
+          .at(0));
+}
+
+void record_wide_table(const PivotSource &source, const WideTableRecord &table) {
+  write_state(
+      "INSERT INTO tablesync.pivot_table (table_oid, owner, server, source, ship, group_name, target_schema, "
+      "table_prefix, table_name, time_column, made_here, made_at, request) VALUES ($1::oid, $2::oid, $3, $4, "
+      "$5, $6, "
+      "$7, $8, $9, $10, $11::bool, clock_timestamp(), $12::bytea) ON CONFLICT DO NOTHING",
+      {table.oid, number(GetUserId()), optional_text(source.spec.server), source.source, table.ship,
+       optional_text(table.group), source.spec.target.schema, source.spec.target.name, table.name,
+       table.time_column, std::string(table.made_here ? "t" : "f"), bytes_of(source.spec)});
+}
+
+void record_request(const PivotSource &source) {
+  write_state(
+      "UPDATE tablesync.pivot_table SET request = $5::bytea WHERE server IS NOT DISTINCT FROM $1::name AND "
+      "source = $2 AND target_schema = $3 AND table_prefix = $4 AND (ship = ANY ($6::text[]) OR $6 = '{}')",
+      {optional_text(source.spec.server), source.source, source.spec.target.schema, source.spec.target.name,
+       bytes_of(source.spec), array_of(cells_of(source.spec.ships))});
+}
+
+void record_wide_columns(const std::string &table, const std::vector<WideColumnRecord> &columns) {
+  if (columns.empty()) return;
+  write_state(
+      "INSERT INTO tablesync.pivot_column AS p (table_oid, attnum, channel, column_name, column_type) SELECT "
+      "$1::oid, c.attnum, c.channel, c.name, format_type(c.type, NULL) FROM unnest($2::int2[], $3::text[], "
+      "$4::text[], $5::oid[]) c (attnum, channel, name, type) ON CONFLICT (table_oid, attnum) DO UPDATE SET "
+      "(channel, column_name, column_type, column_id) = (excluded.channel, excluded.column_name, "
+      "excluded.column_type, DEFAULT)",
+      {table, column_of(columns, [](const WideColumnRecord &c) -> Cell { return number(c.attnum); }),
+       column_of(columns, [](const WideColumnRecord &c) -> Cell { return c.channel; }),
+       column_of(columns, [](const WideColumnRecord &c) -> Cell { return c.name; }),
+       column_of(columns, [](const WideColumnRecord &c) -> Cell { return number(c.type); })});
+}
+
+void forget_wide_table(const std::string &table) {
+  write_state("DELETE FROM tablesync.pivot_table WHERE table_oid = $1::oid", {table});
+  write_state("DELETE FROM tablesync.pivot_column WHERE table_oid = $1::oid", {table});
+}
+
+void add_counts(std::int64_t run_id, const std::vector<TableCounts> &counts) {
+  if (counts.empty()) return;
+  const auto text = [](std::string TableCounts::*member) {
+    return [=](const TableCounts &c) { return optional_text(c.*member); };
+  };
+  const auto count = [](std::int64_t TableCounts::*member) {
+    return [=](const TableCounts &c) -> Cell { return number(c.*member); };
+  };
+  // In one order, since several workers add to the same rows.
+  write_state(
+      "INSERT INTO tablesync.pivot_run AS r (run_id, ship, target_table, rows_read, rows_written, "
+      "cells_written, columns_added, rows_replaced, rows_rejected, updated_at) SELECT $1::int8, c.*, "
+      "clock_timestamp() FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int4[], "
+      "$8::int8[], $9::int8[]) c ORDER BY 2, 3 ON CONFLICT (run_id, (COALESCE(ship, '')), "
+      "(COALESCE(target_table, ''))) DO UPDATE SET (rows_read, rows_written, cells_written, columns_added, "
+      "rows_replaced, rows_rejected, updated_at) = (r.rows_read + excluded.rows_read, r.rows_written + "
+      "excluded.rows_written, r.cells_written + excluded.cells_written, r.columns_added + "
+      "excluded.columns_added, r.rows_replaced + excluded.rows_replaced, r.rows_rejected + "
+      "excluded.rows_rejected, excluded.updated_at)",
+      {number(run_id), column_of(counts, text(&TableCounts::ship)),
+       column_of(counts, text(&TableCounts::table)), column_of(counts, count(&TableCounts::read)),
+       column_of(counts, count(&TableCounts::written)), column_of(counts, count(&TableCounts::cells)),
+       column_of(counts, count(&TableCounts::columns)), column_of(counts, count(&TableCounts::replaced)),
+       column_of(counts, count(&TableCounts::rejected))});
+}
+
+Rows find_counts(std::int64_t run_id) {
+  return query_latest(
+      "SELECT p.run_id, p.ship, p.target_table, p.rows_read, p.rows_written, p.cells_written, "
+      "p.columns_added, p.rows_rejected, p.updated_at - r.started_at FROM tablesync.pivot_run p JOIN "
+      "tablesync.run r USING (run_id) WHERE p.run_id = $1::int8 ORDER BY p.ship, p.target_table",
+      {number(run_id)});
+}
+
+void record_rejected(std::int64_t run_id, const PivotSpec &spec,
+                     const std::vector<RejectedReading> &readings) {
+  if (readings.empty()) return;
+  const auto all = [&](Cell RejectedReading::*member) {
+    return column_of(readings, [=](const RejectedReading &reading) { return reading.*member; });
+  };
+  write_state(
+      "INSERT INTO tablesync.reject (run_id, owner, target, row_key, column_name, \"row\", sqlstate, "
+      "message, "
+      "rejected_at) SELECT $1::int8, $2::oid, $3, 'ship ' || COALESCE(ship, '?') || ' at ' || "
+      "COALESCE(\"time\", "
+      "'?'), channel, jsonb_build_object('ship_id', ship, 'data_channel_id', channel, 'created_time', "
+      "\"time\", 'value_format', format, 'bool_v', bool_v::bool, 'str_v', str_v, 'long_v', long_v::int8, "
+      "'double_v', CASE WHEN double_v IN ('NaN', 'Infinity', '-Infinity') THEN to_jsonb(double_v) ELSE "
+      "to_jsonb(double_v::float8) END), '22023', why, clock_timestamp() FROM unnest($4::text[], $5::text[], "
+      "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[]) r (ship, "
+      "channel, \"time\", format, bool_v, str_v, long_v, double_v, why)",
+      {number(run_id), number(GetUserId()), display_name(spec.target), all(&RejectedReading::ship),
+       all(&RejectedReading::channel), all(&RejectedReading::time), all(&RejectedReading::format),
+       all(&RejectedReading::bool_v), all(&RejectedReading::str_v), all(&RejectedReading::long_v),
+       all(&RejectedReading::double_v),
+       column_of(readings, [](const RejectedReading &reading) -> Cell { return reading.why; })});
+}
+
+void record_failed_chunk(const PivotSource &source, std::int64_t run_id, std::int64_t chunk_no,
+                         const std::string &start, const std::string &end, const Diagnostics &said) {
+  const PivotSpec &spec = source.spec;
+  const auto times = [](const std::string &text) { return optional_text(text); };
+  if (spec.failed_chunk != 0) {
+    write_state(
+        "UPDATE tablesync.chunk_to_redo SET (attempts, sqlstate, message, failed_at) = (attempts + 1, $2, "
+        "$3, "
+        "clock_timestamp()) WHERE failed_chunk_id = $1::int8",
+        {number(spec.failed_chunk), said.sqlstate, said.message});
+    return;
+  }
+  write_state(
+      "INSERT INTO tablesync.chunk_to_redo AS f (ship_id, start_time, end_time, owner, server, source, "
+      "target_schema, table_prefix, request, run_id, chunk_no, attempts, sqlstate, message, failed_at) "
+      "VALUES "
+      "($1, $2::timestamptz, $3::timestamptz, $4::oid, $5, $6, $7, $8, $9::bytea, $10::int8, $11::int8, 1, "
+      "$12, $13, clock_timestamp()) ON CONFLICT (run_id, chunk_no) DO UPDATE SET (attempts, sqlstate, "
+      "message, failed_at) = (f.attempts + 1, excluded.sqlstate, excluded.message, excluded.failed_at)",
+      {spec.ships.size() == 1 ? Cell(spec.ships[0]) : Cell(), times(start), times(end), number(GetUserId()),
+       optional_text(spec.server), source.source, spec.target.schema, spec.target.name, bytes_of(spec),
+       number(run_id), number(chunk_no), said.sqlstate, said.message});
+}
+
+void forget_failed_chunk(std::int64_t run_id, std::int64_t chunk_no) {
+  write_state("DELETE FROM tablesync.chunk_to_redo WHERE run_id = $1::int8 AND chunk_no = $2::int8",
+              {number(run_id), number(chunk_no)});
+}
+
+void forget_failed_chunk(std::int64_t failed_chunk_id) {
+  const Rows gone = write_state(
+      "DELETE FROM tablesync.chunk_to_redo WHERE failed_chunk_id = $1::int8 RETURNING run_id, chunk_no",
+      {number(failed_chunk_id)});
+  if (gone.empty() || !gone[0][0] || !gone[0][1]) return;
+  // The run that it is of need not do it again; where nothing else of it is left, it is complete.
+  const Rows subject = write_state(
+      "UPDATE tablesync.chunk SET status = 'succeeded' WHERE run_id = $1::int8 AND chunk_no = $2::int8 "
+      "RETURNING subject",
+      gone[0]);
+  if (!subject.empty())
+    write_state(
+        "DELETE FROM tablesync.checkpoint c WHERE c.subject = $1 AND c.complete AND NOT EXISTS (SELECT FROM "
+        "tablesync.chunk k WHERE k.subject = c.subject AND k.status <> 'succeeded')",
+        subject[0]);
+}
+
+Rows chunks_to_redo(const std::optional<std::string> &ship, std::optional<std::int64_t> run_id) {
+  return write_state(
+      "SELECT failed_chunk_id, ship_id, start_time, end_time, encode(request, 'hex'), server, source, "
+      "target_schema, table_prefix, attempts FROM tablesync.chunk_to_redo c WHERE pg_has_role($3::oid, "
+      "c.owner::oid, 'MEMBER') AND ($1 IS NULL OR ship_id = $1 OR ship_id IS NULL) AND ($2::int8 IS NULL OR "
+      "run_id = $2::int8) ORDER BY failed_chunk_id",
+      {ship, run_id ? Cell(number(*run_id)) : Cell(), number(GetUserId())});
+}
+
+Rows pivots_of(const std::string &ship, const Cell &server, const Cell &source, const Cell &schema,
+               const Cell &prefix) {
+  return write_state(
+      "SELECT DISTINCT ON (server, source, target_schema, table_prefix) server, source, target_schema, "
+      "table_prefix, encode(request, 'hex') FROM tablesync.pivot_table p WHERE ship = $1 AND "
+      "pg_has_role($6::oid, p.owner::oid, 'MEMBER') AND ($2 IS NULL OR server = $2) AND ($3 IS NULL OR "
+      "source "
+      "= $3 OR split_part(source, '.', 2) = $3) AND ($4 IS NULL OR target_schema = $4) AND ($5 IS NULL OR "
+      "table_prefix = $5) ORDER BY server, source, target_schema, table_prefix",
+      {ship, server, source, schema, prefix, number(GetUserId())});
+}
+
+void record_pivot_differences(std::int64_t run_id, const std::vector<PivotDifference> &differences) {
+  const auto text = [](std::string PivotDifference::*member) {
+    return [=](const PivotDifference &d) -> Cell { return d.*member; };
+  };
+  write_state(
+      "INSERT INTO tablesync.pivot_difference (run_id, difference_no, ship, channel, reading_time, kind, "
+      "expected, found) SELECT $1::int8, d.n, d.ship, d.channel, d.\"time\", d.kind, d.expected, d.found "
+      "FROM "
+      "ROWS FROM (unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])) "
+      "WITH "
+      "ORDINALITY AS d (ship, channel, \"time\", kind, expected, found, n)",
+      {number(run_id), column_of(differences, text(&PivotDifference::ship)),
+       column_of(differences, text(&PivotDifference::channel)),
+       column_of(differences, text(&PivotDifference::time)),
+       column_of(differences, text(&PivotDifference::kind)),
+       column_of(differences, text(&PivotDifference::expected)),
+       column_of(differences, [](const PivotDifference &d) { return d.found; })});
+}
+
+Rows find_pivot_differences(std::int64_t run_id) {
+  return query_latest(
+      "SELECT ship, channel, reading_time, kind, expected, found FROM tablesync.pivot_difference WHERE "
+      "run_id = "
+      "$1::int8 ORDER BY difference_no",
+      {number(run_id)});
+}
+
+}  // namespace tablesync::pg

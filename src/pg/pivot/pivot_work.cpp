@@ -1,0 +1,237 @@
+#include "pg/pivot/pivot_work.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/rate.h"
+#include "core/text.h"
+#include "pg/run/run_notice.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
+
+namespace tablesync::pg {
+namespace {
+
+// What channels there are.
+class Sample final : public ReadingSink {
+ public:
+  void take(const Reading &reading) override {
+    if (!reading.ship || reading.ship->empty() || !reading.channel || reading.channel->empty()) return;
+    if (Value value; value_of(reading.value, value, room_, why_))
+      found.add({std::string(*reading.ship), std::string(*reading.channel)}, value);
+  }
+  Lacking found;
+
+ private:
+  std::string room_, why_;
+};
+
+}  // namespace
+
+PivotWork::PivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps)
+    : spec_(spec),
+      run_id_(run_id),
+      steps_(steps),
+      copier_(spec, run_id, steps, false),
+      leader_(spec, run_id, steps, copier_),
+      checkpoint_(copier_.checkpoint) {}
+
+bool PivotWork::step() {
+  counts_ = {};
+  progressed_ = begun_;
+  if (!begun_) {
+    begun_ = true;
+    const bool done = prepare();
+    copier_.close_source();
+    return done;
+  }
+  if (copier_.failed() >= most_failed_chunks) return finish();
+  const bool redoes = leader_.choose_failed();
+  if (!redoes && !checkpoint_.complete && copy_by_several()) return false;
+  copier_.open();
+  if (!copier_.in_chunk() && !checkpoint_.complete) copier_.choose_next();
+  if (!copier_.in_chunk()) return finish();
+  copier_.copy();
+  counts_ = copier_.counts();
+  return false;
+}
+
+// ---- before the first chunk
+// --------------------------------------------------------------------------------------------
+
+// True where there is nothing else to do.
+bool PivotWork::prepare() {
+  steps_.enter(Phase::describe);
+  copier_.open();
+  check_ships();
+  const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
+  const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
+  if (backfills && begun && !spec_.restart) {
+    leader_.refuse_other_definition(*begun, definition_of(spec_));
+    resume(*begun);
+    return false;
+  }
+  if (spec_.drop_tables && spec_.mode != PivotMode::schema_only) {
+    WideTables::drop(copier_.source(), spec_.ships);
+    copier_.forget_tables();
+    copier_.close_source();
+    copier_.open();
+  }
+  // The newest chunk shows more than a sample of it; the oldest does not show what there is today.
+  if (!backfills || (spec_.mode == PivotMode::full && !spec_.newest_first)) analyze();
+  if (backfills) start();
+  record_request(copier_.source());
+  return !backfills;
+}
+
+void PivotWork::check_ships() {
+  if (!copier_.plan().has(ReadingColumn::ship_id)) return;
+  for (const std::string &ship : spec_.ships)
+    if (!bool_of(copier_.ask(has_ship(copier_.plan(), ship)).at(0).at(0))) refuse_unknown(ship);
+}
+
+void PivotWork::refuse_unknown(const std::string &ship) {
+  std::vector<std::string> ships;
+  for (const Row &row : copier_.ask(list_ships(copier_.plan()))) ships.push_back(text_of(row.at(0)));
+  std::sort(ships.begin(), ships.end());
+  const std::string near = nearest(ship, ships);
+  constexpr size_t most = 10;
+  const size_t shown = std::min(ships.size(), most);
+  std::vector<std::string> some(ships.begin(), ships.begin() + static_cast<std::ptrdiff_t>(shown));
+  throw Error(
+      sqlstate::undefined_object,
+      "there are no readings of ship \"" + ship + "\" in \"" + display_name(copier_.plan().source) + "\"",
+      ships.empty()
+          ? "There are no readings of any ship."
+          : "There are readings of " + join(some, ", ") + (ships.size() > shown ? ", and others." : "."),
+      near.empty() ? "" : "Perhaps you meant \"" + near + "\".");
+}
+
+// The channels of the time before each ship's newest reading.
+void PivotWork::analyze() {
+  const ReadingPlan &plan = copier_.plan();
+  std::vector<std::string> before = copier_.conditions();
+  before.push_back(time_before(plan, spec_.cutoff));
+  if (spec_.from != before_all) before.push_back(time_from(plan, spec_.from));
+  std::vector<std::string> windows;
+  for (const Row &row : copier_.ask(newest_by_ship(plan, before))) {
+    const std::optional<Moment> newest = parse_moment(text_of(row.at(1)));
+    if (!row.at(0) || !newest || *newest == before_all) continue;
+    std::vector<std::string> window = of_ships(plan, {*row[0]});
+    window.push_back(time_from(plan, *newest - std::min(spec_.sample_interval, *newest - before_all)));
+    window.push_back(time_before(plan, *newest + 1));
+    windows.push_back("(" + join(window, " AND ") + ")");
+  }
+  Sample sample;
+  if (!windows.empty()) {
+    std::vector<std::string> sampled = copier_.conditions();
+    sampled.push_back("(" + join(windows, " OR ") + ")");
+    steps_.enter(Phase::copy);
+    counts_.read = copier_.read(sampled, sample);
+    steps_.fold("sample");
+  }
+  make_sampled(sample.found);
+}
+
+void PivotWork::make_sampled(const Lacking &found) {
+  copier_.close_source();
+  if (spec_.mode != PivotMode::schema_only) {
+    copier_.change_tables(found);
+    copier_.open();
+    return;
+  }
+  std::vector<std::string> statements;
+  std::vector<TableCounts> counts;
+  in_discarded_subtransaction([&] {
+    WideTables &tables = copier_.pass().tables();
+    for (const auto &[name, type] : found.channels) {
+      tables.is_settled(name.first);
+      if (copier_.pass().buffer().find_column(name.first, name.second) == nullptr)
+        tables.add_channel(name.first, name.second, type);
+    }
+    statements = tables.definition();
+    for (const WideTable &table : tables.tables()) {
+      TableCounts would;
+      would.ship = table.ship;
+      would.table = display_name(table.name);
+      would.columns = static_cast<std::int64_t>(table.columns.size() - table.made);
+      counts.push_back(would);
+    }
+  });
+  for (const std::string &statement : statements) tell(spec_, "would run a statement", statement);
+  add_counts(run_id_, counts);
+}
+
+void PivotWork::resume(const Checkpoint &begun) {
+  checkpoint_ = begun;
+  checkpoint_.run_id = run_id_;
+  leader_.redo_up_to(checkpoint_.chunks);
+  tell(spec_,
+       "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
+  copier_.save();
+}
+
+void PivotWork::start() {
+  drop_checkpoint(copier_.subject());
+  checkpoint_ = {};
+  checkpoint_.run_id = run_id_;
+  PivotSpec kept = spec_;
+  kept.restart = kept.drop_tables = false;
+  checkpoint_.request = to_kept(kept);
+  checkpoint_.definition = definition_of(spec_);
+  checkpoint_.by = ChunkBy::time;
+  checkpoint_.size = spec_.chunk_interval;
+  checkpoint_.since.server = spec_.server;
+  checkpoint_.since.source = copier_.source().source;
+  std::vector<std::string> conditions = of_channels(copier_.plan(), spec_.channels);
+  conditions.push_back(time_before(copier_.plan(), spec_.cutoff));
+  if (spec_.from != before_all) conditions.push_back(time_from(copier_.plan(), spec_.from));
+  const Row ends = copier_.ask(oldest_and_newest(copier_.plan(), spec_.ships, conditions)).at(0);
+  // Without any, there is one chunk, for what has no finite time.
+  const Moment newest = parse_moment(text_of(ends.at(1))).value_or(spec_.cutoff - 1);
+  const Moment oldest = std::max(parse_moment(text_of(ends.at(0))).value_or(newest), spec_.from);
+  checkpoint_.lower = {text_of_moment(
+      first_begin(spec_, spec_.newest_first ? newest : oldest, checkpoint_.size, spec_.cutoff))};
+  checkpoint_.since.value = text_of_moment(spec_.newest_first ? oldest : spec_.cutoff);
+  copier_.save();
+}
+
+// ---- the chunks
+// --------------------------------------------------------------------------------------------------------
+
+// The first chunk shows which tables there are to be; then there can be others who fill them.
+bool PivotWork::copy_by_several() {
+  const std::optional<Moment> next =
+      checkpoint_.lower.empty() ? std::nullopt : parse_moment(checkpoint_.lower[0]);
+  const std::optional<Moment> end = parse_moment(checkpoint_.since.value);
+  if (checkpoint_.chunks == 0 || !next || !end || !leader_.may_have_others()) return false;
+  const Moment left = std::max(*next, *end) - std::min(*next, *end);
+  const auto wanted = static_cast<int>(
+      std::min<std::int64_t>(spec_.parallel_workers, left / std::max<std::int64_t>(checkpoint_.size, 1) + 1));
+  if (wanted < 2) return false;
+  const std::optional<RunCounts> done =
+      leader_.copy_by_several(wanted, [&](int n) { return pivot_copier_task(spec_, run_id_, n, wanted); });
+  if (done) counts_ = *done;
+  return done.has_value();
+}
+
+bool PivotWork::finish() {
+  if (leader_.has_failed() || !checkpoint_.complete)
+    leader_.fail_incomplete("SELECT * FROM reprocess_failed_chunks(run_id => " + std::to_string(run_id_) +
+                            ").");
+  drop_checkpoint(copier_.subject());
+  if (spec_.failed_chunk != 0) forget_failed_chunk(spec_.failed_chunk);
+  copier_.close_source();
+  return true;
+}
+
+WorkerTask pivot_copier_task(const PivotSpec &spec, std::int64_t run_id, int n, int wanted) {
+  PivotSpec part = spec;
+  part.max_rate = part_of(spec.max_rate, wanted);
+  return {"tablesync_pivot_chunk_worker",
+          "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec),
+          display_name(spec.target.name), serialize(Row{serialize(part), std::to_string(run_id)}),
+          "pg_tablesync loader"};
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,51 @@
+// PivotWork: what a pivot does, one transaction after the other.
+//
+//   checks -> sample of the channels, tables -> chunk after chunk -> end
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pg/pivot/pivot_chunk_copier.h"
+#include "pg/run/chunk_leader.h"
+#include "pg/run/work.h"
+#include "pg/server/worker.h"
+
+namespace tablesync::pg {
+
+class PivotWork final : public Work {
+ public:
+  PivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
+
+  bool step() override;
+  bool absorb(const Diagnostics &said, bool by_source) override { return copier_.absorb(said, by_source); }
+  const RunCounts &counts() const override { return counts_; }
+  std::string told_watermark() const override { return {}; }
+  bool progressed() const override { return progressed_; }
+
+ private:
+  bool prepare();
+  void check_ships();
+  void refuse_unknown(const std::string &ship);
+  void analyze();
+  void make_sampled(const Lacking &lacking);
+  void resume(const Checkpoint &begun);
+  void start();
+  bool copy_by_several();
+  bool finish();
+
+  const PivotSpec &spec_;
+  const std::int64_t run_id_;
+  RunSteps &steps_;
+  PivotChunkCopier copier_;
+  ChunkLeader leader_;
+  Checkpoint &checkpoint_;  // the copier's
+  bool begun_ = false;
+  bool progressed_ = false;  // by the last step
+  RunCounts counts_;
+};
+
+// The task of the nth of so many workers that do the chunks; and what it says.
+WorkerTask pivot_copier_task(const PivotSpec &spec, std::int64_t run_id, int n, int wanted);
+
+}  // namespace tablesync::pg

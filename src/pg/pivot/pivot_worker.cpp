@@ -1,0 +1,78 @@
+// The worker processes of a pivot_ship() call: the one that leads the run, and those that do chunks of it.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "pgstat.h"
+}
+
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/pivot_spec.h"
+#include "pg/pivot/pivot_verify.h"
+#include "pg/pivot/pivot_work.h"
+#include "pg/run/run.h"
+#include "pg/run/run_failure.h"
+#include "pg/run/run_settings.h"
+#include "pg/server/airlock.h"
+#include "pg/server/transaction.h"
+
+namespace tablesync::pg {
+namespace {
+
+// Pivots of different ships into tables of one prefix go side by side; one of all ships is alone.
+std::vector<TargetLock> locks_of(const PivotSpec &spec) {
+  std::vector<TargetLock> locks{{spec.target, !spec.ships.empty()}};
+  std::vector<std::string> ships = spec.ships;
+  std::sort(ships.begin(), ships.end());
+  for (const std::string &ship : ships) locks.push_back({{spec.target.schema, spec.target.name + ship}});
+  return locks;
+}
+
+Row pivot_task(SharedRun &shared, std::string_view request) {
+  const PivotSpec spec = deserialize_pivot_spec(request);
+  const bool pivots = spec.command == Command::pivot;
+  return Run(shared, {spec, pivots ? "the pivot" : "the verification", pivots ? name_of(spec.mode) : "verify",
+                      pivots ? locks_of(spec) : std::vector<TargetLock>(),
+                      [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
+                        if (pivots) return std::make_unique<PivotWork>(spec, run_id, steps);
+                        return std::make_unique<PivotVerify>(spec, run_id, steps);
+                      },
+                      [] {}})
+      .run();
+}
+
+Row copy_pivot_chunks(SharedRun &run, std::string_view request) {
+  const Row told = deserialize_row(request);
+  const PivotSpec spec = deserialize_pivot_spec(text_of(told.at(0)));
+  const std::int64_t run_id = std::strtoll(text_of(told.at(1)).c_str(), nullptr, 10);
+  const std::string activity = "chunks of " + describe_spec(spec);
+  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
+  try {
+    in_transaction([&] { apply_settings(spec); });
+    RunSteps steps(run.progress);
+    PivotChunkCopier copier(spec, run_id, steps, true);
+    return row_of(copy_chunks(spec, run_id, steps, copier));
+  } catch (const Error &error) {
+    end_worker(run, error);
+  }
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PGDLLEXPORT void tablesync_pivot_worker(Datum argument);
+PGDLLEXPORT void tablesync_pivot_chunk_worker(Datum argument);
+
+void tablesync_pivot_worker(Datum argument) {
+  tablesync::pg::run_worker(argument, tablesync::pg::pivot_task);
+}
+
+void tablesync_pivot_chunk_worker(Datum argument) {
+  using namespace tablesync;
+  pg::enter([=] { pg::worker_main(argument, pg::copy_pivot_chunks); });
+}
+}

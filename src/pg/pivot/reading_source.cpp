@@ -1,0 +1,234 @@
+#include "pg/pivot/reading_source.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "tcop/dest.h"
+#include "utils/memutils.h"
+}
+
+#include <array>
+#include <bit>
+
+#include "core/copy_binary.h"
+#include "core/error.h"
+#include "pg/run/stream_watch.h"
+#include "pg/server/airlock.h"
+#include "pg/server/fault.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+constexpr int rows_per_look = 256;
+
+// ---- here ----------------------------------------------------------------------------------------------
+
+// What the executor gives its rows to. `base` comes first, so that a pointer to it is one to this.
+struct Receiver {
+  DestReceiver base;
+  const ReadingPlan *plan;
+  ReadingSink *sink;
+  const Rate *rate;
+  Progress *progress;
+  std::uint64_t rows_before;
+  std::int64_t began_ms;
+  std::int64_t rows, bytes;
+  MemoryContext detoasted;
+};
+
+int place_of(const Receiver &receiver, ReadingColumn which) { return receiver.plan->place(which); }
+
+std::optional<std::string_view> text_at(const Receiver &receiver, const TupleTableSlot &slot,
+                                        ReadingColumn which) {
+  const int n = place_of(receiver, which);
+  if (n < 0 || slot.tts_isnull[n]) return std::nullopt;
+  auto *text = reinterpret_cast<varlena *>(DatumGetPointer(slot.tts_values[n]));
+  if (VARATT_IS_COMPRESSED(text) || VARATT_IS_EXTERNAL(text)) text = pg_detoast_datum_packed(text);
+  return std::string_view(VARDATA_ANY(text), static_cast<size_t>(VARSIZE_ANY_EXHDR(text)));
+}
+
+std::optional<Datum> value_at(const Receiver &receiver, const TupleTableSlot &slot, ReadingColumn which) {
+  const int n = place_of(receiver, which);
+  if (n < 0 || slot.tts_isnull[n]) return std::nullopt;
+  return slot.tts_values[n];
+}
+
+Reading reading_of(const Receiver &receiver, const TupleTableSlot &slot) {
+  Reading reading;
+  reading.ship = receiver.plan->ship.empty() ? text_at(receiver, slot, ReadingColumn::ship_id)
+                                             : std::optional<std::string_view>(receiver.plan->ship);
+  reading.channel = text_at(receiver, slot, ReadingColumn::data_channel_id);
+  if (const auto time = value_at(receiver, slot, ReadingColumn::created_time))
+    reading.time = static_cast<Moment>(*time);
+  RawValue &value = reading.value;
+  value.format = text_at(receiver, slot, ReadingColumn::value_format);
+  value.str_v = text_at(receiver, slot, ReadingColumn::str_v);
+  if (const auto v = value_at(receiver, slot, ReadingColumn::bool_v)) value.bool_v = DatumGetBool(*v);
+  if (const auto v = value_at(receiver, slot, ReadingColumn::long_v))
+    value.long_v = static_cast<std::int64_t>(*v);
+  if (const auto v = value_at(receiver, slot, ReadingColumn::double_v)) value.double_v = DatumGetFloat8(*v);
+  return reading;
+}
+
+// About what the reading would be in a COPY.
+std::int64_t size_of(const Reading &reading) {
+  std::int64_t size = 4 * reading_columns + 8 + 8;
+  for (const auto &text : {reading.ship, reading.channel, reading.value.format, reading.value.str_v})
+    if (text) size += static_cast<std::int64_t>(text->size());
+  return size;
+}
+
+void keep_pace(Receiver &receiver, const Reading &reading) {
+  receiver.bytes += size_of(reading);
+  constexpr std::int64_t worth_a_wait = 20;
+  const std::int64_t wait_ms =
+      ms_ahead(*receiver.rate, receiver.rows, receiver.bytes, steady_ms() - receiver.began_ms);
+  if (wait_ms >= worth_a_wait) wait_for_ms(wait_ms);
+}
+
+// Server code around `enter`: an error of the sink goes the way of the server's own.
+bool receive(TupleTableSlot *slot, DestReceiver *self) {
+  auto *receiver = reinterpret_cast<Receiver *>(self);
+  slot_getallattrs(slot);
+  MemoryContext const outer = MemoryContextSwitchTo(receiver->detoasted);
+  enter([&] {
+    const Reading reading = reading_of(*receiver, *slot);
+    receiver->sink->take(reading);
+    if (receiver->rate->limited()) keep_pace(*receiver, reading);
+    fault_point(FaultPoint::row_received);
+  });
+  MemoryContextSwitchTo(outer);
+  if (++receiver->rows % rows_per_look == 0) {
+    MemoryContextReset(receiver->detoasted);
+    receiver->progress->rows = receiver->rows_before + static_cast<std::uint64_t>(receiver->rows);
+  }
+  return true;
+}
+
+void start_up(DestReceiver *, int, TupleDesc) {}
+void shut_down(DestReceiver *) {}
+void destroy(DestReceiver *) {}
+
+// Server calls only: runs inside the airlock.
+void execute_into(const char *sql, DestReceiver *receiver) {
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  SPIExecuteOptions options{};
+  options.read_only = true;
+  options.dest = receiver;
+  const int code = SPI_execute_extended(sql, &options);
+  if (code != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(code));
+  SPI_finish();
+}
+
+// ---- there ---------------------------------------------------------------------------------------------
+
+[[noreturn]] void bad_format(const char *what) {
+  throw Error("22P04", std::string("the source sent ") + what);
+}
+
+using Field = std::optional<std::string_view>;
+
+Field take_field(CopyMessage &message) {
+  const auto length = take<std::int32_t, bad_format>(message);
+  if (length == -1) return std::nullopt;
+  if (length < 0 || length > message.left()) bad_format("a row that is cut off");
+  const std::string_view field(message.at, static_cast<size_t>(length));
+  message.at += length;
+  return field;
+}
+
+// A number, or a moment, of 8 bytes.
+std::optional<std::int64_t> number_in(const Field &field) {
+  if (!field) return std::nullopt;
+  CopyMessage bytes{const_cast<char *>(field->data()), const_cast<char *>(field->data()) + field->size()};
+  if (bytes.left() != 8) bad_format("a number of another size");
+  return take<std::int64_t, bad_format>(bytes);
+}
+
+// What another server sent can be anything.
+void check_text(const Field &field) {
+  if (field && !field->empty())
+    call([&] { pg_verifymbstr(field->data(), static_cast<int>(field->size()), false); });
+}
+
+Reading reading_of(const ReadingPlan &plan, const std::array<Field, reading_columns> &fields) {
+  const auto field = [&](ReadingColumn which) {
+    const int n = plan.place(which);
+    return n < 0 ? Field() : fields[static_cast<size_t>(n)];
+  };
+  Reading reading;
+  reading.ship = plan.ship.empty() ? field(ReadingColumn::ship_id) : Field(plan.ship);
+  reading.channel = field(ReadingColumn::data_channel_id);
+  reading.time = number_in(field(ReadingColumn::created_time));
+  RawValue &value = reading.value;
+  value.format = field(ReadingColumn::value_format);
+  value.str_v = field(ReadingColumn::str_v);
+  value.long_v = number_in(field(ReadingColumn::long_v));
+  if (const auto bits = number_in(field(ReadingColumn::double_v)))
+    value.double_v = std::bit_cast<double>(*bits);
+  if (const Field boolean = field(ReadingColumn::bool_v)) {
+    if (boolean->size() != 1) bad_format("a boolean of another size");
+    value.bool_v = (*boolean)[0] != 0;
+  }
+  for (const Field &text : {reading.ship, reading.channel, value.format, value.str_v}) check_text(text);
+  return reading;
+}
+
+}  // namespace
+
+std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
+                       const Rate &rate, Progress &progress) {
+  Receiver receiver{};
+  // Of some kind that is not DestNone: SPI would take the statement for one without rows.
+  receiver.base = {receive, start_up, shut_down, destroy, DestTransientRel};
+  receiver.plan = &plan;
+  receiver.sink = &sink;
+  receiver.rate = &rate;
+  receiver.progress = &progress;
+  receiver.began_ms = steady_ms();
+  receiver.rows_before = progress.rows;
+  receiver.detoasted = call([] {
+    return AllocSetContextCreate(CurrentMemoryContext, "readings, detoasted", ALLOCSET_DEFAULT_SIZES);
+  });
+  call([&] { execute_into(select.c_str(), &receiver.base); });
+  call([&] { MemoryContextDelete(receiver.detoasted); });
+  progress.rows = receiver.rows_before + static_cast<std::uint64_t>(receiver.rows);
+  progress.memory_bytes = private_memory();
+  return receiver.rows;
+}
+
+std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,
+                        Progress &progress) {
+  StreamWatch watch(stream, rate, progress);
+  std::array<Field, reading_columns> fields;
+  bool header_taken = false, trailer_taken = false;
+  size_t size = 0;
+  while (char *const bytes = stream.next_row(size)) {
+    CopyMessage message{bytes, bytes + size};
+    if (!header_taken) take_header<bad_format>(message);
+    header_taken = true;
+    if (message.left() == 0) continue;
+    if (trailer_taken) bad_format("data after the end of the COPY");
+    trailer_taken = !take_row<bad_format>(message, plan.width);
+    if (trailer_taken) continue;
+    for (int n = 0; n < plan.width; ++n) fields[static_cast<size_t>(n)] = take_field(message);
+    if (message.left() != 0) bad_format("a row that is too long");
+    sink.take(reading_of(plan, fields));
+    fault_point(FaultPoint::row_received);
+    const bool at_clock = stream.rows() % rows_per_look == 0;
+    if (at_clock) check_for_interrupts();
+    watch.look(at_clock);
+  }
+  if (!trailer_taken) bad_format("a COPY without an end");
+  watch.finish();
+  fault_point(FaultPoint::copy_finished);
+  return stream.rows();
+}
+
+}  // namespace tablesync::pg

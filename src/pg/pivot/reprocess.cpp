@@ -1,0 +1,157 @@
+// The SQL function reprocess_failed_chunks: chunks of pivots that failed, or that a user has given, each in a
+// run of its own.
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+}
+
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/pivot/pivot_call.h"
+#include "pg/pivot/pivot_record.h"
+#include "pg/run/run_record.h"
+#include "pg/server/airlock.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/sql_call.h"
+#include "pg/server/worker.h"
+
+namespace tablesync::pg {
+namespace {
+
+// As chunks_to_redo() gives it.
+struct Chunk {
+  explicit Chunk(const Row &row)
+      : id(row.at(0)),
+        ship(row.at(1)),
+        start(row.at(2)),
+        end(row.at(3)),
+        request(row.at(4)),
+        server(row.at(5)),
+        source(row.at(6)),
+        schema(row.at(7)),
+        prefix(row.at(8)) {}
+  Cell id, ship, start, end, request, server, source, schema, prefix;
+};
+
+std::string name_pivot(const Row &pivot) {
+  return (pivot.at(0) ? display_name(*pivot[0]) + ": " : "") + text_of(pivot.at(1)) + " -> " +
+         display_name(QualifiedName{text_of(pivot.at(2)), text_of(pivot.at(3))});
+}
+
+// The call that a chunk was a part of, or would be.
+std::string find_request(const Chunk &chunk) {
+  if (chunk.request) return *chunk.request;
+  const std::string &ship = text_of(chunk.ship);
+  const Rows pivots = pivots_of(ship, chunk.server, chunk.source, chunk.schema, chunk.prefix);
+  const std::string which = "failed chunk " + text_of(chunk.id) + " of ship \"" + ship + "\"";
+  if (pivots.empty())
+    throw Error(
+        sqlstate::undefined_object, which + " is of no pivot that is known",
+        "No call of pivot_ship() has made or filled a wide table of this ship.",
+        "Call pivot_ship(..., ship_id => '" + ship + "', from_time => ..., cutoff_time => ...) instead.");
+  if (pivots.size() > 1) {
+    std::vector<std::string> names;
+    for (const Row &pivot : pivots) names.push_back(name_pivot(pivot));
+    throw Error(
+        "42725", which + " could be of " + std::to_string(pivots.size()) + " pivots", join(names, "; ") + ".",
+        "UPDATE tablesync.failed_chunk SET (server, source, target_schema, table_prefix) = (...) WHERE "
+        "failed_chunk_id = " +
+            text_of(chunk.id) + ";");
+  }
+  return text_of(pivots[0].at(4));
+}
+
+Moment moment_of(const Cell &text) {
+  return call([&] {
+    return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text->c_str()),
+                                                   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+  });
+}
+
+PivotSpec spec_of(const Chunk &chunk) {
+  std::optional<PivotSpec> spec = pivot_from_kept(from_hex(find_request(chunk)));
+  if (!spec)
+    throw Error(sqlstate::wrong_state,
+                "failed chunk " + text_of(chunk.id) + " was left by another version of pg_tablesync", {},
+                "Call pivot_ship() for its time: from_time => ..., cutoff_time => ....");
+  spec->command = Command::pivot;
+  spec->mode = PivotMode::migration_only;
+  if (chunk.ship) spec->ships = {*chunk.ship};
+  spec->from = chunk.start ? moment_of(chunk.start) : before_all;
+  spec->cutoff = chunk.end ? moment_of(chunk.end) : spec->cutoff;
+  spec->cutoff_is_now = false;
+  spec->failed_chunk = std::atoll(text_of(chunk.id).c_str());
+  return *spec;
+}
+
+bool ends_all(const Error &error) {
+  const std::string &state = error.diagnostics().sqlstate;
+  return state == sqlstate::canceled || state == sqlstate::admin_shutdown;
+}
+
+Row redo(const Chunk &chunk, const PivotSpec &spec) {
+  Row told{chunk.id, chunk.ship, chunk.start, chunk.end, "succeeded", "0", "0", {}, {}};
+  try {
+    const Row run = run_in_worker(task_for(spec));
+    told[5] = run.at(2);
+    told[6] = run.at(3);
+  } catch (const ServerError &) {
+    throw;  // of this process
+  } catch (const Error &error) {
+    if (ends_all(error)) throw;
+    told[4] = "failed";
+    told[7] = error.diagnostics().sqlstate;
+    told[8] = error.diagnostics().message;
+  }
+  return told;
+}
+
+Rows reprocess(const std::optional<std::string> &ship, bool dry_run, std::int64_t delay_ms,
+               std::optional<std::int64_t> run_id) {
+  if (run_id && !find_run(*run_id))
+    throw Error(sqlstate::undefined_object, "run " + std::to_string(*run_id) + " does not exist",
+                "Or it belongs to another role.",
+                "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
+  if (!dry_run) check_may_launch("reprocess_failed_chunks");
+  std::vector<std::pair<Chunk, PivotSpec>> chunks;
+  // All are looked up before one is done.
+  for (const Row &row : chunks_to_redo(ship, run_id)) {
+    const Chunk chunk(row);
+    chunks.emplace_back(chunk, spec_of(chunk));
+  }
+  Rows told;
+  for (const auto &[chunk, spec] : chunks) {
+    if (dry_run) {
+      told.push_back({chunk.id, chunk.ship, chunk.start, chunk.end, "would run", {}, {}, {}, {}});
+      continue;
+    }
+    if (!told.empty() && delay_ms > 0) wait_for_ms(delay_ms);
+    told.push_back(redo(chunk, spec));
+  }
+  return told;
+}
+
+}  // namespace
+}  // namespace tablesync::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(tablesync_reprocess_failed_chunks);
+
+Datum tablesync_reprocess_failed_chunks(PG_FUNCTION_ARGS) {
+  using namespace tablesync;
+  return pg::enter([=] {
+    const std::int64_t delay_ms = PG_ARGISNULL(2) ? 0 : pg::interval_argument(fcinfo, 2, "delay") / 1000;
+    const std::optional<std::int64_t> run_id =
+        PG_ARGISNULL(3) ? std::nullopt : std::optional<std::int64_t>(PG_GETARG_INT64(3));
+    return pg::set_result(
+        fcinfo, pg::reprocess(pg::text_argument(fcinfo, 0), pg::bool_argument(fcinfo, 1).value_or(false),
+                              delay_ms, run_id));
+  });
+}
+}

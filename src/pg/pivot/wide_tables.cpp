@@ -1,0 +1,516 @@
+#include "pg/pivot/wide_tables.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_type_d.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+}
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/deparse.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/run/run_notice.h"
+#include "pg/server/airlock.h"
+#include "pg/server/spi.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+namespace {
+
+constexpr char default_group[] = "default";
+constexpr char time_name[] = "created_time";
+
+unsigned int to_oid(const Cell &cell) {
+  return static_cast<unsigned int>(std::strtoul(text_of(cell).c_str(), nullptr, 10));
+}
+
+// What the column of a table that was there takes; nothing for a type that no reading can be stored in.
+struct Held {
+  ValueType type;
+  std::uint8_t integer_bytes = 8;
+};
+
+std::optional<Held> held_by(unsigned int type, int typmod) {
+  switch (type) {
+    case BOOLOID:
+      return Held{ValueType::boolean};
+    case INT2OID:
+      return Held{ValueType::integer, 2};
+    case INT4OID:
+      return Held{ValueType::integer, 4};
+    case INT8OID:
+      return Held{ValueType::integer};
+    case FLOAT8OID:
+      return Held{ValueType::decimal};
+    case TEXTOID:
+      return Held{ValueType::string};
+    case VARCHAROID:
+      return typmod < 0 ? std::optional(Held{ValueType::string}) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+unsigned int oid_of(ValueType type) {
+  switch (type) {
+    case ValueType::boolean:
+      return BOOLOID;
+    case ValueType::integer:
+      return INT8OID;
+    case ValueType::decimal:
+      return FLOAT8OID;
+    default:
+      return TEXTOID;
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> WideTable::column_names() const {
+  std::vector<std::string> names;
+  for (const WideColumn &column : columns) names.push_back(column.name);
+  return names;
+}
+
+Attributes WideTable::attributes() const {
+  Attributes all;
+  for (const WideColumn &column : columns) all.emplace_back(column.cells->at, column.type);
+  return all;
+}
+
+WideTables::WideTables(const PivotSource &source, const ReadingPlan &plan, PivotBuffer &buffer)
+    : source_(source), plan_(plan), buffer_(buffer) {}
+
+// ---- what is there
+// ------------------------------------------------------------------------------------------------------
+
+void WideTables::load() {
+  last_change_ = last_change();
+  std::vector<WideTable *> known;
+  for (const Row &row : wide_tables(source_)) {
+    Ship &ship = ships_[text_of(row[1])];
+    const std::string group = text_of(row[2]);
+    const auto number = std::count_if(ship.tables.begin(), ship.tables.end(),
+                                      [&](const WideTable *table) { return table->group == group; });
+    WideTable &table = begin_table(ship, text_of(row[1]), group, static_cast<int>(number) + 1);
+    owners_.erase(table.name.name);
+    table.oid = to_oid(row[0]);
+    table.name.name = text_of(row[3]);
+    owners_[table.name.name] = table.ship;
+    table.made_here = bool_of(row[4]);
+    table.time_column = text_of(row[5]);
+    ship.settled = true;
+    known.push_back(&table);
+  }
+  read_columns(known);
+}
+
+WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const std::string &group,
+                                   int number) {
+  WideTable &table = tables_.emplace_back();
+  table.ship = name;
+  table.group = group;
+  table.number = number;
+  table.name = {source_.spec.target.schema, table_name(name, group, number)};
+  table.time_column = time_name;
+  table.rows = buffer_.add_table(1, 0);
+  table.target = {0, 0, TimeForm::as_it_is, plan_.time_zone, plan_.time_has_zone};
+  table.size.add_timestamp();
+  ship.taken.insert(time_name);
+  ship.tables.push_back(&table);
+  by_rows_[table.rows] = &table;
+  owners_.emplace(table.name.name, name);
+  return table;
+}
+
+void WideTables::read_columns(const std::vector<WideTable *> &tables) {
+  std::vector<std::string> oids;
+  std::map<unsigned int, WideTable *> by_oid;
+  for (WideTable *table : tables) {
+    oids.push_back(std::to_string(table->oid));
+    by_oid[table->oid] = table;
+    table->size = RowSize();
+    table->target.oid = table->oid;
+    table->target.time_at = -1;
+  }
+  if (oids.empty()) return;
+  for (const Row &attribute : wide_attributes(oids)) {
+    WideTable &table = *by_oid.at(to_oid(attribute[0]));
+    table.rows->width = std::max(table.rows->width, std::atoi(text_of(attribute[1]).c_str()));
+    if (bool_of(attribute[3]))
+      table.size.add_other(0);
+    else if (text_of(attribute[4]) == table.time_column)
+      check_time(table, attribute);
+    else if (attribute[2])
+      take_column(table, attribute);
+    else
+      table.size.add_other(std::max(std::atoi(text_of(attribute[6]).c_str()), 1));
+    if (bool_of(attribute[3])) continue;
+    Ship &ship = ships_[table.ship];
+    ship.taken.insert(text_of(attribute[4]));
+    if (!attribute[2] && text_of(attribute[4]) != table.time_column)
+      ship.unusable.insert(text_of(attribute[4]));
+  }
+  for (const WideTable *table : tables)
+    if (table->target.time_at < 0)
+      throw Error(sqlstate::undefined_column,
+                  "table \"" + display_name(table->name) + "\" has no column \"" + table->time_column + "\"",
+                  "It has rows of ship \"" + table->ship + "\", each with its time.",
+                  "Name the column " + std::string(time_name) + ", or rename the table.");
+}
+
+void WideTables::check_time(WideTable &table, const Row &attribute) {
+  const unsigned int type = to_oid(attribute[5]);
+  if (type != TIMESTAMPTZOID && type != TIMESTAMPOID)
+    throw Error("42804", "column \"" + table.time_column + "\" of \"" + display_name(table.name) +
+                             "\" is neither timestamp with time zone nor timestamp");
+  table.target.time_at = table.rows->time_at = std::atoi(text_of(attribute[1]).c_str()) - 1;
+  const bool has_zone = table.target.time_has_zone = type == TIMESTAMPTZOID;
+  // In UTC both are the same number.
+  if (has_zone != plan_.time_has_zone && plan_.time_zone != "UTC")
+    table.target.form = has_zone ? TimeForm::clock_to_moment : TimeForm::moment_to_clock;
+  table.size.add_timestamp();
+}
+
+void WideTables::refuse_type(const std::string &column, const QualifiedName &table,
+                             const std::string &channel) {
+  throw Error("42804",
+              "column \"" + column + "\" of \"" + display_name(table) +
+                  "\" has a type that readings are not stored in",
+              "It is the column of channel \"" + channel + "\".",
+              "Make it boolean, smallint, integer, bigint, double precision or text.");
+}
+
+void WideTables::take_column(WideTable &table, const Row &attribute) {
+  const std::optional<Held> held = held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str()));
+  if (!held) refuse_type(text_of(attribute[4]), table.name, text_of(attribute[2]));
+  const std::string &channel = text_of(attribute[2]);
+  PivotColumn *const cells = buffer_.add_column(table.ship, channel, table.rows,
+                                                std::atoi(text_of(attribute[1]).c_str()) - 1, held->type);
+  cells->integer_bytes = held->integer_bytes;
+  table.size.add(held->type);
+  table.columns.push_back({channel, text_of(attribute[4]), cells, to_oid(attribute[5])});
+  table.made = table.columns.size();
+}
+
+// ---- tables that were there before
+// --------------------------------------------------------------------------------------
+
+// The name of the table as it is there, in whichever spelling; empty where there is none.
+std::string WideTables::find_table(const std::string &name) const {
+  const Rows found = query(
+      "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE n.nspname = $1 AND pg_catalog.lower(c.relname) = pg_catalog.lower($2) ORDER BY c.relname",
+      {source_.spec.target.schema, name});
+  if (found.empty()) return {};
+  if (found.size() > 1)
+    throw Error("42725",
+                "there is more than one table that could be \"" +
+                    display_name(QualifiedName{source_.spec.target.schema, name}) + "\"",
+                "Such as \"" + text_of(found[0][0]) + "\" and \"" + text_of(found[1][0]) + "\".",
+                "Rename or drop all but one.");
+  return text_of(found[0][0]);
+}
+
+// Takes over what is there by the names that the ship's tables would have.
+void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
+  std::vector<WideTable *> adopted;
+  for (int number = 1;; ++number) {
+    const std::string wanted = table_name(name, group, number);
+    const std::string there = find_table(wanted);
+    if (there.empty()) break;
+    refuse_other_ship(name, there);
+    WideTable &table = begin_table(ship, name, group, number);
+    owners_.erase(table.name.name);
+    table.name.name = there;
+    owners_[there] = name;
+    table.made_here = false;
+    table.oid = find_target(table.name, false);
+    check_target(table.oid, false);
+    adopted.push_back(&table);
+    const std::string oid = std::to_string(table.oid);
+    record_wide_table(source_, {oid, name, group, there, table.time_column, false});
+    std::vector<WideColumnRecord> columns;
+    for (const Row &attribute : wide_attributes({oid}))
+      // What is on record as the column of a channel stays it.
+      if (!bool_of(attribute[3]) && !attribute[2] && text_of(attribute[4]) != table.time_column &&
+          held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str())))
+        columns.push_back({std::atoi(text_of(attribute[1]).c_str()), text_of(attribute[4]),
+                           text_of(attribute[4]), to_oid(attribute[5])});
+    record_wide_columns(oid, columns);
+    check_key(table);
+    tell(source_.spec, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+  }
+  read_columns(adopted);
+  ship.settled = ship.settled || !adopted.empty();
+}
+
+// A row is found by its time.
+void WideTables::check_key(const WideTable &table) const {
+  const Rows keys = query(
+      "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND "
+      "a.attnum = i.indkey[0] WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND "
+      "i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1 AND a.attname = $2",
+      {std::to_string(table.oid), table.time_column});
+  if (keys.empty())
+    throw Error(
+        "42P10",
+        "table \"" + display_name(table.name) + "\" has no primary key on \"" + table.time_column + "\"",
+        "It is there already, and was to be filled as the wide table of ship \"" + table.ship + "\".",
+        "ALTER TABLE " + display_name(table.name) + " ADD PRIMARY KEY (" + display_name(table.time_column) +
+            ");");
+}
+
+void WideTables::refuse_other_ship(const std::string &ship, const std::string &table) {
+  const auto owner = owners_.find(table);
+  if (owner == owners_.end() || owner->second == ship) return;
+  throw Error("42710",
+              "ships \"" + owner->second + "\" and \"" + ship + "\" have the same wide table, \"" +
+                  display_name(QualifiedName{source_.spec.target.schema, table}) + "\"",
+              "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
+}
+
+// ---- ships and channels
+// -------------------------------------------------------------------------------------------------
+
+WideTables::Ship &WideTables::find_ship(const std::string &name) {
+  const auto known = ships_.find(name);
+  if (known != ships_.end()) return known->second;
+  std::vector<std::string> groups;
+  for (const auto &[group, pattern] : source_.spec.groups) groups.push_back(group);
+  groups.emplace_back(groups.empty() ? "" : default_group);
+  // Its name is looked at first, so that no ship is half known.
+  for (const std::string &group : groups) refuse_other_ship(name, table_name(name, group, 1));
+  Ship &ship = ships_[name];
+  ship.taken.insert(time_name);
+  for (const std::string &group : groups) adopt(ship, name, group);
+  return ship;
+}
+
+bool WideTables::is_settled(const std::string &ship) { return find_ship(ship).settled; }
+
+std::string WideTables::group_of(const std::string &channel) const {
+  for (const auto &[group, pattern] : source_.spec.groups) {
+    const char *const text = channel.c_str();
+    const char *const expression = pattern.c_str();
+    if (call([&] {
+          return DatumGetBool(DirectFunctionCall2Coll(textregexeq, C_COLLATION_OID, CStringGetTextDatum(text),
+                                                      CStringGetTextDatum(expression)));
+        }))
+      return group;
+  }
+  return source_.spec.groups.empty() ? "" : default_group;
+}
+
+std::string WideTables::table_name(const std::string &ship, const std::string &group, int number) const {
+  const std::string &prefix = source_.spec.target.name;
+  if (number == 1) return wide_table_name(prefix, ship, group);
+  return wide_table_name(prefix, ship,
+                         group.empty() ? std::to_string(number) : group + "_" + std::to_string(number));
+}
+
+PivotColumn *WideTables::add_channel(const std::string &name, const std::string &channel, ValueType type) {
+  Ship &ship = find_ship(name);
+  if (source_.spec.all_text) type = ValueType::string;
+  const std::string group = group_of(channel);
+  if (ship.unusable.contains(channel)) refuse_type(channel, ship.tables.at(0)->name, channel);
+  const std::string column = wide_column_name(channel, ship.taken);
+  WideTable *table = nullptr;
+  int number = 1;
+  for (WideTable *const one : ship.tables) {
+    if (one->group != group) continue;
+    number = std::max(number, one->number + 1);
+    if (table == nullptr && one->size.add(type)) table = one;
+  }
+  if (table == nullptr) {
+    const std::string wanted = table_name(name, group, number);
+    refuse_other_ship(name, wanted);
+    table = &begin_table(ship, name, group, number);
+    table->size.add(type);
+  }
+  ship.taken.insert(column);
+  ship.new_tables = true;
+  PivotColumn *const cells = buffer_.add_column(name, channel, table->rows, table->rows->width, type);
+  table->columns.push_back({channel, column, cells, oid_of(type)});
+  return cells;
+}
+
+// ---- making them
+// --------------------------------------------------------------------------------------------------------
+
+std::string WideTables::sql_type(ValueType type) const {
+  return std::string("pg_catalog.") + (type == ValueType::boolean   ? "bool"
+                                       : type == ValueType::integer ? "int8"
+                                       : type == ValueType::decimal ? "float8"
+                                                                    : "text");
+}
+
+NamedType WideTables::time_type() const {
+  return {time_name, plan_.time_has_zone ? "pg_catalog.timestamptz" : "pg_catalog.timestamp"};
+}
+
+// By name; or as the caller has listed the channels.
+void WideTables::order_columns(WideTable &table) {
+  const std::vector<std::string> &listed = source_.spec.channels;
+  std::map<std::string, size_t> places;
+  for (size_t n = 0; n < listed.size(); ++n) places.emplace(listed[n], n);
+  std::sort(table.columns.begin(), table.columns.end(), [&](const WideColumn &a, const WideColumn &b) {
+    if (!listed.empty() && places[a.channel] != places[b.channel])
+      return places[a.channel] < places[b.channel];
+    return a.name < b.name;
+  });
+  std::vector<std::int32_t> new_places(table.columns.size() + 1, 0);
+  for (size_t n = 0; n < table.columns.size(); ++n)
+    new_places[static_cast<size_t>(table.columns[n].cells->at)] = static_cast<std::int32_t>(n + 1);
+  buffer_.reorder(*table.rows, new_places);
+}
+
+void WideTables::make(WideTable &table) {
+  if (table.made == table.columns.size() && table.oid != 0) return;
+  const bool is_new = table.oid == 0;
+  if (is_new) {
+    prepare_schema(table.name.schema);
+    order_columns(table);
+  }
+  std::vector<NamedType> lacking;
+  std::vector<WideColumnRecord> records;
+  for (size_t n = table.made; n < table.columns.size(); ++n) {
+    WideColumn &column = table.columns[n];
+    // It may take other values by now than when it was met first.
+    column.type = oid_of(column.cells->type);
+    lacking.emplace_back(column.name, sql_type(column.cells->type));
+    records.push_back({column.cells->at + 1, column.channel, column.name, column.type});
+  }
+  execute(is_new ? create_wide_table(table.name, time_type(), lacking)
+                 : add_wide_columns(table.name, lacking));
+  if (is_new) {
+    table.oid = table.target.oid = find_target(table.name, false);
+    table.made_now = true;
+    table.has_key = false;
+    record_wide_table(source_, {std::to_string(table.oid), table.ship, table.group, table.name.name,
+                                table.time_column, true});
+  }
+  record_wide_columns(std::to_string(table.oid), records);
+  table.counts.columns += static_cast<std::int64_t>(lacking.size());
+  table.made = table.columns.size();
+}
+
+void WideTables::make_all() {
+  for (WideTable &table : tables_) make(table);
+}
+
+void WideTables::build_key(WideTable &table) {
+  if (table.has_key) return;
+  execute(add_primary_key(table.name, {table.time_column}));
+  table.has_key = true;
+}
+
+bool WideTables::widen(WideTable &table, const std::vector<std::string> &columns) {
+  if (bool_of(query(has_integer_beyond_decimal(table.name, columns)).at(0).at(0))) return false;
+  drop_view(table.ship);
+  ships_.at(table.ship).new_tables = true;
+  execute(widen_to_decimal(table.name, columns));
+  std::vector<WideColumnRecord> records;
+  for (const std::string &name : columns)
+    for (const WideColumn &column : table.columns)
+      if (column.name == name)
+        records.push_back({column.cells->at + 1, column.channel, name, oid_of(ValueType::decimal)});
+  record_wide_columns(std::to_string(table.oid), records);
+  return true;
+}
+
+void WideTables::committed() {
+  for (auto &[name, ship] : ships_)
+    ship.settled = std::any_of(ship.tables.begin(), ship.tables.end(),
+                               [](const WideTable *table) { return table->oid != 0; });
+  last_change_ = last_change();
+}
+
+// ---- the view of a ship
+// -------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr char view_suffix[] = "all";
+
+}  // namespace
+
+void WideTables::drop_view(const std::string &ship) {
+  const std::string name = wide_table_name(source_.spec.target.name, ship, view_suffix);
+  const Rows views = query(
+      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+      "n.nspname = $1 AND c.relname = $2 AND c.relkind = 'v'",
+      {source_.spec.target.schema, name});
+  if (!views.empty())
+    execute("DROP VIEW " + quote_qualified(QualifiedName{source_.spec.target.schema, name}));
+}
+
+void WideTables::make_views() {
+  for (auto &[name, ship] : ships_) {
+    if (ship.tables.size() > 1 && ship.new_tables) make_view(name, ship);
+    ship.new_tables = false;
+  }
+}
+
+void WideTables::make_view(const std::string &ship, const Ship &of) {
+  constexpr size_t most_columns = 1600;  // MaxHeapAttributeNumber
+  std::vector<WidePart> parts;
+  std::vector<std::string> columns;
+  size_t left_out = 0;
+  for (const WideTable *table : of.tables) {
+    const std::vector<std::string> names = table->column_names();
+    if (columns.size() + names.size() + 1 > most_columns) {
+      ++left_out;
+      continue;
+    }
+    parts.push_back({table->name, table->time_column, names});
+    columns.insert(columns.end(), names.begin(), names.end());
+  }
+  const QualifiedName view{source_.spec.target.schema,
+                           wide_table_name(source_.spec.target.name, ship, view_suffix)};
+  if (left_out > 0)
+    tell(source_.spec,
+         "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
+         "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
+  if (parts.size() < 2) return;
+  // A column more in the first table would be one in the middle.
+  drop_view(ship);
+  execute(create_wide_view(view, parts, columns));
+}
+
+// ---- dropping them
+// ------------------------------------------------------------------------------------------------------
+
+void WideTables::drop(const PivotSource &source, const std::vector<std::string> &ships) {
+  for (const Row &row : wide_tables(source)) {
+    const std::string &ship = text_of(row[1]);
+    if (!bool_of(row[4]) || (!ships.empty() && std::find(ships.begin(), ships.end(), ship) == ships.end()))
+      continue;
+    const QualifiedName view{source.spec.target.schema,
+                             wide_table_name(source.spec.target.name, ship, view_suffix)};
+    execute("DROP VIEW IF EXISTS " + quote_qualified(view));
+    execute(drop_table({source.spec.target.schema, text_of(row[3])}));
+    forget_wide_table(text_of(row[0]));
+  }
+}
+
+std::vector<std::string> WideTables::definition() const {
+  std::vector<std::string> statements;
+  for (const WideTable &table : tables_) {
+    std::vector<NamedType> lacking;
+    for (size_t n = table.made; n < table.columns.size(); ++n)
+      lacking.emplace_back(table.columns[n].name, sql_type(table.columns[n].cells->type));
+    if (!lacking.empty())
+      statements.push_back(table.oid == 0 ? create_wide_table(table.name, time_type(), lacking)
+                                          : add_wide_columns(table.name, lacking));
+  }
+  return statements;
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,120 @@
+// WideTables: the wide tables of a pivot, and which column of which table the readings of a channel go to. It
+// is what the records and the catalogs say, and what is made of it in the current transaction.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/deparse_pivot.h"
+#include "core/pivot_buffer.h"
+#include "core/wide_table.h"
+#include "pg/pivot/pivot_record.h"
+#include "pg/pivot/wide_writer.h"
+
+namespace tablesync::pg {
+
+struct WideColumn {
+  std::string channel, name;
+  PivotColumn *cells;
+  unsigned int type;  // its oid
+};
+
+struct WideTable {
+  std::string ship, group;
+  int number = 1;  // among the ship's tables of the group
+  QualifiedName name;
+  unsigned int oid = 0;   // 0: it is to be made
+  bool made_here = true;  // by pivot_ship(); else it was there
+  bool made_now = false;  // in this transaction, so that nobody else sees it
+  bool has_key = true;
+  std::string time_column;
+  WideTarget target;
+  RowSize size;
+  std::vector<WideColumn> columns;  // those from `made` on are to be made
+  size_t made = 0;
+  WideRows *rows = nullptr;
+  TableCounts counts;
+
+  std::vector<std::string> column_names() const;
+  Attributes attributes() const;
+};
+
+class WideTables {
+ public:
+  WideTables(const PivotSource &source, const ReadingPlan &plan, PivotBuffer &buffer);
+  WideTables(const WideTables &) = delete;
+  WideTables &operator=(const WideTables &) = delete;
+
+  // Takes over what the records and the catalogs have. Once.
+  void load();
+  // Whether that is still so.
+  bool is_current() const { return last_change() == last_change_; }
+  // What was made can be seen by others.
+  void committed();
+
+  // Whether a ship has a table that others can see, which is not to be changed in passing. Takes over tables
+  // that are there already. Throws 42710 where another ship has a table of that name, 42725 where there are
+  // several that it could be, 42P10 and 42804 for one that cannot be a wide table; as wide_table_name().
+  bool is_settled(const std::string &ship);
+  // A column for the channel, in a table that has room; new ones are made by make_all().
+  PivotColumn *add_channel(const std::string &ship, const std::string &channel, ValueType type);
+  // Makes what is lacking: tables, and columns of those that are there.
+  void make_all();
+  void make(WideTable &table);
+  void build_key(WideTable &table);
+  // Makes columns of integers take decimals; false where one has a value that would change.
+  bool widen(WideTable &table, const std::vector<std::string> &columns);
+  // The views that join the tables of ships, where they have several, as these are now.
+  void make_views();
+
+  WideTable &table_of(const WideRows *rows) { return *by_rows_.at(rows); }
+  std::deque<WideTable> &tables() { return tables_; }
+  // What all that is to be made would be made by.
+  std::vector<std::string> definition() const;
+  // Drops the tables of these ships (none: of all) that pivot_ship() made. Before load().
+  static void drop(const PivotSource &source, const std::vector<std::string> &ships);
+
+ private:
+  struct Ship {
+    std::vector<WideTable *> tables;
+    std::set<std::string> taken;     // names of columns, in all of them
+    std::set<std::string> unusable;  // of these, those of types that no reading is stored in
+    bool settled = false;
+    bool new_tables = false;  // or columns: the view is outdated
+  };
+
+  Ship &find_ship(const std::string &ship);
+  WideTable &begin_table(Ship &ship, const std::string &name, const std::string &group, int number);
+  void adopt(Ship &ship, const std::string &name, const std::string &group);
+  std::string find_table(const std::string &name) const;
+  void read_columns(const std::vector<WideTable *> &tables);
+  void check_time(WideTable &table, const Row &attribute);
+  void check_key(const WideTable &table) const;
+  void take_column(WideTable &table, const Row &attribute);
+  static void refuse_type(const std::string &column, const QualifiedName &table, const std::string &channel);
+  void refuse_other_ship(const std::string &ship, const std::string &table);
+  std::string group_of(const std::string &channel) const;
+  std::string table_name(const std::string &ship, const std::string &group, int number) const;
+  std::string sql_type(ValueType type) const;
+  NamedType time_type() const;
+  void order_columns(WideTable &table);
+  void drop_view(const std::string &ship);
+  void make_view(const std::string &ship, const Ship &of);
+
+  const PivotSource &source_;
+  const ReadingPlan &plan_;
+  PivotBuffer &buffer_;
+  std::string last_change_;
+  std::deque<WideTable> tables_;
+  std::map<std::string, Ship, std::less<>> ships_;
+  std::map<std::string, std::string> owners_;  // of names of tables: ships
+  std::map<const WideRows *, WideTable *> by_rows_;
+};
+
+}  // namespace tablesync::pg

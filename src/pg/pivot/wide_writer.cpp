@@ -1,0 +1,251 @@
+#include "pg/pivot/wide_writer.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pg/server/compat.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/queryenvironment.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/tuplestore.h"
+}
+
+#include <algorithm>
+
+#include "core/deparse_pivot.h"
+#include "pg/server/airlock.h"
+#include "pg/server/heap_pages.h"
+
+namespace tablesync::pg {
+namespace {
+
+static_assert(sizeof(Datum) == sizeof(std::uint64_t), "eight-byte values are passed by value");
+static_assert(sizeof(bool) == 1);
+
+// All of this is plain data in memory contexts: an ereport may leave it from anywhere.
+
+// A row that is being formed: it may have fewer attributes than the table by now.
+struct Form {
+  const WideTarget *target;
+  Datum *values;
+  bool *nulls;
+  TupleDesc shape;
+};
+
+Datum time_in(const WideTarget &target, Moment time) {
+  if (target.form == TimeForm::as_it_is) return Int64GetDatum(time);
+  Datum const zone = PointerGetDatum(cstring_to_text(target.time_zone.c_str()));
+  return DirectFunctionCall2(target.form == TimeForm::clock_to_moment ? timestamp_zone : timestamptz_zone,
+                             zone, Int64GetDatum(time));
+}
+
+Form begin_form(const WideTarget &target, Relation relation) {
+  TupleDesc const shape = RelationGetDescr(relation);
+  return {&target, static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<Size>(shape->natts))),
+          static_cast<bool *>(palloc(static_cast<Size>(shape->natts))), shape};
+}
+
+void fill(const Form &form, const WideRow &row) {
+  const auto width = static_cast<Size>(Min(row.width, form.shape->natts));
+  memcpy(form.values, row.values, width * sizeof(Datum));
+  memcpy(form.nulls, row.nulls, width);
+  memset(form.nulls + width, true, static_cast<Size>(form.shape->natts) - width);
+  if (form.target->form != TimeForm::as_it_is)
+    form.values[form.target->time_at] = time_in(*form.target, row.time);
+}
+
+HeapTuple form_tuple(const Form &form, const WideRow &row) {
+  fill(form, row);
+  return heap_form_tuple(form.shape, form.values, form.nulls);
+}
+
+// Runs f for each row, in a context that is emptied now and then.
+template <typename F>
+void each_row(const WideRow *const *rows, size_t count, F f) {
+  constexpr size_t rows_per_reset = 64;
+  MemoryContext const context =
+      AllocSetContextCreate(CurrentMemoryContext, "wide rows being stored", ALLOCSET_DEFAULT_SIZES);
+  for (size_t n = 0; n < count; ++n) {
+    MemoryContext const outer = MemoryContextSwitchTo(context);
+    f(*rows[n]);
+    MemoryContextSwitchTo(outer);
+    if (n % rows_per_reset == rows_per_reset - 1) MemoryContextReset(context);
+  }
+  MemoryContextDelete(context);
+}
+
+void store_in_pages(const WideTarget &target, const WideRow *const *rows, size_t count) {
+  Relation const relation = table_open(target.oid, RowExclusiveLock);
+  Form const form = begin_form(target, relation);
+  HeapPages pages = begin_heap_pages(relation);
+  each_row(rows, count, [&](const WideRow &row) { add_to_heap_pages(pages, form_tuple(form, row)); });
+  end_heap_pages(pages);
+  table_close(relation, NoLock);
+  CommandCounterIncrement();
+}
+
+void store_and_index(const WideTarget &target, const WideRow *const *rows, size_t count) {
+  constexpr int batch = 64;
+  Relation const relation = table_open(target.oid, RowExclusiveLock);
+  EState *const state = CreateExecutorState();
+  MemoryContext const outer = MemoryContextSwitchTo(state->es_query_cxt);
+  Form const form = begin_form(target, relation);
+  ResultRelInfo *const info = makeNode(ResultRelInfo);
+  InitResultRelInfo(info, relation, 1, nullptr, 0);
+  ExecOpenIndices(info, false);
+  BulkInsertState const bulk = GetBulkInsertState();
+  const CommandId command = GetCurrentCommandId(true);
+  TupleTableSlot *slots[batch];
+  for (TupleTableSlot *&slot : slots) slot = MakeSingleTupleTableSlot(form.shape, &TTSOpsHeapTuple);
+  MemoryContext const tuples =
+      AllocSetContextCreate(CurrentMemoryContext, "wide rows being stored", ALLOCSET_DEFAULT_SIZES);
+  for (size_t n = 0; n < count;) {
+    int pending = 0;
+    MemoryContextSwitchTo(tuples);
+    for (; n < count && pending < batch; ++n)
+      ExecStoreHeapTuple(form_tuple(form, *rows[n]), slots[pending++], false);
+    table_multi_insert(relation, slots, pending, command, 0, bulk);
+    for (int i = 0; i < pending; ++i) {
+      slots[i]->tts_tableOid = RelationGetRelid(relation);
+      if (info->ri_NumIndices > 0) compat_insert_index_tuples(info, slots[i], state);
+      ResetPerTupleExprContext(state);
+      ExecClearTuple(slots[i]);
+    }
+    MemoryContextSwitchTo(state->es_query_cxt);
+    MemoryContextReset(tuples);
+  }
+  for (TupleTableSlot *slot : slots) ExecDropSingleTupleTableSlot(slot);
+  FreeBulkInsertState(bulk);
+  table_finish_bulk_insert(relation, 0);
+  ExecCloseIndices(info);
+  MemoryContextSwitchTo(outer);
+  FreeExecutorState(state);
+  table_close(relation, NoLock);
+  CommandCounterIncrement();
+}
+
+// Rows as a relation that a statement of this session can name.
+EphemeralNamedRelation as_relation(const WideTarget &target, const WideRow *const *rows, size_t count) {
+  Relation const relation = table_open(target.oid, RowExclusiveLock);
+  Form const form = begin_form(target, relation);
+  Tuplestorestate *const store = tuplestore_begin_heap(false, false, work_mem);
+  each_row(rows, count, [&](const WideRow &row) {
+    fill(form, row);
+    tuplestore_putvalues(store, form.shape, form.values, form.nulls);
+  });
+  table_close(relation, NoLock);
+  auto *const named = static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+  named->md.name = pstrdup(rows_name);
+  named->md.reliddesc = target.oid;
+  named->md.enrtype = ENR_NAMED_TUPLESTORE;
+  named->md.enrtuples = static_cast<double>(count);
+  named->reldata = store;
+  return named;
+}
+
+struct Times {
+  std::int64_t *times;
+  size_t count;
+};
+
+// The result is in the memory of the caller's.
+Times run_upsert(const WideTarget &target, const char *statement, const WideRow *const *rows, size_t count) {
+  auto *const times = static_cast<std::int64_t *>(palloc(sizeof(std::int64_t) * (count + 1)));
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  EphemeralNamedRelation const named = as_relation(target, rows, count);
+  if (SPI_register_relation(named) != SPI_OK_REL_REGISTER) elog(ERROR, "SPI_register_relation failed");
+  const int code = SPI_execute(statement, false, 0);
+  if (code != SPI_OK_INSERT_RETURNING) elog(ERROR, "SPI failed: %s", SPI_result_code_string(code));
+  const size_t written = Min(count, static_cast<size_t>(SPI_processed));
+  for (size_t n = 0; n < written; ++n) {
+    bool is_null = false;
+    times[n] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[n], SPI_tuptable->tupdesc, 1, &is_null));
+  }
+  tuplestore_end(static_cast<Tuplestorestate *>(named->reldata));
+  SPI_finish();
+  return {times, written};
+}
+
+bool are_there(const WideTarget &target, const std::pair<int, unsigned int> *attributes, size_t count) {
+  Relation const relation = table_open(target.oid, RowExclusiveLock);
+  TupleDesc const shape = RelationGetDescr(relation);
+  bool there = true;
+  for (size_t n = 0; there && n < count; ++n) {
+    const auto &[at, type] = attributes[n];
+    there = at < shape->natts && !TupleDescAttr(shape, at)->attisdropped &&
+            TupleDescAttr(shape, at)->atttypid == type;
+  }
+  table_close(relation, NoLock);
+  return there;
+}
+
+bool is_plain(const WideTarget &target, const std::pair<int, unsigned int> *attributes, size_t count) {
+  Relation const relation = table_open(target.oid, RowExclusiveLock);
+  TupleDesc const shape = RelationGetDescr(relation);
+  const TupleConstr *const constraints = shape->constr;
+  bool plain =
+      relation->rd_rel->relkind == RELKIND_RELATION && relation->trigdesc == nullptr &&
+      !relation->rd_rel->relhasrules && !relation->rd_rel->relispartition &&
+      !(constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored)) &&
+      check_enable_rls(target.oid, InvalidOid, true) != RLS_ENABLED;
+  for (int n = 0; plain && n < shape->natts; ++n) {
+    auto *attribute = TupleDescAttr(shape, n);
+    if (attribute->attisdropped || n == target.time_at) continue;
+    const bool filled =
+        std::any_of(attributes, attributes + count, [&](const auto &one) { return one.first == n; });
+    plain = !attribute->attnotnull && (filled || !attribute->atthasdef);
+  }
+  table_close(relation, NoLock);
+  return plain;
+}
+
+}  // namespace
+
+bool has_attributes(const WideTarget &target, const Attributes &attributes) {
+  return call([&] { return are_there(target, attributes.data(), attributes.size()); });
+}
+
+bool takes_plain_rows(const WideTarget &target, const Attributes &attributes) {
+  return call([&] { return is_plain(target, attributes.data(), attributes.size()); });
+}
+
+void store_frozen(const WideTarget &target, const RowPointers &rows) {
+  call([&] { store_in_pages(target, rows.data(), rows.size()); });
+}
+
+void store_indexed(const WideTarget &target, const RowPointers &rows) {
+  call([&] { store_and_index(target, rows.data(), rows.size()); });
+}
+
+std::vector<Moment> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows) {
+  const Times written = call([&] { return run_upsert(target, statement.c_str(), rows.data(), rows.size()); });
+  std::vector<Moment> times(written.times, written.times + written.count);
+  call([&] { pfree(written.times); });
+  return times;
+}
+
+Moment stored_time(const WideTarget &target, Moment time) {
+  if (target.form == TimeForm::as_it_is) return time;
+  return call([&] { return DatumGetInt64(time_in(target, time)); });
+}
+
+void set_text_header(char *text, std::size_t bytes) { SET_VARSIZE(text, bytes + VARHDRSZ); }
+
+std::string_view stored_text(std::uint64_t value) {
+  const auto *const text = reinterpret_cast<const varlena *>(value);
+  return {VARDATA(text), VARSIZE(text) - VARHDRSZ};
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,48 @@
+// The way of wide rows into a table here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/moment.h"
+#include "core/pivot_buffer.h"
+
+namespace tablesync::pg {
+
+// What the time of a row is turned into, where the table's column is of the other type.
+enum class TimeForm { as_it_is, clock_to_moment, moment_to_clock };
+
+struct WideTarget {
+  unsigned int oid;
+  int time_at;  // the attribute of the time, from 0
+  TimeForm form;
+  std::string time_zone;  // of a clock
+  bool time_has_zone = true;
+};
+
+using RowPointers = std::vector<const WideRow *>;
+
+// Attributes, from 0, and the oids of their types.
+using Attributes = std::vector<std::pair<int, unsigned int>>;
+// Whether the table has these attributes still. Nobody changes that before the end of the transaction.
+bool has_attributes(const WideTarget &target, const Attributes &attributes);
+// Whether rows can be stored without SQL: a table with nothing but columns that may be NULL and indexes.
+// `attributes`: those that rows have.
+bool takes_plain_rows(const WideTarget &target, const Attributes &attributes);
+// Into a table that was made in this transaction and has no index: see heap_pages.h.
+void store_frozen(const WideTarget &target, const RowPointers &rows);
+// Into a table that takes plain rows, and its indexes. 23505 where there is a row of that time.
+void store_indexed(const WideTarget &target, const RowPointers &rows);
+// By the statement upsert_rows(). Returns the times, as the table has them, of the rows that were written.
+std::vector<Moment> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows);
+// The time of a row as the table has it.
+Moment stored_time(const WideTarget &target, Moment time);
+
+// What a text in a row begins with: see PivotBuffer; and what it is.
+void set_text_header(char *text, std::size_t bytes);
+std::string_view stored_text(std::uint64_t value);
+
+}  // namespace tablesync::pg

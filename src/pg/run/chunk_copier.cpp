@@ -1,0 +1,168 @@
+#include "pg/run/chunk_copier.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/run/run_failure.h"
+#include "pg/run/run_notice.h"
+#include "pg/server/guc.h"
+#include "pg/server/session_option.h"
+#include "pg/server/transaction.h"
+
+namespace tablesync::pg {
+namespace {
+
+// Whether an error is of the rows that were read, and other rows need not have it: what SQLSTATE calls a data
+// exception, an integrity constraint violation, or a cardinality violation.
+bool is_of_rows(const std::string &sqlstate) {
+  return sqlstate.starts_with("22") || sqlstate.starts_with("23") || sqlstate.starts_with("21");
+}
+
+}  // namespace
+
+// ---- which chunk
+// -----------------------------------------------------------------------------------------------------
+
+void ChunkCopier::begin_transaction() {
+  counts_ = {};
+  claimed_ = claims_ && in_chunk_;
+}
+
+void ChunkCopier::choose(const FailedChunk &failed) {
+  chunk_ = failed.chunk;
+  chunk_run_ = failed.run_id;
+  has_end_ = in_chunk_ = true;
+  is_new_ = false;
+}
+
+void ChunkCopier::choose_next() {
+  chunk_ = {checkpoint.chunks + 1, checkpoint.lower, {}};
+  chunk_run_ = run_id_;
+  has_end_ = false;
+  in_chunk_ = is_new_ = true;
+  size_ = checkpoint.size;
+  find_end();
+  has_end_ = true;
+}
+
+bool ChunkCopier::claim() {
+  checkpoint = *read_checkpoint(subject(), true);
+  if (checkpoint.complete) return false;
+  choose_next();
+  close_source();
+  began_ = now_seconds();
+  tries_ = 0;
+  hand_out();
+  save();
+  record_claim(chunk_run_, subject(), chunk_, began_);
+  // Where it is lost, so is all that came of it.
+  set_session_option("synchronous_commit", "off");
+  return true;
+}
+
+void ChunkCopier::hand_out() {
+  checkpoint.chunks = chunk_.number;
+  checkpoint.lower = next_begin();
+  checkpoint.complete = checkpoint.lower.empty();
+}
+
+void ChunkCopier::copy() {
+  began_ = now_seconds();
+  copy_rows();
+  record(nullptr);
+  in_chunk_ = false;
+}
+
+// Writes what became of the chunk, and where the next begins.
+void ChunkCopier::record(const Diagnostics *failure) {
+  record_chunk(chunk_run_, subject(), chunk_, began_, counts_, failure);
+  record_outcome(failure);
+  // The others have handed out more since.
+  if (claims_) checkpoint = *read_checkpoint(subject(), true);
+  if (is_new_ && !claims_) hand_out();
+  if (is_new_ && failure == nullptr) checkpoint.size = size_after(now_seconds() - began_);
+  save();
+  steps_.fold("chunks");
+}
+
+// ---- what can go wrong with it
+// ---------------------------------------------------------------------------------------
+
+bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
+  if (!in_chunk_) return false;
+  counts_ = {};
+  lose_source();
+  if (!by_source && claimed_ && try_again(said.sqlstate)) return true;
+  // Whoever has claimed it does it again.
+  in_chunk_ = claimed_;
+  if (by_source && said.sqlstate == sqlstate::canceled) {
+    make_smaller();
+    return true;
+  }
+  // Without an end it cannot be left out; nor can what was not handed out.
+  if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(said.sqlstate)) return false;
+  in_chunk_ = false;
+  record(&said);
+  tell(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + said.message,
+       "It has " + tablesync::tell(chunk_, checkpoint.by) + ".");
+  ++failed_;
+  return true;
+}
+
+// A row that moved is in two chunks, and two workers may bring it at the same moment: unique_violation,
+// serialization_failure, deadlock_detected.
+bool ChunkCopier::try_again(const std::string &sqlstate) {
+  constexpr int most_tries = 3;
+  return (sqlstate == "23505" || sqlstate == "40001" || sqlstate == "40P01") && ++tries_ <= most_tries;
+}
+
+// It took longer than a transaction may take.
+void ChunkCopier::make_smaller() {
+  if (claims_) checkpoint = *read_checkpoint(subject(), true);
+  if (checkpoint.size == 1 || !is_new_ || claimed_)
+    throw Error(
+        "54000",
+        "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) + " for chunk " +
+            with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
+        "It has " + tablesync::tell(chunk_, checkpoint.by) + ".",
+        "Raise tablesync.max_source_transaction, or pass " +
+            std::string(spec_.command == Command::pivot ? "a shorter chunk_interval."
+                                                        : "chunk_mode => false, which sets no limit."));
+  checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
+  save();
+}
+
+// ---- one of several workers
+// ------------------------------------------------------------------------------------------
+
+RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier) {
+  constexpr char changed[] = "40001";  // serialization_failure: the run begins again
+  const auto step = [&] {
+    steps.enter(Phase::describe);
+    if (const std::string why = copier.open(); !why.empty())
+      throw Error(changed, "the source of \"" + display_name(spec.target) + "\" was changed during the run",
+                  "What was read does not go together with the rest: " + why + ".");
+    if (!copier.in_chunk()) return copier.claim();
+    copier.copy();
+    return true;
+  };
+  const auto absorb = [&](const Diagnostics &said, bool by_source) { return copier.absorb(said, by_source); };
+
+  RunCounts all;
+  bool more = true;
+  for (int attempt = 1; more && copier.failed() < most_failed_chunks;) {
+    try {
+      in_transaction([&] { more = step(); });
+      all += copier.counts();
+      if (!copier.in_chunk()) attempt = 1;
+    } catch (const Error &error) {
+      if (absorbed(error.diagnostics(), absorb)) continue;
+      if (attempt > spec.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
+      wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "What is committed stays");
+    }
+  }
+  return all;
+}
+
+}  // namespace tablesync::pg

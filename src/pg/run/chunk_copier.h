@@ -1,0 +1,102 @@
+// ChunkCopier: the chunks of a run, one after the other: which one comes next, the record of it beside its
+// rows, and what becomes of one that fails. Which rows they are, and how they come, is of those who derive
+// from it.
+//
+// Where several workers copy, each first claims a chunk, in a transaction of its own: the checkpoint is then
+// behind it, and the chunk is on record as running until its rows are there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/chunk.h"
+#include "core/run_spec.h"
+#include "pg/run/chunk_record.h"
+#include "pg/run/run_record.h"
+#include "pg/run/run_steps.h"
+
+namespace tablesync::pg {
+
+class ChunkCopier {
+ public:
+  // `one_of_several`: claims what it copies.
+  ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several)
+      : spec_(spec), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
+  ChunkCopier(const ChunkCopier &) = delete;
+  ChunkCopier &operator=(const ChunkCopier &) = delete;
+  virtual ~ChunkCopier() = default;
+
+  // Opens both sides for a further transaction. Says why what was read before does not go together with what
+  // would be read now; empty where it does.
+  virtual std::string open() = 0;
+  // Of its records: see chunk_record.h.
+  virtual const std::string &subject() const = 0;
+
+  // Whether a chunk is chosen, which copy() is to copy.
+  bool in_chunk() const { return in_chunk_; }
+  void choose(const FailedChunk &failed);
+  // The next one of those that nobody has; there is one while the checkpoint is not complete. After open().
+  void choose_next();
+  // The next one, for this worker alone; false where there is none. A transaction of its own, after open().
+  bool claim();
+  // After open(). Commits with its record.
+  void copy();
+  void forget() { in_chunk_ = false; }
+  // After an error: whether the run can go on without the chunk, or with the same once more.
+  virtual bool absorb(const Diagnostics &said, bool by_source);
+
+  const RunCounts &counts() const { return counts_; }  // of the last copy()
+  std::int64_t failed() const { return failed_; }      // chunks, so far
+  void save() const { write_checkpoint(subject(), spec_, checkpoint); }
+
+  Checkpoint checkpoint;
+
+ protected:
+  // Finds the end of a new chunk, which begins at chunk_.lower and is to have size_; may lessen that.
+  virtual void find_end() = 0;
+  // Where the one after chunk_ begins; empty where there is none.
+  virtual Bound next_begin() const { return chunk_.upper; }
+  // Copies the rows of chunk_, and sets counts_.
+  virtual void copy_rows() = 0;
+  // Ends the transaction on the source.
+  virtual void close_source() = 0;
+  // After an error: the connection may have been left in the middle of a stream.
+  virtual void lose_source() = 0;
+  // How large the next chunk is to be, after one of size_ that took so long.
+  virtual std::int64_t size_after(double seconds) const = 0;
+  // Beside the record of the chunk; `failure`: null where its rows are there.
+  virtual void record_outcome(const Diagnostics *failure) { static_cast<void>(failure); }
+  void begin_transaction();
+
+  const RunSpec &spec_;
+  const std::int64_t run_id_;
+  RunSteps &steps_;
+  const bool claims_;
+  Chunk chunk_;            // being done
+  std::int64_t size_ = 0;  // that it was to have
+  bool is_new_ = false;    // it is done for the first time
+  double began_ = 0;
+  std::int64_t chunk_run_ = 0;  // that recorded chunk_ first
+  RunCounts counts_;
+
+ private:
+  void hand_out();
+  void record(const Diagnostics *failure);
+  bool try_again(const std::string &sqlstate);
+  void make_smaller();
+
+  bool in_chunk_ = false;
+  bool claimed_ = false;  // the chunk, in a transaction that is committed
+  bool has_end_ = false;  // it is known where it ends
+  int tries_ = 0;         // that met other workers
+  std::int64_t failed_ = 0;
+};
+
+// More failed chunks say that it is not the rows.
+inline constexpr std::int64_t most_failed_chunks = 10;
+
+// What one of several workers does: copies chunk after chunk, until all are handed out or too many have
+// failed. Returns what it did, all of it committed.
+RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,56 @@
+#include "pg/run/chunk_leader.h"
+
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/run/run_workers.h"
+
+namespace tablesync::pg {
+
+void ChunkLeader::refuse_other_definition(const Checkpoint &begun, const std::string &definition) const {
+  if (begun.definition == definition) return;
+  throw Error(sqlstate::wrong_state,
+              "run " + std::to_string(begun.run_id) + " of \"" + display_name(spec_.target) +
+                  "\" is not complete, and was started with a different definition",
+              first_change(begun.definition, definition),
+              "Complete it by the same call, or give it up: options => '{\"restart\": true}'.");
+}
+
+bool ChunkLeader::choose_failed() {
+  if (copier_.in_chunk()) return true;
+  if (redo_from_ > redo_to_) return false;
+  const std::optional<FailedChunk> failed = find_failed_chunk(copier_.subject(), redo_from_);
+  if (!failed || failed->chunk.number > redo_to_) return false;
+  copier_.choose(*failed);
+  redo_from_ = failed->chunk.number + 1;
+  return true;
+}
+
+std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted,
+                                                      const std::function<WorkerTask(int)> &task) {
+  const std::optional<RunCounts> done = run_workers(spec_, steps_, wanted, task, [&](int count) {
+    if (count > 0) steps_.enter(Phase::copy);
+  });
+  alone_ = !done;
+  if (!done) return done;
+  steps_.fold("chunks");
+  copier_.checkpoint = *read_checkpoint(copier_.subject());
+  return done;
+}
+
+void ChunkLeader::fail_incomplete(const std::string &hint) const {
+  const Checkpoint &checkpoint = copier_.checkpoint;
+  const FailedChunk first = *find_failed_chunk(copier_.subject());
+  const std::int64_t failed = count_failed_chunks(copier_.subject());
+  const bool unknown = first.error.sqlstate.empty();
+  throw Error(
+      unknown ? sqlstate::internal : first.error.sqlstate,
+      with_commas(failed) + " of " + with_commas(checkpoint.chunks) + " chunks of \"" +
+          display_name(spec_.target) +
+          "\" failed: " + (unknown ? "their worker has ended" : first.error.message),
+      "Chunk " + with_commas(first.chunk.number) + " has " + tell(first.chunk, checkpoint.by) + "." +
+          (first.error.detail.empty() ? "" : " " + first.error.detail),
+      std::string(checkpoint.complete ? "All other rows are there" : "What comes after these was not read") +
+          ". Mend the cause, then " + hint);
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,73 @@
+// The records of syncs in chunks: how far each has come (tablesync.checkpoint), and what became of each chunk
+// (tablesync.chunk). Written as run_record.h says. Their subject is the oid of a sync's target, or what a
+// pivot calls itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/chunk.h"
+#include "core/error.h"
+#include "core/run_spec.h"
+#include "core/watermark.h"
+#include "pg/run/run_record.h"
+
+namespace tablesync::pg {
+
+// A sync that is not complete. The chunks that were handed out so far are in the target, but for the failed
+// ones.
+struct Checkpoint {
+  std::int64_t run_id = 0;   // the last run that worked on it
+  std::string request;       // the call, as to_kept() gives it
+  std::string definition;    // definition_of() the call
+  bool first_load = false;   // the target was empty when it began
+  bool key_pending = false;  // and was made by it, and has no key before all chunks are there
+  ChunkBy by = ChunkBy::ctid;
+  std::string files;  // Source::Files::identity, where it goes by ctid
+  Watermark since;    // of the source, before the first chunk
+  // Of the source, before the first chunk of the second round, which reads what was written since the first.
+  std::optional<SnapshotPosition> next;
+  std::int64_t chunks = 0;  // handed out
+  std::int64_t size = 0;    // of the next one, in pages or rows
+  Bound lower;              // where it begins
+  bool complete = false;    // there is no next one
+};
+
+// `lock`: until the end of the transaction nobody else changes it.
+std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock = false);
+void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint);
+// With the failed chunks of it: their rows came otherwise, or will.
+void drop_checkpoint(const std::string &subject);
+
+// One of several workers is at a chunk.
+void record_claim(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at);
+// What became of a chunk; `error` where it failed.
+void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at,
+                  const RunCounts &counts, const Diagnostics *error = nullptr);
+
+// A chunk that failed, or whose worker is gone, and was not done since: the first one by number, from `from`
+// on.
+struct FailedChunk {
+  std::int64_t run_id;
+  Chunk chunk;
+  Diagnostics error;  // sqlstate, message, detail; empty where its worker is gone
+};
+std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from = 0);
+std::int64_t count_failed_chunks(const std::string &subject);
+
+// ---- read as the current user: the row policies decide
+// ------------------------------------------------------------
+
+// The call of the sync that a run is of, where that is not complete; and its subject.
+struct KeptRequest {
+  std::string request;  // for from_kept()
+  std::string subject;
+};
+std::optional<KeptRequest> find_request(std::int64_t run_id);
+// The failed chunks of a target, or those with these ids (as listed before), as the columns of retry_chunks()
+// and, first, their run.
+Rows list_failed_chunks(const std::string &subject);
+Rows list_chunk(const Row &listed);
+
+}  // namespace tablesync::pg

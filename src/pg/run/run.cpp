@@ -1,0 +1,273 @@
+#include "pg/run/run.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/guc.h"
+#include "utils/timeout.h"
+}
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/run/run_failure.h"
+#include "pg/run/run_record.h"
+#include "pg/run/run_settings.h"
+#include "pg/run/target_lock.h"
+#include "pg/run/upkeep_record.h"
+#include "pg/server/airlock.h"
+#include "pg/server/fault.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/session_option.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
+#include "pg/server/worker.h"
+
+namespace tablesync::pg {
+namespace {
+
+// The last line of the context of every error and log line of this process.
+struct RunContext {
+  char text[1024] = "";
+} run_context;
+
+void add_run_context(void *) {
+  if (run_context.text[0] != 0) errcontext("%s", run_context.text);
+}
+
+}  // namespace
+
+Run::Run(SharedRun &shared, RunTask task)
+    : shared_(shared), task_(std::move(task)), started_ms_(steady_ms()) {}
+
+Row Run::run() {
+  try {
+    return work();
+  } catch (const Error &error) {
+    detail::abort_transaction();
+    const Diagnostics said = explain(error.diagnostics());
+    fail(said);
+    throw ServerError(said);  // its context is complete
+  }
+}
+
+// What the user is told of a failure: which of the ways to be stopped it was, and in which run.
+Diagnostics Run::explain(Diagnostics said) const {
+  const std::string subject = task_.called;
+  if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
+    const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
+    if (termination_requested()) {
+      said.sqlstate = sqlstate::admin_shutdown;
+      said.message = subject + " was terminated";
+    } else if (timed_out) {
+      said.message = subject + " took longer than its timeout of " +
+                     human_seconds(static_cast<double>(task_.spec.timeout_ms) / 1000);
+      said.hint = tell_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
+    } else {
+      said.message = subject + " was canceled";
+    }
+    said.context.clear();  // where it was at that moment says nothing
+  }
+  if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty() && !raised_by_source(said))
+    said.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
+                "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
+  said.context = shorten_own_statements(said.context);
+  if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
+  return said;
+}
+
+Row Run::work() {
+  fault_point(FaultPoint::worker_started);
+  const std::string activity = std::string(name_of(task_.spec.command)) + " " + describe_spec(task_.spec);
+  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
+  in_transaction([&] {
+    apply_settings(task_.spec);
+    run_id_ = begin_run(task_.spec, task_.mode, shared_.progress_handle);
+    fault_point(FaultPoint::run_begun);
+  });
+  strlcpy(run_context.text, ("run " + std::to_string(run_id_) + " of " + activity).c_str(),
+          sizeof run_context.text);
+  shared_.run_id = run_id_;
+  fault_point(FaultPoint::run_recorded);
+  if (task_.spec.timeout_ms > 0)
+    call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(task_.spec.timeout_ms)); });
+
+  in_transaction([&] {
+    locked_ = lock();
+    if (locked_) {
+      close_interrupted(display_name(task_.spec.target));
+      task_.drop_remains();
+    }
+    fault_point(FaultPoint::target_locked);
+  });
+  if (!locked_) {
+    in_transaction([&] { finish_run(run_id_, {"skipped", {}, {}}, steps_.done()); });
+    return reply("skipped");
+  }
+
+  do_work();
+  fault_point(FaultPoint::committed);
+  steps_.leave();
+  call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
+  keep_books();
+  return reply("succeeded");
+}
+
+// Does the work, one transaction after the other; where a part fails in a way that may pass, again from what
+// is committed.
+void Run::do_work() {
+  bool last = false;
+  for (int attempt = 1; !last;) {
+    try {
+      in_transaction([&] { last = do_part(); });
+      done_ += work_->counts();
+      if (work_->progressed()) attempt = 1;
+      kept_ = kept_ || work_->progressed();
+    } catch (const Error &error) {
+      last = false;
+      if (absorb(error.diagnostics())) continue;
+      if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
+      work_.reset();
+      in_transaction([&] { task_.drop_remains(); });
+      wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), tell_kept());
+    }
+  }
+}
+
+bool Run::absorb(const Diagnostics &said) {
+  return work_ && absorbed(said, [&](const Diagnostics &error, bool by_source) {
+           return work_->absorb(error, by_source);
+         });
+}
+
+bool Run::do_part() {
+  fault_point(FaultPoint::work_begun);
+  if (!work_) work_ = task_.make_work(run_id_, steps_);
+  const bool last = work_->step();
+  fault_point(FaultPoint::watermark_written);
+  steps_.leave();
+  if (last) {
+    RunCounts all = done_;
+    all += work_->counts();
+    finish_run(run_id_,
+               {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent(), work_->first_xid()},
+               steps_.done());
+    fault_point(FaultPoint::run_finished);
+  }
+  steps_.enter(Phase::commit);
+  return last;
+}
+
+// The data is safe: what fails from here on, a cancel say, is not the run.
+void Run::keep_books() {
+  try {
+    in_transaction([&] {
+      set_session_option("synchronous_commit", "off");
+      forget_dropped_targets();
+      after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
+    });
+    fault_point(FaultPoint::books_kept);
+  } catch (const ServerError &error) {
+    const char *const message = error.what();
+    call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
+  }
+}
+
+// Takes the target's locks. False where the call is to be skipped.
+bool Run::lock() {
+  steps_.enter(Phase::waiting);
+  return std::all_of(task_.locks.begin(), task_.locks.end(),
+                     [&](const TargetLock &one) { return lock(one); });
+}
+
+bool Run::lock(const TargetLock &lock) {
+  if (task_.spec.if_running == IfRunning::wait) {
+    // As long as it takes: the other run has limits of its own.
+    const std::string limit = session_option("lock_timeout");
+    set_session_option("lock_timeout", "0");
+    lock_target(lock);
+    set_session_option("lock_timeout", limit);
+    return true;
+  }
+  const std::optional<int> holder = try_lock_target(lock);
+  if (!holder) return true;
+  if (task_.spec.if_running == IfRunning::skip) return false;
+  const bool pivots = task_.spec.command == Command::pivot;
+  throw Error(sqlstate::lock_not_available,
+              (pivots ? "wide tables \"" : "table \"") + display_name(lock.target) +
+                  (pivots ? "\" are being filled by process " : "\" is being synced by process ") +
+                  std::to_string(*holder),
+              {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
+}
+
+// What loaders have filled in vain. Where it cannot be dropped now, the next run of this target does that.
+void Run::drop_remains() {
+  if (!locked_) return;
+  try {
+    in_transaction([&] { task_.drop_remains(); });
+  } catch (const Error &) {
+    detail::abort_transaction();
+  }
+}
+
+// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
+// target closes the record.
+void Run::fail(const Diagnostics &said) {
+  if (run_id_ == 0) return;
+  const bool canceled = !raised_by_source(said) &&
+                        (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown);
+  const bool interrupted = canceled && termination_requested() && server_is_stopping();
+  const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
+  work_.reset();
+  steps_.leave();
+  drop_remains();
+  // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
+  // recorded.
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    try {
+      call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
+      in_transaction([&] {
+        finish_run(run_id_, {status, {}, {}, &said}, steps_.done());
+        fault_point(FaultPoint::failure_recorded);
+      });
+      return;
+    } catch (const Error &) {
+      detail::abort_transaction();
+    }
+  }
+}
+
+// The columns of sync_table(), and what the work tells beside.
+Row Run::reply(const char *status) const {
+  const auto count = [](std::int64_t rows) { return Cell(std::to_string(rows)); };
+  const std::string watermark = work_ ? work_->told_watermark() : "";
+  Row row{count(run_id_),
+          std::string(status),
+          count(done_.read),
+          count(done_.inserted),
+          count(done_.updated),
+          count(done_.deleted),
+          count(done_.unchanged),
+          count(done_.rejected),
+          watermark.empty() ? Cell() : Cell(watermark),
+          std::to_string(static_cast<double>(steady_ms() - started_ms_) / 1000) + " seconds",
+          work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
+  if (work_)
+    for (const Cell &cell : work_->told()) row.push_back(cell);
+  return row;
+}
+
+void run_worker(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request)) {
+  ErrorContextCallback callback{error_context_stack, add_run_context, nullptr};
+  error_context_stack = &callback;
+  enter([=] { worker_main(argument, task); });
+  error_context_stack = callback.previous;
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,69 @@
+// Run: one run, in its worker: its record, its locks, its transactions, its end. What it does in them is its
+// Work.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/run_spec.h"
+#include "pg/run/run_record.h"
+#include "pg/run/run_steps.h"
+#include "pg/run/target_lock.h"
+#include "pg/run/work.h"
+#include "pg/server/shared_run.h"
+
+namespace tablesync::pg {
+
+struct RunTask {
+  const RunSpec &spec;
+  std::string called;             // in messages: "the sync"
+  std::string mode;               // for its record
+  std::vector<TargetLock> locks;  // of what nobody else may work on, in the order in which all take them
+  std::function<std::unique_ptr<Work>(std::int64_t run_id, RunSteps &steps)> make_work;
+  // Removes what runs of this target have left behind, in the current transaction. The locks are held.
+  std::function<void()> drop_remains;
+};
+
+class Run {
+ public:
+  Run(SharedRun &shared, RunTask task);
+  // To its end. Returns the columns of sync_table(), and what the work tells beside; throws what it failed
+  // with, its context complete.
+  Row run();
+
+ private:
+  Row work();
+  void do_work();
+  bool do_part();
+  bool absorb(const Diagnostics &said);
+  void keep_books();
+  bool lock();
+  bool lock(const TargetLock &lock);
+  Diagnostics explain(Diagnostics said) const;
+  std::string tell_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
+  void fail(const Diagnostics &said);
+  void drop_remains();
+  Row reply(const char *status) const;
+
+  SharedRun &shared_;
+  RunTask task_;
+  std::int64_t run_id_ = 0;
+  bool locked_ = false;  // the target
+  std::int64_t started_ms_;
+  RunSteps steps_{shared_.progress};
+  // Gone where a part failed, and the connection to the source with it.
+  std::unique_ptr<Work> work_;
+  RunCounts done_;     // by the parts that are committed
+  bool kept_ = false;  // some of it is such that a further run goes on from there
+};
+
+// For the worker's main function, around all of it: ends the context of every error and log line with the
+// run.
+void run_worker(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request));
+
+}  // namespace tablesync::pg

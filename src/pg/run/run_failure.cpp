@@ -1,0 +1,54 @@
+#include "pg/run/run_failure.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+}
+
+#include "core/retry.h"
+#include "core/text.h"
+#include "pg/run/run_notice.h"
+#include "pg/run/run_record.h"
+#include "pg/server/airlock.h"
+#include "pg/server/fault.h"
+#include "pg/server/latch_host.h"
+#include "remote/connection.h"
+
+namespace tablesync::pg {
+
+bool raised_by_source(const Diagnostics &said) {
+  return said.context.find("remote server \"") != std::string::npos;
+}
+
+bool may_pass(const Error &error) {
+  if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error))
+    return connecting->transient();
+  return is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
+}
+
+void end_worker(SharedRun &run, const Error &error) {
+  const Diagnostics &said = error.diagnostics();
+  // The leader would take it for a cancel of its own.
+  if (said.sqlstate == sqlstate::canceled && !raised_by_source(said))
+    throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
+  run.may_pass = may_pass(error);
+  throw ServerError(said);
+}
+
+void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
+                           const Diagnostics &said, const std::string &kept) {
+  const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });
+  const std::int64_t wait_ms = retry_wait_ms(spec.retry_delay_ms, attempt, chance);
+  steps.enter(Phase::retrying);
+  in_transaction([&] { record_attempt(run_id, wait_ms, said); });
+  fault_point(FaultPoint::attempt_recorded);
+  tell(spec,
+       "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec.max_retries) +
+           " failed: " + said.message,
+       said.detail,
+       kept + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
+  wait_for_ms(wait_ms);
+}
+
+}  // namespace tablesync::pg

@@ -1,0 +1,42 @@
+// What kind of failure of a run an error is, and the wait for the next attempt.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/error.h"
+#include "core/run_spec.h"
+#include "pg/run/run_steps.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
+
+namespace tablesync::pg {
+
+// Whether the source raised it: its cancels and timeouts are not ours. Told by the line that the connection
+// adds, since the way through COPY FROM loses all else.
+bool raised_by_source(const Diagnostics &said);
+
+// Whether the next attempt may succeed without anybody's doing.
+bool may_pass(const Error &error);
+
+// After a part has failed: lets `absorb(said, by_source)` do, in a transaction, what makes the rest
+// independent of it, and says whether that could be done. Never for a cancel, which is meant for all of it.
+template <typename Absorb>
+bool absorbed(const Diagnostics &said, Absorb absorb) {
+  bool absorbed = false;
+  const bool by_source = raised_by_source(said);
+  if (said.sqlstate == sqlstate::canceled && !by_source) return false;
+  in_transaction([&] { absorbed = absorb(said, by_source); });
+  return absorbed;
+}
+
+// The end of one of several workers: leaves in `run` what its leader cannot tell from the error, and throws
+// that.
+[[noreturn]] void end_worker(SharedRun &run, const Error &error);
+
+// After the nth attempt has failed: records why, tells it (`kept`: what has become of its work), and waits
+// for the next one. Begins transactions.
+void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
+                           const Diagnostics &said, const std::string &kept);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,14 @@
+// What a run tells its caller.
+#pragma once
+
+#include <string>
+
+#include "core/run_spec.h"
+
+namespace tablesync::pg {
+
+// A NOTICE about the run's target.
+void tell(const RunSpec &spec, const std::string &text, const std::string &detail = {},
+          const std::string &hint = {});
+
+}  // namespace tablesync::pg

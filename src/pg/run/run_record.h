@@ -1,0 +1,82 @@
+// The records of runs and what targets were filled from: the schema tablesync. All statements that write it
+// are here, fixed, and run as the extension's owner; neither a caller nor a trigger can forge what they say.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/rows.h"
+#include "core/run_spec.h"
+#include "core/watermark.h"
+#include "pg/run/run_steps.h"
+
+namespace tablesync::pg {
+
+struct RunCounts {
+  std::int64_t read = 0, inserted = 0, updated = 0, deleted = 0, unchanged = 0, rejected = 0, bytes = 0;
+  RunCounts &operator+=(const RunCounts &more);
+};
+// What one worker of a run tells another.
+Row row_of(const RunCounts &counts);
+RunCounts counts_of(const Row &row);
+
+// Runs a fixed statement on our own tables, as the extension's owner.
+Rows write_state(const std::string &sql, const Row &parameters);
+
+// The current transaction, with epoch, and the one that comes next: its subtransactions are between them.
+struct TransactionRange {
+  std::uint64_t first, next;
+};
+TransactionRange current_transactions();
+
+// Draws the run's id and writes its record: status running.
+std::int64_t begin_run(const RunSpec &spec, const std::string &mode, std::uint32_t shared_memory);
+// Writes the end of a run. `status`: succeeded, failed, canceled, interrupted or skipped; `error` where it
+// failed.
+struct RunEnd {
+  const char *status;
+  RunCounts counts;
+  std::string watermark;
+  const Diagnostics *error = nullptr;
+  bool consistent = true;       // where it succeeded
+  std::uint64_t first_xid = 0;  // see Work
+};
+void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
+// Keeps why an attempt failed that is not the last one.
+void record_attempt(std::int64_t run_id, std::int64_t wait_ms, const Diagnostics &error);
+// Adds the step that only exists once the run has committed, and purges what is older than
+// tablesync.history_retention.
+void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
+
+// Tables that a run makes for its loaders, and that nobody else is to know: see hidden_table.h.
+void record_hidden_table(std::int64_t run_id, const RunSpec &spec, const std::string &oid,
+                         const std::string &name);
+void forget_hidden_table(const std::string &oid);
+// Those that are on record: oid, schema and name (null where it is gone, or is another table now), whether
+// the current user may drop it. Of one target (as display_name() writes it), or, where none is given, of all
+// runs that are not going on.
+Rows hidden_tables(const std::string &target);
+
+// What the target with this oid was last filled from and how far, or nothing.
+std::optional<Watermark> read_watermark(const std::string &target_oid);
+void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid,
+                     const Watermark &watermark);
+
+// Keeps a row of the source that could not be converted: its key and all of it (JSON), with the error.
+void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &key, const std::string &row,
+                   const Diagnostics &error);
+
+// Keeps the differences that a verification listed.
+struct Difference;
+void record_differences(std::int64_t run_id, const RunSpec &spec, const std::vector<Difference> &differences);
+// They, as kind, row_key and columns (an array as text). Read as the current user.
+Rows find_differences(std::int64_t run_id);
+
+// The record as the eleven columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
+// context. Reads as the current user: the row policies decide. None where there is no such record.
+std::optional<Row> find_run(std::int64_t run_id);
+
+}  // namespace tablesync::pg

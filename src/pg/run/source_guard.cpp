@@ -1,0 +1,44 @@
+#include "pg/run/source_guard.h"
+
+#include <algorithm>
+
+#include "pg/run/run_notice.h"
+#include "pg/server/latch_host.h"
+#include "pg/server/transaction.h"
+#include "remote/source_load.h"
+
+namespace tablesync::pg {
+namespace {
+
+constexpr std::int64_t first_wait_ms = 500, longest_wait_ms = 10'000;
+
+// Once in a run, however often it waits.
+bool was_told(const RunSteps &steps) {
+  return std::any_of(steps.done().begin(), steps.done().end(),
+                     [](const RunStep &step) { return step.name == name_of(Phase::source_busy); });
+}
+
+void wait_while_busy(remote::Connection &source, const RunSpec &spec) {
+  for (std::int64_t wait_ms = first_wait_ms;; wait_ms = std::min(2 * wait_ms, longest_wait_ms)) {
+    wait_for_ms(wait_ms);
+    if (tell_excess(spec.source_limits, remote::read_source_load(source)).empty()) return;
+  }
+}
+
+}  // namespace
+
+void wait_for_source(remote::Connection &source, const RunSpec &spec, RunSteps &steps) {
+  if (!spec.source_limits.any()) return;
+  if (source.in_transaction()) source.execute("COMMIT");
+  const std::string excess = tell_excess(spec.source_limits, remote::read_source_load(source));
+  between_transactions([&] {
+    if (excess.empty()) return;
+    const Phase interrupted = steps.phase();
+    if (!was_told(steps)) tell(spec, "waits for the source: " + excess);
+    steps.enter(Phase::source_busy);
+    wait_while_busy(source, spec);
+    steps.enter(interrupted);
+  });
+}
+
+}  // namespace tablesync::pg

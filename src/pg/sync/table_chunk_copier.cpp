@@ -1,0 +1,141 @@
+#include "pg/sync/table_chunk_copier.h"
+
+#include <algorithm>
+
+#include "core/deparse.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "pg/server/guc.h"
+#include "pg/server/session_option.h"
+#include "pg/server/spi.h"
+#include "pg/sync/target.h"
+
+namespace tablesync::pg {
+namespace {
+
+// So that a failure costs little, the target's other users wait for no long transaction, and the fixed cost
+// of a chunk (milliseconds) does not count.
+constexpr double chunk_seconds = 5;
+
+}  // namespace
+
+bool has_history(const Table &source, const SyncSpec &spec) {
+  return (source.kind == 'r' || source.kind == 'p') && spec.custom_select.empty();
+}
+
+std::string TableChunkCopier::open() { return open(checkpoint.by == ChunkBy::key ? 2 : 1); }
+
+std::string TableChunkCopier::open(int statements) {
+  begin_transaction();
+  pair_.shared = true;
+  pair_.time_limit_ms = statements > 0 ? std::max(max_source_transaction_ms / statements, 1) : 0;
+  sync_.open();
+  files = pair_.source->files();
+  if (claims_ && pair_.checkpoint) checkpoint = *pair_.checkpoint;
+  if (checkpoint.next) sync_.catch_up(checkpoint.since);
+  return outdated();
+}
+
+std::string TableChunkCopier::outdated() const {
+  const Table &source = pair_.source_table;
+  const Watermark &since = checkpoint.since;
+  if (since.shape != shape_of(source)) return "its columns have changed";
+  if (since.system_identifier != source.system_identifier || since.database_oid != source.database_oid)
+    return "the source is another cluster or database";
+  if (since.relation_oid != source.oid) return "the source is another table of that name";
+  if (checkpoint.by == ChunkBy::ctid && checkpoint.files != files.identity)
+    return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
+  if (has_history(source, spec_) &&
+      !proves_position(since, source, pair_.source->position(),
+                       [&](int timeline) { return pair_.source->switch_point(timeline); }))
+    return "the source is not of the history that was read (a failover, a restored backup, 2^31 "
+           "transactions)";
+  return {};
+}
+
+// ---- which rows
+// ------------------------------------------------------------------------------------------------------
+
+// No worker shall be left with much when the others find nothing more.
+std::int64_t TableChunkCopier::fair_size(std::int64_t pages_left) const {
+  constexpr std::int64_t least = 1024;
+  if (!claims_) return checkpoint.size;
+  return std::min(checkpoint.size, std::max(least, pages_left / (2 * spec_.parallel_workers)));
+}
+
+void TableChunkCopier::find_end() {
+  if (checkpoint.by == ChunkBy::ctid) {
+    const std::int64_t from = block_of(chunk_.lower, 0);
+    size_ = fair_size(files.longest() - from);
+    if (from + size_ < files.longest()) chunk_.upper = {std::to_string(from + size_)};
+    return;
+  }
+  // Of what was written since the beginning there may be little, far apart.
+  const SourceRows &counted = checkpoint.next ? pair_.all_rows : sync_.rows();
+  chunk_.upper = bound_of(
+      pair_.source->connection().query(nth_key(rows_in_chunk(counted), pair_.plan, checkpoint.size)));
+}
+
+SourceRows TableChunkCopier::rows_in_chunk(const SourceRows &rows) const {
+  return tablesync::in_chunk(rows, chunk_, checkpoint.by, pair_.plan);
+}
+
+// ---- its rows
+// --------------------------------------------------------------------------------------------------------
+
+void TableChunkCopier::copy_rows() {
+  steps_.enter(Phase::copy, pair_.source->table().row_estimate);
+  if (checkpoint.key_pending)
+    store();
+  else
+    stage();
+  counts_ = pair_.counts;
+}
+
+std::int64_t TableChunkCopier::size_after(double seconds) const {
+  const ChunkLimits limits{std::min(chunk_seconds, static_cast<double>(max_source_transaction_ms) / 4000),
+                           static_cast<std::int64_t>(spec_.memory_limit_mb) << 20};
+  return next_chunk_size(size_, seconds, pair_.counts.bytes, limits);
+}
+
+// Straight into the target. A row that was written before the beginning is in one chunk only, wherever it
+// moves. Rows that are marked as deleted are none of the sync: here is nothing yet that they could delete.
+void TableChunkCopier::store() {
+  SourceRows rows = rows_in_chunk(pair_.all_rows);
+  rows.conditions.push_back("NOT (" + written_since(pair_.source_table, checkpoint.since.position.xmin) +
+                            ")");
+  pair_.counts.read = pair_.counts.inserted = pair_.receive(spec_.target, pair_.plan, rows);
+  pair_.source->close();
+}
+
+void TableChunkCopier::stage() {
+  need_stage();
+  const std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_in_chunk(sync_.rows()));
+  pair_.source->close();
+  constexpr std::int64_t worth_statistics = 1000, tenfold = 10;
+  if (staged > worth_statistics && (analyzed_rows_ < 0 || staged > tenfold * analyzed_rows_)) {
+    query(analyze(stage_name, pair_.plan.key));
+    analyzed_rows_ = staged;
+  }
+  sync_.apply_stage(staged, Deletes::none, false);
+}
+
+// One stage for many chunks: each new one is a few rows more in the catalogs.
+void TableChunkCopier::need_stage() {
+  constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
+  const std::string definition = create_stage(stage_name, pair_.plan, OnCommit::empty);
+  const bool exists = bool_of(query(table_exists(stage_name)).at(0).at(0));
+  if (exists && definition == stage_definition_ && began_ - stage_made_ < hour) return;
+  if (exists) query(drop_table(stage_name));
+  query(definition);
+  stage_definition_ = definition;
+  stage_made_ = began_;
+  analyzed_rows_ = -1;
+}
+
+void TableChunkCopier::lose_source() {
+  stage_definition_.clear();
+  pair_.source.reset();
+}
+
+}  // namespace tablesync::pg

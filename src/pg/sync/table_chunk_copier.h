@@ -1,0 +1,53 @@
+// TableChunkCopier: the way of the rows of one chunk of a table's sync that is begun: one transaction there
+// and one here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pg/run/chunk_copier.h"
+#include "pg/sync/table_sync.h"
+
+namespace tablesync::pg {
+
+class TableChunkCopier final : public ChunkCopier {
+ public:
+  TableChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool one_of_several)
+      : ChunkCopier(spec, sync.pair().run_id, steps, one_of_several),
+        spec_(spec),
+        sync_(sync),
+        pair_(sync.pair()) {}
+
+  std::string open() override;
+  // The same where so many `statements` on the source share what a transaction there may take, which are
+  // those of a chunk if it is not said; 0: as long as it takes.
+  std::string open(int statements);
+  std::string outdated() const;
+  const std::string &subject() const override { return pair_.target.oid; }
+
+  remote::Source::Files files;
+
+ private:
+  void find_end() override;
+  void copy_rows() override;
+  void close_source() override { pair_.source->close(); }
+  void lose_source() override;
+  std::int64_t size_after(double seconds) const override;
+  std::int64_t fair_size(std::int64_t pages_left) const;
+  void store();
+  void stage();
+  void need_stage();
+  SourceRows rows_in_chunk(const SourceRows &rows) const;
+
+  const SyncSpec &spec_;
+  TableSync &sync_;
+  TablePair &pair_;
+  std::int64_t analyzed_rows_ = -1;  // in the stage, when it was analyzed
+  double stage_made_ = 0;
+  std::string stage_definition_;
+};
+
+// Whether the rows of a table tell which transaction wrote them.
+bool has_history(const Table &source, const SyncSpec &spec);
+
+}  // namespace tablesync::pg
