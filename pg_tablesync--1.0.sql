@@ -228,6 +228,8 @@ CREATE TABLE tablesync.pivot_table (
   table_prefix pg_catalog.text NOT NULL,
   table_name pg_catalog.name NOT NULL,
   time_column pg_catalog.name NOT NULL,
+  time_attnum pg_catalog.int2 NOT NULL,
+  time_has_zone pg_catalog.bool NOT NULL,
   made_here pg_catalog.bool NOT NULL,
   made_at pg_catalog.timestamptz NOT NULL,
   request pg_catalog.bytea NOT NULL

@@ -218,7 +218,8 @@ std::string in_order_of_rows() {
 
 std::string create_wide_table(const QualifiedName &table, const NamedType &time,
                               const std::vector<NamedType> &columns) {
-  std::vector<std::string> all{quote_identifier(time.first) + " " + time.second};
+  // So that the primary key need not look for it.
+  std::vector<std::string> all{quote_identifier(time.first) + " " + time.second + " NOT NULL"};
   for (const auto &[name, type] : columns) all.push_back(quote_identifier(name) + " " + type);
   return "CREATE TABLE " + quote_qualified(table) + " (" + join(all, ", ") + ")";
 }

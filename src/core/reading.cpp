@@ -101,7 +101,7 @@ int collect(const RawValue &raw, std::optional<Value> (&found)[4]) {
   if (raw.bool_v) found[static_cast<size_t>(ValueType::boolean)] = Value::of(*raw.bool_v);
   if (raw.long_v) found[static_cast<size_t>(ValueType::integer)] = Value::of(*raw.long_v);
   if (raw.double_v) found[static_cast<size_t>(ValueType::decimal)] = Value::of(*raw.double_v);
-  if (raw.str_v) found[static_cast<size_t>(ValueType::string)] = Value::of(*raw.str_v);
+  if (is_there(raw.str_v)) found[static_cast<size_t>(ValueType::string)] = Value::of(raw.str_v);
   return static_cast<int>(
       std::count_if(std::begin(found), std::end(found), [](const auto &v) { return v.has_value(); }));
 }
@@ -224,8 +224,8 @@ bool take_named(const RawValue &raw, ValueType format, Value &value) {
       if (raw.double_v) value.decimal = *raw.double_v;
       return raw.double_v.has_value();
     default:
-      if (raw.str_v) value.text = *raw.str_v;
-      return raw.str_v.has_value();
+      value.text = raw.str_v;
+      return is_there(raw.str_v);
   }
 }
 
@@ -233,8 +233,8 @@ bool take_only(const RawValue &raw, std::optional<ValueType> format, Value &valu
                std::string &why) {
   std::optional<Value> found[4];
   const int count = collect(raw, found);
-  const std::string named =
-      raw.format ? "its format is \"" + std::string(*raw.format) + "\"" : std::string("it has no format");
+  const std::string named = is_there(raw.format) ? "its format is \"" + std::string(raw.format) + "\""
+                                                 : std::string("it has no format");
   if (count != 1) {
     why = count == 0 ? "no value" : "more than one value, and " + named;
     return false;
@@ -252,7 +252,7 @@ bool take_only(const RawValue &raw, std::optional<ValueType> format, Value &valu
 }  // namespace
 
 bool value_of(const RawValue &raw, Value &value, std::string &room, std::string &why) {
-  const std::optional<ValueType> format = raw.format ? parse_value_format(*raw.format) : std::nullopt;
+  const std::optional<ValueType> format = parse_value_format(raw.format);
   return (format && take_named(raw, *format, value)) || take_only(raw, format, value, room, why);
 }
 

@@ -34,11 +34,15 @@ struct Value {
   bool operator==(const Value &other) const;
 };
 
+// A text that may be absent: its data() is null then. Smaller than an optional one, it travels in registers.
+using MaybeText = std::string_view;
+inline bool is_there(MaybeText text) { return text.data() != nullptr; }
+
 // The five columns of a reading that make its value; absent where they are NULL.
 struct RawValue {
-  std::optional<std::string_view> format;
+  MaybeText format;
   std::optional<bool> bool_v;
-  std::optional<std::string_view> str_v;
+  MaybeText str_v;
   std::optional<std::int64_t> long_v;
   std::optional<double> double_v;
 };

@@ -336,6 +336,34 @@ $pair->assert_failed($pair->try($pivot->call('src', 'closed', target_schema => "
 $pair->admin('CREATE SCHEMA not_mine');
 $pair->assert_failed($pair->try($pivot->call('src', 'readings', target_schema => "'not_mine'")), '42501', undef, 'a schema that the caller may not make tables in');
 
+# What is done to wide tables beside the runs: columns are known by their number, whatever their name becomes.
+$pair->source_sql(q(CREATE TABLE beside (LIKE readings); GRANT SELECT ON beside TO reader;
+	INSERT INTO beside VALUES ('ONE', 'speed', '2024-03-01 00:00Z', 'Integer', NULL, NULL, 1, NULL), ('ONE', 'depth', '2024-03-01 00:00Z', 'Decimal', NULL, NULL, NULL, 1.5)));
+my @beside = ('src', 'beside', target_schema => "'beside'", max_retries => 0);
+$pivot->run(@beside);
+$pair->sql(qq(ALTER TABLE beside.${prefix}one RENAME COLUMN speed TO "speed over ground"; ALTER TABLE beside.${prefix}one DROP COLUMN depth));
+$pair->source_sql(q(INSERT INTO beside VALUES ('ONE', 'speed', '2024-03-02 00:00Z', 'Integer', NULL, NULL, 2, NULL), ('ONE', 'depth', '2024-03-02 00:00Z', 'Decimal', NULL, NULL, NULL, 2.5)));
+$pivot->run(@beside);
+is($pair->sql(qq(SELECT string_agg(format('%s %s', "speed over ground", depth), ', ' ORDER BY created_time) FROM beside.${prefix}one)), '1 1.5, 2 2.5', 'a column that was renamed goes on, one that was dropped is made anew');
+
+# A reader is waited for, and nobody has to wait behind the one who waits.
+$pair->source_sql(q(INSERT INTO beside VALUES ('ONE', 'wind', '2024-03-03 00:00Z', 'Integer', NULL, NULL, 7, NULL)));
+my $reader = $pair->session($TablesyncTest::caller);
+$reader->query_safe("BEGIN; SELECT count(*) FROM beside.${prefix}one;");
+my $waiting = $pair->start($pivot->call(@beside));
+TablesyncTest::poll(sub { $pair->admin(q(SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_tablesync' AND wait_event_type = 'Lock'))) eq 't' });
+is($pair->sql(qq(SET statement_timeout = '3s'; SELECT count(*) FROM beside.${prefix}one)), 2, 'another reader gets in while a column waits to be added');
+$reader->query_safe('COMMIT;');
+is($waiting->finish->{sqlstate}, '', '... which is added in the end');
+is($pair->sql(qq(SELECT wind FROM beside.${prefix}one WHERE wind IS NOT NULL)), 7, '... with its readings');
+$reader->quit;
+
+# The rows go in with the rights of the caller, whichever way they take.
+$pair->admin(qq(ALTER TABLE beside.${prefix}one OWNER TO CURRENT_USER; GRANT SELECT ON beside.${prefix}one TO $TablesyncTest::caller));
+$pair->source_sql(q(INSERT INTO beside VALUES ('ONE', 'speed', '2024-03-04 00:00Z', 'Integer', NULL, NULL, 3, NULL)));
+$pair->assert_failed($pair->try($pivot->call(@beside, chunk_interval => "'1 hour'")), '42501', undef, 'a wide table that the caller may only read');
+is($pair->admin(qq(SELECT count(*) FROM beside.${prefix}one)), 3, '... is not written');
+
 my $slow = $pair->start($pivot->call('src', 'readings', @again, batch_size => 100, options => q('{"max_rate": "500 rows"}')));
 $pair->wait_until($pair->target, q(SELECT EXISTS (SELECT FROM tablesync.chunk JOIN tablesync.run r USING (run_id) WHERE r.status = 'running')));
 $pair->assert_failed($pair->try($pivot->call('src', 'readings', @again)), '55P03', undef, 'a second run while one is going on');

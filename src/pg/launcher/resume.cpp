@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/pivot_spec.h"
 #include "core/retry.h"
 #include "core/sync_spec.h"
+#include "pg/pivot/pivot_call.h"
 #include "pg/run/upkeep_record.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
@@ -26,17 +28,22 @@ std::int64_t wait_ms(const Resumable &sync) {
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
 }
 
-void start(const Resumable &sync) {
-  const std::optional<SyncSpec> kept = from_kept(sync.request);
-  if (!kept) return;  // another version's: the next call goes on with it
-  SyncSpec spec = *kept;
-  // Whoever has called it again meanwhile goes on with it.
-  spec.if_running = IfRunning::skip;
+void start(WorkerTask task, unsigned int owner) {
   in_transaction([&] {
-    WorkerTask task = task_for(spec);
-    task.role = sync.owner;
+    task.role = owner;
     start_in_worker(task);
   });
+}
+
+void start(const Resumable &run) {
+  // Whoever has called it again meanwhile goes on with it. Another version's: the next call goes on with it.
+  if (std::optional<SyncSpec> spec = from_kept(run.request)) {
+    spec->if_running = IfRunning::skip;
+    start(task_for(*spec), run.owner);
+  } else if (std::optional<PivotSpec> pivot = pivot_from_kept(run.request)) {
+    pivot->if_running = IfRunning::skip;
+    start(task_for(*pivot), run.owner);
+  }
 }
 
 }  // namespace
@@ -57,7 +64,7 @@ std::int64_t resume_interrupted() {
       start(sync);
     } catch (const Error &error) {
       Diagnostics said = error.diagnostics();
-      add_context(said, "resume of the interrupted sync of " + sync.target);
+      add_context(said, "resume of the interrupted run of " + sync.target);
       failure = Error(said);  // which must not keep the others
     }
   }

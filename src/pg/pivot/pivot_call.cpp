@@ -109,6 +109,9 @@ void take_groups(PivotSpec &spec, const std::optional<std::string> &json) {
     const std::string &group = text_of(row.at(0)), &pattern = text_of(row.at(1));
     if (group.empty() || text_of(row.at(2)) != "string")
       refuse("invalid table_groups: group \"" + group + "\" has no pattern");
+    // What the view that joins a ship's tables ends with, and the group of the rest.
+    if (group == "all" || group == "default")
+      refuse("invalid table_groups: \"" + group + "\" has a meaning of its own");
     // The server's own words where it is no regular expression.
     const char *const expression = pattern.c_str();
     call([&] {
@@ -206,7 +209,7 @@ std::int64_t interval_argument(FunctionCallInfo fcinfo, int n, const char *name)
 
 void check_early(const PivotSpec &spec) {
   if (spec.server.empty())
-    describe_readable(spec.source);
+    find_readable(spec.source);
   else
     connection_options(connection_source(spec.server));
 }

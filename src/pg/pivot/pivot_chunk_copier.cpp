@@ -67,7 +67,7 @@ std::string PivotChunkCopier::open() {
     for (const char *name : {"synchronize_seqscans", "max_parallel_workers_per_gather"})
       set_session_option(name, "0");
   }
-  if (!source_) source_.emplace(PivotSource{spec_, display_name(narrow_.name)});
+  if (!source_) source_.emplace(PivotSource{spec_, display_name(narrow_.name), {}});
   plan_ = plan_readings(spec_, narrow_);
   if (claims_) {
     const std::optional<Checkpoint> now = read_checkpoint(subject_);
@@ -77,6 +77,10 @@ std::string PivotChunkCopier::open() {
     pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, !claims_, integers_);
   fault_point(FaultPoint::target_described);
   return {};
+}
+
+void PivotChunkCopier::look_at_tables() {
+  pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, true, integers_, true);
 }
 
 void PivotChunkCopier::close_source() {
@@ -184,6 +188,7 @@ void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
 bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   if (pass_ && pass_->outdated()) {
     forget_tables();
+    refresh_wide_columns(*source_);
     return in_chunk();
   }
   if (!lacks_) return ChunkCopier::absorb(said, by_source);
@@ -207,8 +212,9 @@ void PivotChunkCopier::change_tables(const Lacking &lacking) {
     limit_ms = std::strtoll(text_of(row.at(0)).c_str(), nullptr, 10);
   set_session_option("lock_timeout", "100ms");
   for (std::int64_t wait_ms = first_wait_ms;; wait_ms = std::min(2 * wait_ms, longest_wait_ms)) {
-    if (steady_ms() - began_ms > limit_ms) set_session_option("lock_timeout", limit);
-    if (try_to_change(lacking)) break;
+    const bool last_try = steady_ms() - began_ms > limit_ms;
+    if (last_try) set_session_option("lock_timeout", limit);
+    if (try_to_change(lacking, last_try)) break;
     wait_for_ms(wait_ms);
   }
   set_session_option("lock_timeout", limit);
@@ -216,12 +222,11 @@ void PivotChunkCopier::change_tables(const Lacking &lacking) {
 }
 
 // False where a lock could not be had.
-bool PivotChunkCopier::try_to_change(const Lacking &lacking) {
-  const bool last_try = session_option("lock_timeout") != "100ms";
+bool PivotChunkCopier::try_to_change(const Lacking &lacking, bool last_try) {
   return in_subtransaction(
       [&] {
         lock_definition(spec_.target);
-        pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, true, integers_);
+        look_at_tables();
         WideTables &tables = pass_->tables();
         for (const auto &[name, type] : lacking.channels) {
           tables.is_settled(name.first);

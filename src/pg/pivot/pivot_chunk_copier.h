@@ -36,6 +36,8 @@ class PivotChunkCopier final : public ChunkCopier {
   std::vector<std::string> conditions() const;
   // What is known of the wide tables is not so any more.
   void forget_tables() { pass_.reset(); }
+  // Looks at the tables themselves, for those who add columns to them. After open().
+  void look_at_tables();
   // Makes what is lacking, in a transaction of its own that waits for nobody long; and what was lacking in
   // the pass before.
   void change_tables(const Lacking &lacking);
@@ -48,7 +50,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::int64_t size_after(double) const override { return checkpoint.size; }
   void record_outcome(const Diagnostics *failure) override;
   std::optional<Moment> skip_gap(Moment begin);
-  bool try_to_change(const Lacking &lacking);
+  bool try_to_change(const Lacking &lacking, bool last_try);
   void widen(const Lacking &lacking);
 
   const PivotSpec &spec_;

@@ -17,7 +17,7 @@ constexpr std::size_t parts_of_memory = 3;
 constexpr std::size_t rejected_at_a_time = 1000;
 
 ChannelName name_of(const Reading &reading) {
-  return {std::string(*reading.ship), std::string(*reading.channel)};
+  return {std::string(reading.ship), std::string(reading.channel)};
 }
 
 std::int64_t cells_of(const WideRow &row) {
@@ -35,11 +35,17 @@ void sort_by_time(RowPointers &rows) {
   if (!std::is_sorted(rows.begin(), rows.end(), earlier)) std::sort(rows.begin(), rows.end(), earlier);
 }
 
-Cell copy_of(const std::optional<std::string_view> &text) { return text ? Cell(*text) : Cell(); }
+Cell copy_of(MaybeText text) { return is_there(text) ? Cell(text) : Cell(); }
 
 }  // namespace
 
+void Lacking::add_decimal(const ChannelName &channel) {
+  any_ = true;
+  decimals.insert(channel);
+}
+
 void Lacking::add(const ChannelName &channel, const Value &value) {
+  any_ = true;
   const auto [place, is_new] = channels.try_emplace(channel, value.type);
   std::string room;
   if (!is_new && place->second == ValueType::integer && value.type == ValueType::decimal &&
@@ -48,7 +54,7 @@ void Lacking::add(const ChannelName &channel, const Value &value) {
 }
 
 PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
-                     const std::set<ChannelName> &integers)
+                     const std::set<ChannelName> &integers, bool exact)
     : source_(source),
       spec_(source.spec),
       plan_(plan),
@@ -56,8 +62,10 @@ PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::in
       alone_(alone),
       integers_(integers),
       buffer_(set_text_header),
-      tables_(source, plan_, buffer_) {
-  tables_.load();
+      tables_(source, plan_, buffer_),
+      most_bytes_((static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory),
+      most_rows_(static_cast<std::size_t>(spec_.batch_rows)) {
+  tables_.load(exact);
 }
 
 void PivotPass::begin(const Bound &lower, const Bound &upper) {
@@ -73,8 +81,8 @@ void PivotPass::begin(const Bound &lower, const Bound &upper) {
 
 void PivotPass::take(const Reading &reading) {
   ++counts_.read;
-  if (!reading.ship || reading.ship->empty()) return reject(reading, "no ship");
-  if (!reading.channel || reading.channel->empty()) return reject(reading, "no channel");
+  if (reading.ship.empty()) return reject(reading, "no ship");
+  if (reading.channel.empty()) return reject(reading, "no channel");
   if (!reading.time) return reject(reading, "no time");
   Value value;
   if (!value_of(reading.value, value, room_, why_)) return reject(reading, why_);
@@ -84,7 +92,7 @@ void PivotPass::take(const Reading &reading) {
 
 // Null where there is none, and it cannot be made here.
 PivotColumn *PivotPass::find_column(const Reading &reading, const Value &value) {
-  if (PivotColumn *const column = buffer_.find_column(*reading.ship, *reading.channel)) return column;
+  if (PivotColumn *const column = buffer_.find_column(reading.ship, reading.channel)) return column;
   const ChannelName name = name_of(reading);
   if (!alone_ || lacking_.any() || tables_.is_settled(name.first)) {
     // A table that was there may have it.
@@ -112,9 +120,7 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
                                ", and its column, of type " + sql_type_of(column.type) +
                                ", cannot hold it without loss");
   }
-  if (buffer_.bytes() > (static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory ||
-      buffer_.rows() >= static_cast<std::size_t>(spec_.batch_rows))
-    flush();
+  if (buffer_.bytes() > most_bytes_ || buffer_.rows() >= most_rows_) flush();
 }
 
 // Whether the column takes decimals from now on, or will, when the pass is repeated.
@@ -128,7 +134,7 @@ bool PivotPass::make_decimal(PivotColumn &column, const Reading &reading, const 
     // What was made goes with the transaction.
     lacking_.add(name, value);
   else
-    lacking_.decimals.insert(name);
+    lacking_.add_decimal(name);
   return true;
 }
 
@@ -138,7 +144,7 @@ bool PivotPass::make_decimal(PivotColumn &column, const Reading &reading, const 
 void PivotPass::reject(const Reading &reading, const std::string &why) {
   if (lacking_.any()) return;
   ++counts_.rejected;
-  ++rejected_by_ship_[std::string(reading.ship.value_or(""))];
+  ++rejected_by_ship_[std::string(reading.ship)];
   RejectedReading rejected{copy_of(reading.ship),
                            copy_of(reading.channel),
                            {},

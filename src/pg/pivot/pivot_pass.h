@@ -27,19 +27,25 @@ namespace tablesync::pg {
 using ChannelName = std::pair<std::string, std::string>;
 
 // What wide tables lack.
-struct Lacking {
+class Lacking {
+ public:
   std::map<ChannelName, ValueType> channels;
   std::set<ChannelName> decimals;  // columns of integers that are to take decimals
-  bool any() const { return !channels.empty() || !decimals.empty(); }
+  bool any() const { return any_; }
   // A reading of a channel that has no column.
   void add(const ChannelName &channel, const Value &value);
+  void add_decimal(const ChannelName &channel);
+
+ private:
+  bool any_ = false;
 };
 
 class PivotPass final : public ReadingSink {
  public:
   // `alone`: no other worker makes tables. `integers`: columns that cannot take decimals.
+  // `exact`: see WideTables.
   PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
-            const std::set<ChannelName> &integers);
+            const std::set<ChannelName> &integers, bool exact = false);
 
   // The next readings are those of a chunk (empty: open).
   void begin(const Bound &lower, const Bound &upper);
@@ -86,7 +92,8 @@ class PivotPass final : public ReadingSink {
   std::vector<RejectedReading> rejected_;
   std::map<std::string, std::int64_t> rejected_by_ship_;
   RunCounts counts_;
-  std::string room_, why_;  // of the reading that is being taken
+  const std::size_t most_bytes_, most_rows_;  // in the buffer
+  std::string room_, why_;                    // of the reading that is being taken
 };
 
 }  // namespace tablesync::pg

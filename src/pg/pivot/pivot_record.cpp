@@ -56,11 +56,39 @@ Cell column_of(const std::vector<Item> &items, F member) {
 
 Rows wide_tables(const PivotSource &source) {
   return write_state(
-      "SELECT p.table_oid, p.ship, p.group_name, c.relname, p.made_here, p.time_column FROM "
+      "SELECT p.table_oid, p.ship, p.group_name, c.relname, p.made_here, p.time_column, p.time_attnum, "
+      "p.time_has_zone FROM "
       "tablesync.pivot_table p JOIN pg_class c ON c.oid = p.table_oid WHERE p.server IS NOT DISTINCT FROM "
       "$1::name AND p.source = $2 AND p.target_schema = $3 AND p.table_prefix = $4 ORDER BY p.made_at, "
       "p.table_oid",
       {optional_text(source.spec.server), source.source, source.spec.target.schema, source.spec.target.name});
+}
+
+Rows wide_columns(const std::vector<std::string> &tables) {
+  return write_state(
+      "SELECT table_oid, attnum, channel, column_name, column_type FROM tablesync.pivot_column WHERE "
+      "table_oid "
+      "= ANY ($1::oid[]) ORDER BY table_oid, attnum",
+      {array_of(cells_of(tables))});
+}
+
+void refresh_wide_columns(const PivotSource &source) {
+  const Row which{optional_text(source.spec.server), source.source, source.spec.target.schema,
+                  source.spec.target.name};
+  const std::string of_pivot =
+      "IN (SELECT p.table_oid FROM tablesync.pivot_table p WHERE p.server IS NOT DISTINCT FROM $1::name AND "
+      "p.source = $2 AND p.target_schema = $3 AND p.table_prefix = $4)";
+  write_state("DELETE FROM tablesync.pivot_column c WHERE c.table_oid " + of_pivot +
+                  " AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.table_oid AND a.attnum = "
+                  "c.attnum AND NOT a.attisdropped)",
+              which);
+  write_state(
+      "UPDATE tablesync.pivot_column c SET (column_name, column_type, column_id) = (a.attname, "
+      "format_type(a.atttypid, a.atttypmod), DEFAULT) FROM pg_attribute a WHERE c.table_oid " +
+          of_pivot +
+          " AND a.attrelid = c.table_oid AND a.attnum = c.attnum AND (c.column_name, c.column_type) IS "
+          "DISTINCT FROM (a.attname, format_type(a.atttypid, a.atttypmod))",
+      which);
 }
 
 Rows wide_attributes(const std::vector<std::string> &tables) {
@@ -83,12 +111,15 @@ std::string last_change() {
 void record_wide_table(const PivotSource &source, const WideTableRecord &table) {
   write_state(
       "INSERT INTO tablesync.pivot_table (table_oid, owner, server, source, ship, group_name, target_schema, "
-      "table_prefix, table_name, time_column, made_here, made_at, request) VALUES ($1::oid, $2::oid, $3, $4, "
+      "table_prefix, table_name, time_column, made_here, made_at, request, time_attnum, time_has_zone) "
+      "VALUES ($1::oid, $2::oid, $3, $4, "
       "$5, $6, "
-      "$7, $8, $9, $10, $11::bool, clock_timestamp(), $12::bytea) ON CONFLICT DO NOTHING",
+      "$7, $8, $9, $10, $11::bool, clock_timestamp(), $12::bytea, $13::int2, $14::bool) ON CONFLICT DO "
+      "NOTHING",
       {table.oid, number(GetUserId()), optional_text(source.spec.server), source.source, table.ship,
        optional_text(table.group), source.spec.target.schema, source.spec.target.name, table.name,
-       table.time_column, std::string(table.made_here ? "t" : "f"), bytes_of(source.spec)});
+       table.time_column, std::string(table.made_here ? "t" : "f"), bytes_of(source.spec),
+       number(table.time_attnum), std::string(table.time_has_zone ? "t" : "f")});
 }
 
 void record_request(const PivotSource &source) {
@@ -236,7 +267,8 @@ Rows pivots_of(const std::string &ship, const Cell &server, const Cell &source, 
   return write_state(
       "SELECT DISTINCT ON (server, source, target_schema, table_prefix) server, source, target_schema, "
       "table_prefix, encode(request, 'hex') FROM tablesync.pivot_table p WHERE ship = $1 AND "
-      "pg_has_role($6::oid, p.owner::oid, 'MEMBER') AND ($2 IS NULL OR server = $2) AND ($3 IS NULL OR "
+      "pg_has_role($6::oid, p.owner::oid, 'MEMBER') AND ($2 IS NULL OR COALESCE(server, '') = $2) AND ($3 IS "
+      "NULL OR "
       "source "
       "= $3 OR split_part(source, '.', 2) = $3) AND ($4 IS NULL OR target_schema = $4) AND ($5 IS NULL OR "
       "table_prefix = $5) ORDER BY server, source, target_schema, table_prefix",

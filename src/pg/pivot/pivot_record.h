@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,18 @@ namespace tablesync::pg {
 struct PivotSource {
   const PivotSpec &spec;
   std::string source;
+  mutable std::set<std::string> told;  // what the caller has been told of its tables
 };
 
 // The wide tables that this source fills, with this schema and prefix, as far as they are there: oid, ship,
-// group (or null), name, whether pivot_ship() made it, the time's column. In the order in which they were
-// made.
+// group (or null), name, whether pivot_ship() made it, the time's column, its number, whether it has a zone.
+// In the order in which they were made.
 Rows wide_tables(const PivotSource &source);
-// Attributes of these tables (oids), dropped ones too: oid, number, channel (or null), whether dropped, name,
+// Columns of these tables (oids) that are on record: oid, number, channel, name, type.
+Rows wide_columns(const std::vector<std::string> &tables);
+// Makes the record say what the catalogs say: names, types, columns that are gone.
+void refresh_wide_columns(const PivotSource &source);
+// Attributes of these tables, dropped ones too: oid, number, channel (or null), whether dropped, name,
 // the type's oid, its length (below 0: it varies), typmod.
 Rows wide_attributes(const std::vector<std::string> &tables);
 // The last id of a column or a table on record: what is there by now, for those who keep it in mind.
@@ -32,7 +38,8 @@ std::string last_change();
 
 struct WideTableRecord {
   std::string oid, ship, group, name, time_column;
-  bool made_here;
+  int time_attnum;
+  bool time_has_zone, made_here;
 };
 void record_wide_table(const PivotSource &source, const WideTableRecord &table);
 struct WideColumnRecord {

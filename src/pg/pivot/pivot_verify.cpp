@@ -39,6 +39,11 @@ PivotVerify::PivotVerify(const PivotSpec &spec, std::int64_t run_id, RunSteps &s
 bool PivotVerify::step() {
   counts_ = {};
   copier_.open();
+  if (!begun_) {
+    refresh_wide_columns(copier_.source());
+    copier_.forget_tables();
+    copier_.open();
+  }
   if (!begun_ && copier_.pass().tables().tables().empty())
     throw Error(sqlstate::undefined_object,
                 "there is no wide table of \"" + copier_.source().source + "\" in schema \"" +
@@ -82,14 +87,14 @@ bool PivotVerify::find_range() {
 void PivotVerify::take(const Reading &reading) {
   PivotBuffer &buffer = copier_.pass().buffer();
   Value value;
-  if (!reading.ship || !reading.channel || !reading.time || !value_of(reading.value, value, room_, why_)) {
+  if (reading.ship.empty() || reading.channel.empty() || !reading.time ||
+      !value_of(reading.value, value, room_, why_)) {
     ++unstored_;
     return;
   }
-  PivotColumn *const column = buffer.find_column(*reading.ship, *reading.channel);
+  PivotColumn *const column = buffer.find_column(reading.ship, reading.channel);
   if (column == nullptr) {
-    note({std::string(*reading.ship), *reading.time, std::string(*reading.channel)}, text_of(value), {},
-         false);
+    note({std::string(reading.ship), *reading.time, std::string(reading.channel)}, text_of(value), {}, false);
     return;
   }
   if (buffer.add(*column, *reading.time, value) == PivotBuffer::Outcome::not_convertible) {

@@ -16,9 +16,9 @@ namespace {
 class Sample final : public ReadingSink {
  public:
   void take(const Reading &reading) override {
-    if (!reading.ship || reading.ship->empty() || !reading.channel || reading.channel->empty()) return;
+    if (reading.ship.empty() || reading.channel.empty()) return;
     if (Value value; value_of(reading.value, value, room_, why_))
-      found.add({std::string(*reading.ship), std::string(*reading.channel)}, value);
+      found.add({std::string(reading.ship), std::string(reading.channel)}, value);
   }
   Lacking found;
 
@@ -42,15 +42,21 @@ bool PivotWork::step() {
   if (!begun_) {
     begun_ = true;
     const bool done = prepare();
+    // The first chunk is read in the same transaction.
+    if (!done && checkpoint_.chunks == 0) return copy_chunk();
     copier_.close_source();
     return done;
   }
   if (copier_.failed() >= most_failed_chunks) return finish();
   const bool redoes = leader_.choose_failed();
-  if (!redoes && !checkpoint_.complete && copy_by_several()) return false;
+  if (!redoes && checkpoint_.complete) return finish();
+  if (!redoes && copy_by_several()) return false;
   copier_.open();
-  if (!copier_.in_chunk() && !checkpoint_.complete) copier_.choose_next();
-  if (!copier_.in_chunk()) return finish();
+  return copy_chunk();
+}
+
+bool PivotWork::copy_chunk() {
+  if (!copier_.in_chunk()) copier_.choose_next();
   copier_.copy();
   counts_ = copier_.counts();
   return false;
@@ -143,6 +149,7 @@ void PivotWork::make_sampled(const Lacking &found) {
   std::vector<std::string> statements;
   std::vector<TableCounts> counts;
   in_discarded_subtransaction([&] {
+    copier_.look_at_tables();
     WideTables &tables = copier_.pass().tables();
     for (const auto &[name, type] : found.channels) {
       tables.is_settled(name.first);
@@ -151,6 +158,9 @@ void PivotWork::make_sampled(const Lacking &found) {
     }
     statements = tables.definition();
     for (const WideTable &table : tables.tables()) {
+      const bool asked = spec_.ships.empty() ||
+                         std::find(spec_.ships.begin(), spec_.ships.end(), table.ship) != spec_.ships.end();
+      if (!asked) continue;
       TableCounts would;
       would.ship = table.ship;
       would.table = display_name(table.name);
@@ -221,7 +231,6 @@ bool PivotWork::finish() {
                             ").");
   drop_checkpoint(copier_.subject());
   if (spec_.failed_chunk != 0) forget_failed_chunk(spec_.failed_chunk);
-  copier_.close_source();
   return true;
 }
 

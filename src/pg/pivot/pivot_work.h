@@ -32,6 +32,7 @@ class PivotWork final : public Work {
   void resume(const Checkpoint &begun);
   void start();
   bool copy_by_several();
+  bool copy_chunk();
   bool finish();
 
   const PivotSpec &spec_;

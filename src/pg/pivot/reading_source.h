@@ -17,7 +17,7 @@ namespace tablesync::pg {
 
 // One row of a narrow table; absent where it is NULL. The texts are there until the next one comes.
 struct Reading {
-  std::optional<std::string_view> ship, channel;
+  MaybeText ship, channel;
   std::optional<Moment> time;  // or, of a time without zone, as its clock was
   RawValue value;
 };

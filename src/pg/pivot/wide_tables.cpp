@@ -30,31 +30,37 @@ unsigned int to_oid(const Cell &cell) {
   return static_cast<unsigned int>(std::strtoul(text_of(cell).c_str(), nullptr, 10));
 }
 
-// What the column of a table that was there takes; nothing for a type that no reading can be stored in.
-struct Held {
+// Types that readings can be stored in.
+struct HeldType {
+  const char *name;  // as format_type() writes it
+  unsigned int oid;
   ValueType type;
   std::uint8_t integer_bytes = 8;
 };
+constexpr HeldType held_types[] = {{"boolean", BOOLOID, ValueType::boolean},
+                                   {"smallint", INT2OID, ValueType::integer, 2},
+                                   {"integer", INT4OID, ValueType::integer, 4},
+                                   {"bigint", INT8OID, ValueType::integer},
+                                   {"double precision", FLOAT8OID, ValueType::decimal},
+                                   {"text", TEXTOID, ValueType::string},
+                                   {"character varying", VARCHAROID, ValueType::string}};
 
-std::optional<Held> held_by(unsigned int type, int typmod) {
-  switch (type) {
-    case BOOLOID:
-      return Held{ValueType::boolean};
-    case INT2OID:
-      return Held{ValueType::integer, 2};
-    case INT4OID:
-      return Held{ValueType::integer, 4};
-    case INT8OID:
-      return Held{ValueType::integer};
-    case FLOAT8OID:
-      return Held{ValueType::decimal};
-    case TEXTOID:
-      return Held{ValueType::string};
-    case VARCHAROID:
-      return typmod < 0 ? std::optional(Held{ValueType::string}) : std::nullopt;
-    default:
-      return std::nullopt;
-  }
+// Null for other types, such as a varchar with a length.
+const HeldType *held_by(unsigned int type, int typmod) {
+  const HeldType *const held = std::find_if(std::begin(held_types), std::end(held_types),
+                                            [&](const HeldType &one) { return one.oid == type; });
+  return held == std::end(held_types) || typmod >= 0 ? nullptr : held;
+}
+
+WideTableRecord record_of(const WideTable &table) {
+  return {std::to_string(table.oid),
+          table.ship,
+          table.group,
+          table.name.name,
+          table.time_column,
+          table.target.time_at + 1,
+          table.target.time_has_zone,
+          table.made_here};
 }
 
 unsigned int oid_of(ValueType type) {
@@ -80,7 +86,8 @@ std::vector<std::string> WideTable::column_names() const {
 
 Attributes WideTable::attributes() const {
   Attributes all;
-  for (const WideColumn &column : columns) all.emplace_back(column.cells->at, column.type);
+  for (const WideColumn &column : columns)
+    all.push_back({column.cells->at, column.type, column.name.c_str()});
   return all;
 }
 
@@ -90,7 +97,7 @@ WideTables::WideTables(const PivotSource &source, const ReadingPlan &plan, Pivot
 // ---- what is there
 // ------------------------------------------------------------------------------------------------------
 
-void WideTables::load() {
+void WideTables::load(bool exact) {
   last_change_ = last_change();
   std::vector<WideTable *> known;
   for (const Row &row : wide_tables(source_)) {
@@ -105,10 +112,32 @@ void WideTables::load() {
     owners_[table.name.name] = table.ship;
     table.made_here = bool_of(row[4]);
     table.time_column = text_of(row[5]);
+    take_time(table, std::atoi(text_of(row[6]).c_str()), bool_of(row[7]));
+    table.target.oid = table.oid;
     ship.settled = true;
     known.push_back(&table);
   }
-  read_columns(known);
+  if (exact)
+    read_attributes(known);
+  else
+    take_records(known);
+}
+
+void WideTables::take_records(const std::vector<WideTable *> &tables) {
+  std::vector<std::string> oids;
+  for (const WideTable *table : tables) oids.push_back(std::to_string(table->oid));
+  WideTable *table = nullptr;
+  for (const Row &column : wide_columns(oids)) {
+    const unsigned int oid = to_oid(column[0]);
+    if (table == nullptr || table->oid != oid)
+      table =
+          *std::find_if(tables.begin(), tables.end(), [&](const WideTable *one) { return one->oid == oid; });
+    const std::string &type = text_of(column[4]);
+    for (const HeldType &held : held_types)
+      if (type == held.name)
+        take_column(*table, std::atoi(text_of(column[1]).c_str()), text_of(column[2]), text_of(column[3]),
+                    held.oid, held.integer_bytes, held.type);
+  }
 }
 
 WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const std::string &group,
@@ -129,7 +158,7 @@ WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const st
   return table;
 }
 
-void WideTables::read_columns(const std::vector<WideTable *> &tables) {
+void WideTables::read_attributes(const std::vector<WideTable *> &tables) {
   std::vector<std::string> oids;
   std::map<unsigned int, WideTable *> by_oid;
   for (WideTable *table : tables) {
@@ -137,7 +166,6 @@ void WideTables::read_columns(const std::vector<WideTable *> &tables) {
     by_oid[table->oid] = table;
     table->size = RowSize();
     table->target.oid = table->oid;
-    table->target.time_at = -1;
   }
   if (oids.empty()) return;
   for (const Row &attribute : wide_attributes(oids)) {
@@ -146,7 +174,7 @@ void WideTables::read_columns(const std::vector<WideTable *> &tables) {
     if (bool_of(attribute[3]))
       table.size.add_other(0);
     else if (text_of(attribute[4]) == table.time_column)
-      check_time(table, attribute);
+      take_time(table, attribute);
     else if (attribute[2])
       take_column(table, attribute);
     else
@@ -157,25 +185,24 @@ void WideTables::read_columns(const std::vector<WideTable *> &tables) {
     if (!attribute[2] && text_of(attribute[4]) != table.time_column)
       ship.unusable.insert(text_of(attribute[4]));
   }
-  for (const WideTable *table : tables)
-    if (table->target.time_at < 0)
-      throw Error(sqlstate::undefined_column,
-                  "table \"" + display_name(table->name) + "\" has no column \"" + table->time_column + "\"",
-                  "It has rows of ship \"" + table->ship + "\", each with its time.",
-                  "Name the column " + std::string(time_name) + ", or rename the table.");
 }
 
-void WideTables::check_time(WideTable &table, const Row &attribute) {
+void WideTables::take_time(WideTable &table, const Row &attribute) {
   const unsigned int type = to_oid(attribute[5]);
   if (type != TIMESTAMPTZOID && type != TIMESTAMPOID)
     throw Error("42804", "column \"" + table.time_column + "\" of \"" + display_name(table.name) +
                              "\" is neither timestamp with time zone nor timestamp");
-  table.target.time_at = table.rows->time_at = std::atoi(text_of(attribute[1]).c_str()) - 1;
-  const bool has_zone = table.target.time_has_zone = type == TIMESTAMPTZOID;
+  take_time(table, std::atoi(text_of(attribute[1]).c_str()), type == TIMESTAMPTZOID);
+  table.size.add_timestamp();
+}
+
+void WideTables::take_time(WideTable &table, int attnum, bool has_zone) {
+  table.target.time_at = table.rows->time_at = attnum - 1;
+  table.target.time_has_zone = has_zone;
+  table.rows->width = std::max(table.rows->width, attnum);
   // In UTC both are the same number.
   if (has_zone != plan_.time_has_zone && plan_.time_zone != "UTC")
     table.target.form = has_zone ? TimeForm::clock_to_moment : TimeForm::moment_to_clock;
-  table.size.add_timestamp();
 }
 
 void WideTables::refuse_type(const std::string &column, const QualifiedName &table,
@@ -188,14 +215,20 @@ void WideTables::refuse_type(const std::string &column, const QualifiedName &tab
 }
 
 void WideTables::take_column(WideTable &table, const Row &attribute) {
-  const std::optional<Held> held = held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str()));
-  if (!held) refuse_type(text_of(attribute[4]), table.name, text_of(attribute[2]));
-  const std::string &channel = text_of(attribute[2]);
-  PivotColumn *const cells = buffer_.add_column(table.ship, channel, table.rows,
-                                                std::atoi(text_of(attribute[1]).c_str()) - 1, held->type);
-  cells->integer_bytes = held->integer_bytes;
+  const unsigned int type = to_oid(attribute[5]);
+  const HeldType *const held = held_by(type, std::atoi(text_of(attribute[7]).c_str()));
+  if (held == nullptr) refuse_type(text_of(attribute[4]), table.name, text_of(attribute[2]));
+  take_column(table, std::atoi(text_of(attribute[1]).c_str()), text_of(attribute[2]), text_of(attribute[4]),
+              type, held->integer_bytes, held->type);
   table.size.add(held->type);
-  table.columns.push_back({channel, text_of(attribute[4]), cells, to_oid(attribute[5])});
+}
+
+void WideTables::take_column(WideTable &table, int attnum, const std::string &channel,
+                             const std::string &name, unsigned int type, std::uint8_t integer_bytes,
+                             ValueType held) {
+  PivotColumn *const cells = buffer_.add_column(table.ship, channel, table.rows, attnum - 1, held);
+  cells->integer_bytes = integer_bytes;
+  table.columns.push_back({channel, name, cells, type});
   table.made = table.columns.size();
 }
 
@@ -234,21 +267,40 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     table.oid = find_target(table.name, false);
     check_target(table.oid, false);
     adopted.push_back(&table);
-    const std::string oid = std::to_string(table.oid);
-    record_wide_table(source_, {oid, name, group, there, table.time_column, false});
-    std::vector<WideColumnRecord> columns;
-    for (const Row &attribute : wide_attributes({oid}))
-      // What is on record as the column of a channel stays it.
-      if (!bool_of(attribute[3]) && !attribute[2] && text_of(attribute[4]) != table.time_column &&
-          held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str())))
-        columns.push_back({std::atoi(text_of(attribute[1]).c_str()), text_of(attribute[4]),
-                           text_of(attribute[4]), to_oid(attribute[5])});
-    record_wide_columns(oid, columns);
+    record_adopted(table);
     check_key(table);
-    tell(source_.spec, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+    tell_once("takes over table " + display_name(table.name) + " of ship " + name + " as it is");
   }
-  read_columns(adopted);
+  read_attributes(adopted);
   ship.settled = ship.settled || !adopted.empty();
+}
+
+void WideTables::tell_once(const std::string &text, const std::string &detail,
+                           const std::string &hint) const {
+  if (source_.told.insert(text).second) tell(source_.spec, text, detail, hint);
+}
+
+void WideTables::record_adopted(WideTable &table) {
+  const std::string oid = std::to_string(table.oid);
+  std::vector<WideColumnRecord> columns;
+  table.target.time_at = -1;
+  for (const Row &attribute : wide_attributes({oid})) {
+    const int attnum = std::atoi(text_of(attribute[1]).c_str());
+    const std::string &name = text_of(attribute[4]);
+    if (bool_of(attribute[3])) continue;
+    if (name == table.time_column)
+      take_time(table, attribute);
+    else if (!attribute[2] && held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str())))
+      // What is on record as the column of a channel stays it.
+      columns.push_back({attnum, name, name, to_oid(attribute[5])});
+  }
+  if (table.target.time_at < 0)
+    throw Error(sqlstate::undefined_column,
+                "table \"" + display_name(table.name) + "\" has no column \"" + table.time_column + "\"",
+                "It has rows of ship \"" + table.ship + "\", each with its time.",
+                "Name the column " + std::string(time_name) + ", or rename the table.");
+  record_wide_table(source_, record_of(table));
+  record_wide_columns(oid, columns);
 }
 
 // A row is found by its time.
@@ -393,8 +445,7 @@ void WideTables::make(WideTable &table) {
     table.oid = table.target.oid = find_target(table.name, false);
     table.made_now = true;
     table.has_key = false;
-    record_wide_table(source_, {std::to_string(table.oid), table.ship, table.group, table.name.name,
-                                table.time_column, true});
+    record_wide_table(source_, record_of(table));
   }
   record_wide_columns(std::to_string(table.oid), records);
   table.counts.columns += static_cast<std::int64_t>(lacking.size());
@@ -413,7 +464,7 @@ void WideTables::build_key(WideTable &table) {
 
 bool WideTables::widen(WideTable &table, const std::vector<std::string> &columns) {
   if (bool_of(query(has_integer_beyond_decimal(table.name, columns)).at(0).at(0))) return false;
-  drop_view(table.ship);
+  drop_view(source_, table.ship);
   ships_.at(table.ship).new_tables = true;
   execute(widen_to_decimal(table.name, columns));
   std::vector<WideColumnRecord> records;
@@ -438,17 +489,35 @@ void WideTables::committed() {
 namespace {
 
 constexpr char view_suffix[] = "all";
+constexpr char view_comment[] = "The wide tables of one ship, joined by time: made by pivot_ship()";
 
 }  // namespace
 
-void WideTables::drop_view(const std::string &ship) {
-  const std::string name = wide_table_name(source_.spec.target.name, ship, view_suffix);
-  const Rows views = query(
-      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-      "n.nspname = $1 AND c.relname = $2 AND c.relkind = 'v'",
-      {source_.spec.target.schema, name});
-  if (!views.empty())
-    execute("DROP VIEW " + quote_qualified(QualifiedName{source_.spec.target.schema, name}));
+QualifiedName WideTables::view_of(const PivotSource &source, const std::string &ship) {
+  return {source.spec.target.schema, wide_table_name(source.spec.target.name, ship, view_suffix)};
+}
+
+// Its columns, where the view is there and is ours, which its comment says; nothing where it is not there.
+// Throws 42710 where another relation has its name.
+std::optional<std::vector<std::string>> WideTables::find_view(const QualifiedName &view) {
+  const Rows found = query(
+      "SELECT pg_catalog.obj_description(c.oid, 'pg_class'), a.attname FROM pg_catalog.pg_class c JOIN "
+      "pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid "
+      "= "
+      "c.oid AND a.attnum > 0 WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum",
+      {view.schema, view.name});
+  if (found.empty()) return std::nullopt;
+  if (text_of(found[0][0]) != view_comment)
+    throw Error("42710", "\"" + display_name(view) + "\" is there, and no view of pivot_ship()",
+                "The view that joins the wide tables of a ship would have this name.", "Rename it.");
+  std::vector<std::string> columns;
+  for (const Row &row : found) columns.push_back(text_of(row[1]));
+  return columns;
+}
+
+void WideTables::drop_view(const PivotSource &source, const std::string &ship) {
+  const QualifiedName view = view_of(source, ship);
+  if (find_view(view)) execute("DROP VIEW " + quote_qualified(view));
 }
 
 void WideTables::make_views() {
@@ -461,27 +530,41 @@ void WideTables::make_views() {
 void WideTables::make_view(const std::string &ship, const Ship &of) {
   constexpr size_t most_columns = 1600;  // MaxHeapAttributeNumber
   std::vector<WidePart> parts;
-  std::vector<std::string> columns;
+  std::set<std::string> lacking;
   size_t left_out = 0;
   for (const WideTable *table : of.tables) {
     const std::vector<std::string> names = table->column_names();
-    if (columns.size() + names.size() + 1 > most_columns) {
+    if (lacking.size() + names.size() + 1 > most_columns) {
       ++left_out;
       continue;
     }
     parts.push_back({table->name, table->time_column, names});
-    columns.insert(columns.end(), names.begin(), names.end());
+    lacking.insert(names.begin(), names.end());
   }
-  const QualifiedName view{source_.spec.target.schema,
-                           wide_table_name(source_.spec.target.name, ship, view_suffix)};
+  const QualifiedName view = view_of(source_, ship);
   if (left_out > 0)
-    tell(source_.spec,
-         "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
-         "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
+    tell_once(
+        "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
+        "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
   if (parts.size() < 2) return;
-  // A column more in the first table would be one in the middle.
-  drop_view(ship);
+  // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
+  std::vector<std::string> columns;
+  const std::optional<std::vector<std::string>> there = find_view(view);
+  bool replaces = there.has_value();
+  for (size_t n = 1; there && n < there->size(); ++n) {
+    replaces = replaces && lacking.erase((*there)[n]) > 0;
+    columns.push_back((*there)[n]);
+  }
+  if (there && !replaces) {
+    execute("DROP VIEW " + quote_qualified(view));
+    columns.clear();
+    for (const WidePart &part : parts) lacking.insert(part.columns.begin(), part.columns.end());
+  }
+  for (const WidePart &part : parts)
+    for (const std::string &name : part.columns)
+      if (lacking.contains(name)) columns.push_back(name);
   execute(create_wide_view(view, parts, columns));
+  if (!replaces) execute("COMMENT ON VIEW " + quote_qualified(view) + " IS " + quote_literal(view_comment));
 }
 
 // ---- dropping them
@@ -492,9 +575,7 @@ void WideTables::drop(const PivotSource &source, const std::vector<std::string> 
     const std::string &ship = text_of(row[1]);
     if (!bool_of(row[4]) || (!ships.empty() && std::find(ships.begin(), ships.end(), ship) == ships.end()))
       continue;
-    const QualifiedName view{source.spec.target.schema,
-                             wide_table_name(source.spec.target.name, ship, view_suffix)};
-    execute("DROP VIEW IF EXISTS " + quote_qualified(view));
+    drop_view(source, ship);
     execute(drop_table({source.spec.target.schema, text_of(row[3])}));
     forget_wide_table(text_of(row[0]));
   }

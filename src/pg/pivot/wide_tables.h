@@ -51,8 +51,9 @@ class WideTables {
   WideTables(const WideTables &) = delete;
   WideTables &operator=(const WideTables &) = delete;
 
-  // Takes over what the records and the catalogs have. Once.
-  void load();
+  // Takes over what the records have. Once. `exact`: and looks at the catalogs too, which those need who add
+  // columns; others are told by has_attributes() where the two differ.
+  void load(bool exact);
   // Whether that is still so.
   bool is_current() const { return last_change() == last_change_; }
   // What was made can be seen by others.
@@ -92,11 +93,17 @@ class WideTables {
   Ship &find_ship(const std::string &ship);
   WideTable &begin_table(Ship &ship, const std::string &name, const std::string &group, int number);
   void adopt(Ship &ship, const std::string &name, const std::string &group);
+  void record_adopted(WideTable &table);
+  void tell_once(const std::string &text, const std::string &detail = {}, const std::string &hint = {}) const;
   std::string find_table(const std::string &name) const;
-  void read_columns(const std::vector<WideTable *> &tables);
-  void check_time(WideTable &table, const Row &attribute);
+  void take_records(const std::vector<WideTable *> &tables);
+  void read_attributes(const std::vector<WideTable *> &tables);
+  void take_time(WideTable &table, int attnum, bool has_zone);
+  void take_time(WideTable &table, const Row &attribute);
   void check_key(const WideTable &table) const;
   void take_column(WideTable &table, const Row &attribute);
+  void take_column(WideTable &table, int attnum, const std::string &channel, const std::string &name,
+                   unsigned int type, std::uint8_t integer_bytes, ValueType held);
   static void refuse_type(const std::string &column, const QualifiedName &table, const std::string &channel);
   void refuse_other_ship(const std::string &ship, const std::string &table);
   std::string group_of(const std::string &channel) const;
@@ -104,7 +111,9 @@ class WideTables {
   std::string sql_type(ValueType type) const;
   NamedType time_type() const;
   void order_columns(WideTable &table);
-  void drop_view(const std::string &ship);
+  static QualifiedName view_of(const PivotSource &source, const std::string &ship);
+  static std::optional<std::vector<std::string>> find_view(const QualifiedName &view);
+  static void drop_view(const PivotSource &source, const std::string &ship);
   void make_view(const std::string &ship, const Ship &of);
 
   const PivotSource &source_;

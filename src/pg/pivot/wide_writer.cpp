@@ -13,6 +13,7 @@ extern "C" {
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pg/server/compat.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -66,6 +67,17 @@ void fill(const Form &form, const WideRow &row) {
     form.values[form.target->time_at] = time_in(*form.target, row.time);
 }
 
+// Whether a value is long enough to be worth a place of its own. In a row of hundreds of numbers the server
+// would move out any text, to get it down to a quarter of a page, which numbers alone exceed.
+bool has_long_text(const Form &form) {
+  constexpr Size worth_it = 256;
+  for (int n = 0; n < form.shape->natts; ++n)
+    if (!form.nulls[n] && TupleDescAttr(form.shape, n)->attlen == -1 &&
+        VARSIZE_ANY(DatumGetPointer(form.values[n])) > worth_it)
+      return true;
+  return false;
+}
+
 HeapTuple form_tuple(const Form &form, const WideRow &row) {
   fill(form, row);
   return heap_form_tuple(form.shape, form.values, form.nulls);
@@ -90,7 +102,10 @@ void store_in_pages(const WideTarget &target, const WideRow *const *rows, size_t
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   Form const form = begin_form(target, relation);
   HeapPages pages = begin_heap_pages(relation);
-  each_row(rows, count, [&](const WideRow &row) { add_to_heap_pages(pages, form_tuple(form, row)); });
+  each_row(rows, count, [&](const WideRow &row) {
+    HeapTuple const tuple = form_tuple(form, row);
+    add_to_heap_pages(pages, tuple, has_long_text(form) ? inline_as_usual : inline_if_it_fits);
+  });
   end_heap_pages(pages);
   table_close(relation, NoLock);
   CommandCounterIncrement();
@@ -178,20 +193,21 @@ Times run_upsert(const WideTarget &target, const char *statement, const WideRow 
   return {times, written};
 }
 
-bool are_there(const WideTarget &target, const std::pair<int, unsigned int> *attributes, size_t count) {
+bool are_there(const WideTarget &target, const Attribute *attributes, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   TupleDesc const shape = RelationGetDescr(relation);
   bool there = true;
   for (size_t n = 0; there && n < count; ++n) {
-    const auto &[at, type] = attributes[n];
+    const auto &[at, type, name] = attributes[n];
     there = at < shape->natts && !TupleDescAttr(shape, at)->attisdropped &&
-            TupleDescAttr(shape, at)->atttypid == type;
+            TupleDescAttr(shape, at)->atttypid == type &&
+            strcmp(NameStr(TupleDescAttr(shape, at)->attname), name) == 0;
   }
   table_close(relation, NoLock);
   return there;
 }
 
-bool is_plain(const WideTarget &target, const std::pair<int, unsigned int> *attributes, size_t count) {
+bool is_plain(const WideTarget &target, const Attribute *attributes, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   TupleDesc const shape = RelationGetDescr(relation);
   const TupleConstr *const constraints = shape->constr;
@@ -199,12 +215,14 @@ bool is_plain(const WideTarget &target, const std::pair<int, unsigned int> *attr
       relation->rd_rel->relkind == RELKIND_RELATION && relation->trigdesc == nullptr &&
       !relation->rd_rel->relhasrules && !relation->rd_rel->relispartition &&
       !(constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored)) &&
-      check_enable_rls(target.oid, InvalidOid, true) != RLS_ENABLED;
+      check_enable_rls(target.oid, InvalidOid, true) != RLS_ENABLED &&
+      // Who may less is told so by the executor.
+      pg_class_aclcheck(target.oid, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
   for (int n = 0; plain && n < shape->natts; ++n) {
     auto *attribute = TupleDescAttr(shape, n);
     if (attribute->attisdropped || n == target.time_at) continue;
     const bool filled =
-        std::any_of(attributes, attributes + count, [&](const auto &one) { return one.first == n; });
+        std::any_of(attributes, attributes + count, [&](const auto &one) { return one.at == n; });
     plain = !attribute->attnotnull && (filled || !attribute->atthasdef);
   }
   table_close(relation, NoLock);

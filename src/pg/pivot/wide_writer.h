@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "core/moment.h"
@@ -25,11 +24,16 @@ struct WideTarget {
 
 using RowPointers = std::vector<const WideRow *>;
 
-// Attributes, from 0, and the oids of their types.
-using Attributes = std::vector<std::pair<int, unsigned int>>;
+struct Attribute {
+  int at;             // from 0
+  unsigned int type;  // its oid
+  const char *name;
+};
+using Attributes = std::vector<Attribute>;
 // Whether the table has these attributes still. Nobody changes that before the end of the transaction.
 bool has_attributes(const WideTarget &target, const Attributes &attributes);
-// Whether rows can be stored without SQL: a table with nothing but columns that may be NULL and indexes.
+// Whether the current user can store rows without SQL: a table with nothing but columns that may be NULL and
+// indexes.
 // `attributes`: those that rows have.
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes);
 // Into a table that was made in this transaction and has no index: see heap_pages.h.

@@ -42,6 +42,7 @@ void ChunkCopier::choose_next() {
   has_end_ = false;
   in_chunk_ = is_new_ = true;
   size_ = checkpoint.size;
+  tries_ = 0;
   find_end();
   has_end_ = true;
 }
@@ -52,7 +53,6 @@ bool ChunkCopier::claim() {
   choose_next();
   close_source();
   began_ = now_seconds();
-  tries_ = 0;
   hand_out();
   save();
   record_claim(chunk_run_, subject(), chunk_, began_);
@@ -93,7 +93,8 @@ bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   if (!in_chunk_) return false;
   counts_ = {};
   lose_source();
-  if (!by_source && claimed_ && try_again(said.sqlstate)) return true;
+  // Others write the tables of a pivot, or the chunks of this run.
+  if (!by_source && (claimed_ || spec_.command == Command::pivot) && try_again(said.sqlstate)) return true;
   // Whoever has claimed it does it again.
   in_chunk_ = claimed_;
   if (by_source && said.sqlstate == sqlstate::canceled) {

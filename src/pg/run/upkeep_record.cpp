@@ -35,8 +35,10 @@ void forget_dropped_targets() {
 // another did not.
 std::vector<Resumable> find_resumable() {
   const Rows rows = write_state(
-      "WITH worked AS (SELECT r.run_id, r.target, r.status, r.sqlstate, r.finished_at FROM tablesync.run r "
-      "WHERE r.command = 'sync_table' AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT FROM '55P03') "
+      "WITH worked AS (SELECT r.run_id, r.target, r.status, r.sqlstate, r.finished_at, r.command FROM "
+      "tablesync.run r "
+      "WHERE r.command IN ('sync_table', 'pivot_ship') AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT "
+      "FROM '55P03') "
       "SELECT c.owner::oid, c.target, encode(c.request, 'hex'), "
       "(SELECT count(*) FROM worked w WHERE w.target = c.target AND w.sqlstate = '57P02' AND w.run_id > "
       "coalesce((SELECT max(o.run_id) FROM worked o WHERE o.target = c.target AND o.status <> "
@@ -49,7 +51,7 @@ std::vector<Resumable> find_resumable() {
       "current_database()), 'CONNECT') "
       "AND EXISTS (SELECT FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = "
       "p.oid AND d.deptype = 'e' JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND "
-      "d.refobjid = e.oid WHERE e.extname = 'pg_tablesync' AND p.proname = 'sync_table' AND "
+      "d.refobjid = e.oid WHERE e.extname = 'pg_tablesync' AND p.proname = l.command AND "
       "has_function_privilege(o.oid, p.oid, 'EXECUTE')) ORDER BY l.run_id",
       {});
   std::vector<Resumable> found;

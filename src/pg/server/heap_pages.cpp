@@ -120,10 +120,10 @@ HeapPages begin_heap_pages(Relation relation) {
           RelationGetTargetPageFreeSpace(relation, HEAP_DEFAULT_FILLFACTOR)};
 }
 
-void add_to_heap_pages(HeapPages &heap, HeapTuple tuple) {
+void add_to_heap_pages(HeapPages &heap, HeapTuple tuple, Size most_inline) {
   constexpr int options = HEAP_INSERT_SKIP_FSM | HEAP_INSERT_FROZEN | HEAP_INSERT_NO_LOGICAL;
   freeze(heap, tuple);
-  if (HeapTupleHasExternal(tuple) || tuple->t_len > TOAST_TUPLE_THRESHOLD)
+  if (HeapTupleHasExternal(tuple) || tuple->t_len > most_inline)
     tuple = heap_toast_insert_or_update(heap.relation, tuple, nullptr, options);
   const Size size = MAXALIGN(tuple->t_len);
   if (size > MaxHeapTupleSize)

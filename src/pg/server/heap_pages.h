@@ -6,7 +6,9 @@
 extern "C" {
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "access/htup.h"
+#include "access/htup_details.h"
 #include "utils/rel.h"
 }
 
@@ -28,7 +30,9 @@ bool writes_heap_pages(Relation relation);
 
 // In the current memory context. Server code, all of it: raises with ereport.
 HeapPages begin_heap_pages(Relation relation);
-void add_to_heap_pages(HeapPages &heap, HeapTuple tuple);
+// A row is toasted where it is longer than `most_inline` bytes: as others are, or up to what a page holds.
+inline constexpr Size inline_as_usual = TOAST_TUPLE_THRESHOLD, inline_if_it_fits = MaxHeapTupleSize;
+void add_to_heap_pages(HeapPages &heap, HeapTuple tuple, Size most_inline = inline_as_usual);
 // Writes what is left.
 void end_heap_pages(HeapPages &heap);
 

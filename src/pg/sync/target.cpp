@@ -193,7 +193,7 @@ Table describe_target(const QualifiedName &name) {
   return table;
 }
 
-Table describe_readable(const std::string &sql_name) {
+QualifiedName find_readable(const std::string &sql_name) {
   const Rows found = query(
       "SELECT n.nspname, c.relname, c.relkind, pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM "
       "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
@@ -206,8 +206,10 @@ Table describe_readable(const std::string &sql_name) {
   if (!bool_of(found[0][3]))
     throw Error(sqlstate::insufficient_privilege, "permission denied for table " + display_name(name), {},
                 "GRANT SELECT ON " + display_name(name) + " TO " + display_name(current_user_name()) + ".");
-  return describe_target(name);
+  return name;
 }
+
+Table describe_readable(const std::string &sql_name) { return describe_target(find_readable(sql_name)); }
 
 namespace {
 

@@ -39,7 +39,9 @@ Table describe_target(const QualifiedName &name);
 // Drops a table where there is one by that name.
 void drop_if_exists(const QualifiedName &name);
 
-// The description of a table or view that is to be read, by its name in SQL form. Throws 42P01, 42501, 42809.
+// A table or view that is to be read, by its name in SQL form: its name, and its description. Throw 42P01,
+// 42501, 42809.
+QualifiedName find_readable(const std::string &sql_name);
 Table describe_readable(const std::string &sql_name);
 
 // Makes the schema if it is absent, and the table with the source's columns, types, NOT NULLs, identities,
