@@ -1,6 +1,7 @@
 #include "core/deparse_pivot.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -193,6 +194,18 @@ std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::st
   if (parts.empty()) parts.push_back(bounds({}));
   return "SELECT " + utc_text(plan, "pg_catalog.min(oldest)") + ", " +
          utc_text(plan, "pg_catalog.max(newest)") + " FROM (" + join(parts, " UNION ALL ") + ") AS r";
+}
+
+std::string explain(const std::string &query) { return "EXPLAIN (FORMAT text) " + query; }
+
+double total_cost(const Rows &explained) {
+  if (explained.empty() || explained[0].empty()) return -1;
+  const std::string &line = text_of(explained[0][0]);
+  const size_t at = line.find("(cost="), dots = line.find("..", at == std::string::npos ? 0 : at);
+  double cost = -1;
+  if (at != std::string::npos && dots != std::string::npos)
+    std::from_chars(line.data() + dots + 2, line.data() + line.size(), cost);
+  return cost;
 }
 
 std::string newest_by_ship(const ReadingPlan &plan, const std::vector<std::string> &conditions) {

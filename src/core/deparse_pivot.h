@@ -13,6 +13,7 @@
 #include "core/pivot_spec.h"
 #include "core/quote.h"
 #include "core/reading.h"
+#include "core/rows.h"
 #include "core/table.h"
 
 namespace tablesync {
@@ -60,6 +61,10 @@ std::string copy_readings(const ReadingPlan &plan, const std::vector<std::string
 // ship is looked for alone, so that an index on ship and time serves.
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,
                               const std::vector<std::string> &conditions);
+// What the server thinks of a query: its total cost, in the unit of the planner ("Using EXPLAIN"), from the
+// first line of EXPLAIN's answer; below 0 where that is something else.
+std::string explain(const std::string &query);
+double total_cost(const Rows &explained);
 // Ships, and the newest time of each.
 std::string newest_by_ship(const ReadingPlan &plan, const std::vector<std::string> &conditions);
 std::string has_ship(const ReadingPlan &plan, const std::string &ship);  // one boolean

@@ -49,7 +49,7 @@ sub fill_disk
 sub make_room
 {
 	$pair->admin('DELETE FROM tablesync.run WHERE run_id < (SELECT max(run_id) FROM tablesync.run)');
-	$pair->admin("VACUUM tablesync.$_") foreach 'run', 'run_step';
+	$pair->admin("VACUUM (TRUNCATE false) tablesync.$_") foreach 'run', 'run_step';
 	return;
 }
 

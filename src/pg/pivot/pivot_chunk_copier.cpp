@@ -156,13 +156,17 @@ std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
 
 void PivotChunkCopier::copy_rows() {
   steps_.enter(Phase::copy);
-  pass_->begin(chunk_.lower, chunk_.upper);
+  const Moment end = chunk_.upper.empty() ? after_all : moment_of(chunk_.upper[0]);
+  // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
+  const bool reads_all = chunk_.lower.empty() && spec_.cutoff_is_now && end == spec_.cutoff &&
+                         (plan_.time_has_zone || plan_.time_zone == "UTC");
+  pass_->begin(chunk_.lower, chunk_.upper, reads_all ? end : after_all);
   std::vector<std::string> all = conditions(), without_time = all;
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
-  if (!chunk_.upper.empty()) all.push_back(time_before(plan_, moment_of(chunk_.upper[0])));
+  if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
   const std::int64_t read_now = read(all, *pass_);
   // Readings without a time are told, once.
-  if (chunk_.lower.empty() && plan_.time_may_be_null) {
+  if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all) {
     without_time.push_back(time_is_null(plan_));
     read(without_time, *pass_);
   }

@@ -68,7 +68,8 @@ PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::in
   tables_.load(exact);
 }
 
-void PivotPass::begin(const Bound &lower, const Bound &upper) {
+void PivotPass::begin(const Bound &lower, const Bound &upper, Moment cutoff) {
+  cutoff_ = cutoff;
   lower_ = lower;
   upper_ = upper;
   bulk_.clear();
@@ -80,6 +81,7 @@ void PivotPass::begin(const Bound &lower, const Bound &upper) {
 // ----------------------------------------------------------------------------------------------------------
 
 void PivotPass::take(const Reading &reading) {
+  if (reading.time && *reading.time >= cutoff_) return;
   ++counts_.read;
   if (reading.ship.empty()) return reject(reading, "no ship");
   if (reading.channel.empty()) return reject(reading, "no channel");
@@ -237,10 +239,12 @@ bool PivotPass::is_bulk(const WideTable &table) {
       // Of times without zone, as their clock is in UTC: other zones have another form.
       return end.empty() ? std::string() : end[0];
     };
-    place->second =
-        (plan_.time_has_zone || plan_.time_zone == "UTC") && takes_plain_rows(table.target, attributes) &&
-        bool_of(
-            query(is_range_empty(table.name, table.time_column, bound(lower_), bound(upper_))).at(0).at(0));
+    const auto is_empty = [&] {
+      return bool_of(
+          query(is_range_empty(table.name, table.time_column, bound(lower_), bound(upper_))).at(0).at(0));
+    };
+    place->second = (plan_.time_has_zone || plan_.time_zone == "UTC") &&
+                    takes_plain_rows(table.target, attributes) && (has_no_page(table.target) || is_empty());
   }
   return place->second;
 }

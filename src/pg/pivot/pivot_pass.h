@@ -47,8 +47,8 @@ class PivotPass final : public ReadingSink {
   PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
             const std::set<ChannelName> &integers, bool exact = false);
 
-  // The next readings are those of a chunk (empty: open).
-  void begin(const Bound &lower, const Bound &upper);
+  // The next readings are those of a chunk (empty: open). Those from `cutoff` on, if there are any, are not.
+  void begin(const Bound &lower, const Bound &upper, Moment cutoff = after_all);
   void take(const Reading &reading) override;
   // Writes what is left, with the records.
   void finish();
@@ -85,6 +85,7 @@ class PivotPass final : public ReadingSink {
   PivotBuffer buffer_;
   WideTables tables_;
   Bound lower_, upper_;
+  Moment cutoff_ = after_all;
   // Of tables that were looked at for this chunk: rows can go in without a look at what is there.
   std::map<const WideTable *, bool> bulk_;
   bool outdated_ = false;

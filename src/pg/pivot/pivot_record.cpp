@@ -10,6 +10,7 @@ extern "C" {
 #include "core/text.h"
 #include "pg/run/run_record.h"
 #include "pg/server/spi.h"
+#include "pg/server/transaction.h"
 
 namespace tablesync::pg {
 namespace {
@@ -64,12 +65,15 @@ Rows wide_tables(const PivotSource &source) {
       {optional_text(source.spec.server), source.source, source.spec.target.schema, source.spec.target.name});
 }
 
-Rows wide_columns(const std::vector<std::string> &tables) {
-  return write_state(
-      "SELECT table_oid, attnum, channel, column_name, column_type FROM tablesync.pivot_column WHERE "
-      "table_oid "
-      "= ANY ($1::oid[]) ORDER BY table_oid, attnum",
-      {array_of(cells_of(tables))});
+void each_wide_column(const std::vector<std::string> &tables,
+                      const std::function<void(const std::vector<std::string_view> &)> &take) {
+  as_extension_owner([&] {
+    query_texts(
+        "SELECT table_oid::text, attnum::text, channel, column_name::text, column_type FROM "
+        "tablesync.pivot_column WHERE table_oid = ANY ($1::oid[]) ORDER BY table_oid, attnum",
+        {array_of(cells_of(tables))}, take);
+    return 0;
+  });
 }
 
 void refresh_wide_columns(const PivotSource &source) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,8 +27,10 @@ struct PivotSource {
 // group (or null), name, whether pivot_ship() made it, the time's column, its number, whether it has a zone.
 // In the order in which they were made.
 Rows wide_tables(const PivotSource &source);
-// Columns of these tables (oids) that are on record: oid, number, channel, name, type.
-Rows wide_columns(const std::vector<std::string> &tables);
+// Gives `take` the columns of these tables (oids) that are on record, table by table: oid, number, channel,
+// name, type.
+void each_wide_column(const std::vector<std::string> &tables,
+                      const std::function<void(const std::vector<std::string_view> &)> &take);
 // Makes the record say what the catalogs say: names, types, columns that are gone.
 void refresh_wide_columns(const PivotSource &source);
 // Attributes of these tables, dropped ones too: oid, number, channel (or null), whether dropped, name,

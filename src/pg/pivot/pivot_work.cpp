@@ -196,7 +196,16 @@ void PivotWork::start() {
   std::vector<std::string> conditions = of_channels(copier_.plan(), spec_.channels);
   conditions.push_back(time_before(copier_.plan(), spec_.cutoff));
   if (spec_.from != before_all) conditions.push_back(time_from(copier_.plan(), spec_.from));
-  const Row ends = copier_.ask(oldest_and_newest(copier_.plan(), spec_.ships, conditions)).at(0);
+  const std::string query = oldest_and_newest(copier_.plan(), spec_.ships, conditions);
+  if (!finds_times(query, conditions)) {
+    // One chunk, which ends beyond all that there is, and cannot be made smaller.
+    checkpoint_.size = 1;
+    checkpoint_.lower = {text_of_moment(spec_.newest_first ? spec_.cutoff : spec_.cutoff - 1)};
+    checkpoint_.since.value = text_of_moment(spec_.newest_first ? after_all : spec_.cutoff);
+    copier_.save();
+    return;
+  }
+  const Row ends = copier_.ask(query).at(0);
   // Without any, there is one chunk, for what has no finite time.
   const Moment newest = parse_moment(text_of(ends.at(1))).value_or(spec_.cutoff - 1);
   const Moment oldest = std::max(parse_moment(text_of(ends.at(0))).value_or(newest), spec_.from);
@@ -204,6 +213,21 @@ void PivotWork::start() {
       first_begin(spec_, spec_.newest_first ? newest : oldest, checkpoint_.size, spec_.cutoff))};
   checkpoint_.since.value = text_of_moment(spec_.newest_first ? oldest : spec_.cutoff);
   copier_.save();
+}
+
+// Whether the source can find readings by their time. Where it would read all of a large table for each
+// chunk, it is read once.
+bool PivotWork::finds_times(const std::string &ends, const std::vector<std::string> &conditions) {
+  constexpr double large = 10'000, part = 0.1;  // a table of 80 MB, or so
+  std::vector<std::string> all = of_ships(copier_.plan(), spec_.ships);
+  all.insert(all.end(), conditions.begin(), conditions.end());
+  const double to_read = total_cost(copier_.ask(explain(select_readings(copier_.plan(), all))));
+  if (to_read < large || total_cost(copier_.ask(explain(ends))) < part * to_read) return true;
+  tell(spec_, "is read in one chunk, since the source does not find readings by their time",
+       "A chunk that fails, or is interrupted, is all of it.",
+       "On the source: CREATE INDEX ON " + display_name(copier_.plan().source) + " (" +
+           copier_.plan().column(ReadingColumn::created_time) + ");");
+  return false;
 }
 
 // ---- the chunks

@@ -31,6 +31,7 @@ class PivotWork final : public Work {
   void make_sampled(const Lacking &lacking);
   void resume(const Checkpoint &begun);
   void start();
+  bool finds_times(const std::string &ends, const std::vector<std::string> &conditions);
   bool copy_by_several();
   bool copy_chunk();
   bool finish();

@@ -10,6 +10,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include "core/deparse.h"
@@ -125,19 +126,22 @@ void WideTables::load(bool exact) {
 
 void WideTables::take_records(const std::vector<WideTable *> &tables) {
   std::vector<std::string> oids;
-  for (const WideTable *table : tables) oids.push_back(std::to_string(table->oid));
+  std::map<std::string, WideTable *, std::less<>> by_oid;
+  for (WideTable *table : tables) by_oid[oids.emplace_back(std::to_string(table->oid))] = table;
   WideTable *table = nullptr;
-  for (const Row &column : wide_columns(oids)) {
-    const unsigned int oid = to_oid(column[0]);
-    if (table == nullptr || table->oid != oid)
-      table =
-          *std::find_if(tables.begin(), tables.end(), [&](const WideTable *one) { return one->oid == oid; });
-    const std::string &type = text_of(column[4]);
+  std::string oid;
+  each_wide_column(oids, [&](const std::vector<std::string_view> &column) {
+    if (column[0] != oid) {
+      oid = column[0];
+      table = by_oid.at(oid);
+    }
+    int attnum = 0;
+    std::from_chars(column[1].data(), column[1].data() + column[1].size(), attnum);
     for (const HeldType &held : held_types)
-      if (type == held.name)
-        take_column(*table, std::atoi(text_of(column[1]).c_str()), text_of(column[2]), text_of(column[3]),
-                    held.oid, held.integer_bytes, held.type);
-  }
+      if (column[4] == held.name)
+        take_column(*table, attnum, std::string(column[2]), std::string(column[3]), held.oid,
+                    held.integer_bytes, held.type);
+  });
 }
 
 WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const std::string &group,

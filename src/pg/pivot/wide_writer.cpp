@@ -13,6 +13,7 @@ extern "C" {
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pg/server/compat.h"
+#include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -237,6 +238,16 @@ bool has_attributes(const WideTarget &target, const Attributes &attributes) {
 
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes) {
   return call([&] { return is_plain(target, attributes.data(), attributes.size()); });
+}
+
+bool has_no_page(const WideTarget &target) {
+  return call([&] {
+    Relation const relation = table_open(target.oid, RowExclusiveLock);
+    const bool none =
+        relation->rd_rel->relkind == RELKIND_RELATION && RelationGetNumberOfBlocks(relation) == 0;
+    table_close(relation, NoLock);
+    return none;
+  });
 }
 
 void store_frozen(const WideTarget &target, const RowPointers &rows) {

@@ -36,6 +36,8 @@ bool has_attributes(const WideTarget &target, const Attributes &attributes);
 // indexes.
 // `attributes`: those that rows have.
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes);
+// Whether it has no page, and so no row.
+bool has_no_page(const WideTarget &target);
 // Into a table that was made in this transaction and has no index: see heap_pages.h.
 void store_frozen(const WideTarget &target, const RowPointers &rows);
 // Into a table that takes plain rows, and its indexes. 23505 where there is a row of that time.

@@ -128,8 +128,9 @@ void ChunkCopier::make_smaller() {
             with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
         "It has " + tablesync::tell(chunk_, checkpoint.by) + ".",
         "Raise tablesync.max_source_transaction, or pass " +
-            std::string(spec_.command == Command::pivot ? "a shorter chunk_interval."
-                                                        : "chunk_mode => false, which sets no limit."));
+            std::string(spec_.command == Command::pivot
+                            ? "a shorter chunk_interval; and see that the source has an index on its time."
+                            : "chunk_mode => false, which sets no limit."));
   checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   save();
 }

@@ -51,30 +51,59 @@ Rows fetch() {
   return rows;
 }
 
+int execute_with(const std::string &sql, const Row &parameters, bool read_only) {
+  const auto count = static_cast<int>(parameters.size());
+  return call([&] {
+    auto *types = static_cast<Oid *>(palloc0(sizeof(Oid) * (count + 1)));
+    auto *values = static_cast<Datum *>(palloc0(sizeof(Datum) * (count + 1)));
+    auto *nulls = static_cast<char *>(palloc0(count + 1));
+    for (int i = 0; i < count; ++i) {
+      types[i] = TEXTOID;
+      nulls[i] = parameters[i] ? ' ' : 'n';
+      if (parameters[i]) values[i] = CStringGetTextDatum(parameters[i]->c_str());
+    }
+    return SPI_execute_with_args(sql.c_str(), count, types, values, nulls, read_only, 0);
+  });
+}
+
 Rows run_query(const std::string &sql, const Row &parameters, bool read_only) {
   return with_safe_search_path([&] {
     return in_spi([&] {
-      const auto count = static_cast<int>(parameters.size());
-      const int code = call([&] {
-        auto *types = static_cast<Oid *>(palloc0(sizeof(Oid) * (count + 1)));
-        auto *values = static_cast<Datum *>(palloc0(sizeof(Datum) * (count + 1)));
-        auto *nulls = static_cast<char *>(palloc0(count + 1));
-        for (int i = 0; i < count; ++i) {
-          types[i] = TEXTOID;
-          nulls[i] = parameters[i] ? ' ' : 'n';
-          if (parameters[i]) values[i] = CStringGetTextDatum(parameters[i]->c_str());
-        }
-        return SPI_execute_with_args(sql.c_str(), count, types, values, nulls, read_only, 0);
-      });
-      check(code, sql);
+      check(execute_with(sql, parameters, read_only), sql);
       return fetch();
     });
   });
 }
 
+std::string_view text_in(HeapTuple tuple, TupleDesc shape, int column) {
+  const varlena *const value = call([&]() -> const varlena * {
+    bool is_null = false;
+    return DatumGetTextPP(SPI_getbinval(tuple, shape, column, &is_null));
+  });
+  return {VARDATA_ANY(value), static_cast<size_t>(VARSIZE_ANY_EXHDR(value))};
+}
+
 }  // namespace
 
 Rows query(const std::string &sql, const Row &parameters) { return run_query(sql, parameters, false); }
+
+void query_texts(const std::string &sql, const Row &parameters,
+                 const std::function<void(const std::vector<std::string_view> &)> &take) {
+  with_safe_search_path([&] {
+    in_spi([&] {
+      check(execute_with(sql, parameters, true), sql);
+      TupleDesc const shape = SPI_tuptable->tupdesc;
+      std::vector<std::string_view> cells(static_cast<size_t>(shape->natts));
+      for (uint64 r = 0; r < SPI_processed; ++r) {
+        for (int c = 1; c <= shape->natts; ++c)
+          cells[static_cast<size_t>(c) - 1] = text_in(SPI_tuptable->vals[r], shape, c);
+        take(cells);
+      }
+      return 0;
+    });
+    return 0;
+  });
+}
 
 Rows query_latest(const std::string &sql, const Row &parameters) {
   call([] { PushActiveSnapshot(GetLatestSnapshot()); });

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/rows.h"
@@ -15,6 +17,11 @@ Rows query(const std::string &sql, const Row &parameters = {});
 
 // The same for a SELECT that must see what others have committed by now, also within REPEATABLE READ.
 Rows query_latest(const std::string &sql, const Row &parameters = {});
+
+// The same as query() for columns of type text that are never NULL, and many rows: gives each row to `take`,
+// which has its cells until it returns.
+void query_texts(const std::string &sql, const Row &parameters,
+                 const std::function<void(const std::vector<std::string_view> &)> &take);
 
 // Runs one statement on the user's tables, with the session's own search_path, so that triggers see what they
 // would see in the caller's session. Returns the number of rows that the executor processed.
