@@ -164,7 +164,10 @@ void PivotChunkCopier::copy_rows() {
   std::vector<std::string> all = conditions(), without_time = all;
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
   if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
-  const std::int64_t read_now = read(all, *pass_);
+  const bool scans = reads_all && !remote_ && spec_.channels.empty() && can_scan_here(plan_, narrow_);
+  const std::int64_t read_now =
+      scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
+            : read(all, *pass_);
   // Readings without a time are told, once.
   if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all) {
     without_time.push_back(time_is_null(plan_));

@@ -3,16 +3,25 @@
 extern "C" {
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pg/server/compat.h"
 #include "tcop/dest.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
 }
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
 
 #include "core/copy_binary.h"
 #include "core/error.h"
@@ -33,6 +42,7 @@ constexpr int rows_per_look = 256;
 struct Receiver {
   DestReceiver base;
   const ReadingPlan *plan;
+  int places[reading_columns];  // in a row, from 0; below 0: none
   ReadingSink *sink;
   const Rate *rate;
   Progress *progress;
@@ -42,7 +52,9 @@ struct Receiver {
   MemoryContext detoasted;
 };
 
-int place_of(const Receiver &receiver, ReadingColumn which) { return receiver.plan->place(which); }
+int place_of(const Receiver &receiver, ReadingColumn which) {
+  return receiver.places[static_cast<size_t>(which)];
+}
 
 MaybeText text_at(const Receiver &receiver, const TupleTableSlot &slot, ReadingColumn which) {
   const int n = place_of(receiver, which);
@@ -107,6 +119,36 @@ bool receive(TupleTableSlot *slot, DestReceiver *self) {
     receiver->progress->rows = receiver->rows_before + static_cast<std::uint64_t>(receiver->rows);
   }
   return true;
+}
+
+// Ships that are wanted, in the order of their bytes; a table may have many.
+struct Wanted {
+  const std::string *first, *last;
+};
+
+bool is_wanted(const Wanted &wanted, const Receiver &receiver, TupleTableSlot *slot) {
+  const int n = place_of(receiver, ReadingColumn::ship_id);
+  if (wanted.first == wanted.last || n < 0) return true;
+  slot_getsomeattrs(slot, n + 1);
+  const MaybeText ship = text_at(receiver, *slot, ReadingColumn::ship_id);
+  if (!is_there(ship)) return false;
+  if (wanted.last - wanted.first == 1) return ship == *wanted.first;
+  return std::binary_search(wanted.first, wanted.last, ship);
+}
+
+// Server calls only, but for receive().
+void scan_table(unsigned int oid, const Wanted &wanted, Receiver *receiver) {
+  Relation const relation = table_open(oid, AccessShareLock);
+  TupleTableSlot *const slot = table_slot_create(relation, nullptr);
+  // From the first page on, so that of two readings the last one is the last.
+  TableScanDesc const scan = table_beginscan_strat(relation, GetActiveSnapshot(), 0, nullptr, true, false);
+  for (std::uint64_t rows = 0; table_scan_getnextslot(scan, ForwardScanDirection, slot); ++rows) {
+    if (rows % rows_per_look == 0) CHECK_FOR_INTERRUPTS();
+    if (is_wanted(wanted, *receiver, slot)) receive(slot, &receiver->base);
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  table_close(relation, AccessShareLock);
 }
 
 void start_up(DestReceiver *, int, TupleDesc) {}
@@ -188,12 +230,17 @@ Reading reading_of(const ReadingPlan &plan, const std::array<Field, reading_colu
 
 }  // namespace
 
-std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
-                       const Rate &rate, Progress &progress) {
+namespace {
+
+// Runs `read`, which gives rows to the receiver; returns how many there were.
+template <typename F>
+std::int64_t with_receiver(const ReadingPlan &plan, ReadingSink &sink, const Rate &rate, Progress &progress,
+                           F read) {
   Receiver receiver{};
   // Of some kind that is not DestNone: SPI would take the statement for one without rows.
   receiver.base = {receive, start_up, shut_down, destroy, DestTransientRel};
   receiver.plan = &plan;
+  std::copy(plan.places.begin(), plan.places.end(), receiver.places);
   receiver.sink = &sink;
   receiver.rate = &rate;
   receiver.progress = &progress;
@@ -202,11 +249,48 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
   receiver.detoasted = call([] {
     return AllocSetContextCreate(CurrentMemoryContext, "readings, detoasted", ALLOCSET_DEFAULT_SIZES);
   });
-  call([&] { execute_into(select.c_str(), &receiver.base); });
+  read(receiver);
   call([&] { MemoryContextDelete(receiver.detoasted); });
   progress.rows = receiver.rows_before + static_cast<std::uint64_t>(receiver.rows);
   progress.memory_bytes = private_memory();
   return receiver.rows;
+}
+
+unsigned int oid_of(const Table &table) {
+  return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
+}
+
+}  // namespace
+
+std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
+                       const Rate &rate, Progress &progress) {
+  return with_receiver(plan, sink, rate, progress, [&](Receiver &receiver) {
+    call([&] { execute_into(select.c_str(), &receiver.base); });
+  });
+}
+
+bool can_scan_here(const ReadingPlan &plan, const Table &table) {
+  if (table.kind != 'r' || table.has_children || plan.expressions != plan.columns) return false;
+  const unsigned int oid = oid_of(table);
+  return call([&] { return check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED; });
+}
+
+std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
+                       ReadingSink &sink, const Rate &rate, Progress &progress) {
+  std::vector<std::string> sorted = ships;
+  std::sort(sorted.begin(), sorted.end());
+  const Wanted wanted{sorted.data(), sorted.data() + sorted.size()};
+  const unsigned int oid = oid_of(table);
+  return with_receiver(plan, sink, rate, progress, [&](Receiver &receiver) {
+    // Columns that were dropped count.
+    for (size_t n = 0; n < plan.columns.size(); ++n)
+      for (const Column &column : table.columns)
+        if (plan.columns[n] == quote_identifier(column.name)) {
+          const char *const name = column.name.c_str();
+          receiver.places[n] = call([&] { return get_attnum(oid, name); }) - 1;
+        }
+    call([&] { scan_table(oid, wanted, &receiver); });
+  });
 }
 
 std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,

@@ -6,11 +6,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/deparse_pivot.h"
 #include "core/progress.h"
 #include "core/rate.h"
 #include "core/reading.h"
+#include "core/table.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {
@@ -32,7 +34,13 @@ class ReadingSink {
 // faster than `rate`.
 std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
                        const Rate &rate, Progress &progress);
-// The same of copy_readings(). Throws 22P04 for what is not the format.
+// Whether scan_here() can be used for a table of this database: a plain one whose columns are what readings
+// are made of, and whose rows nobody hides from the current user.
+bool can_scan_here(const ReadingPlan &plan, const Table &table);
+// The same for all rows of these ships (none: of all), without a plan of the executor: each row costs half.
+std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
+                       ReadingSink &sink, const Rate &rate, Progress &progress);
+// The same as read_here() of copy_readings(). Throws 22P04 for what is not the format.
 std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,
                         Progress &progress);
 

@@ -7,6 +7,8 @@ extern "C" {
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
+
+#include "pg/server/compat.h"
 }
 
 #include <utility>
