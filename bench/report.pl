@@ -30,6 +30,30 @@ my %incremental = (
     local         => 'INSERT .. ON CONFLICT of these rows from a local table: what the target has to do anyway',
 );
 my @incremental = qw(sync_table with_lookback from_highest from_known local);
+my %pivot = (
+    pivot_local => {
+        pivot_ship => 'pivot_ship, 1 worker',
+        crosstab   => 'crosstab of tablefunc, all text',
+        max_filter => 'max() FILTER for each channel, one run',
+        plain_scan => 'a plain scan that reads every column of these rows',
+    },
+    pivot_remote => {
+        pivot_ship => 'pivot_ship, 1 worker',
+        copy_out   => "the source's COPY OUT alone (binary, dropped)",
+        old_method => 'a Python program: psycopg2, rows kept in a dict, COPY into text columns',
+    },
+    pivot_ships => {
+        one_ship       => 'one ship',
+        all_ships      => '100 ships in one call',
+        one_ship_made  => 'one ship, its table there and empty',
+        all_ships_made => '100 ships in one call, their tables there and empty',
+    },
+);
+my %pivot_order = (
+    pivot_local  => [qw(pivot_ship crosstab max_filter plain_scan)],
+    pivot_remote => [qw(pivot_ship copy_out old_method)],
+    pivot_ships  => [qw(one_ship all_ships one_ship_made all_ships_made)],
+);
 
 my ($times, $json) = @ARGV;
 my (%seconds, %ticks, %fact);
@@ -51,6 +75,7 @@ print_again()       if $seconds{unchanged};
 print_incremental() if $seconds{incremental};
 print_rest();
 print_sizes();
+print_pivot() if $seconds{pivot_local};
 write_json($json) if defined $json;
 
 sub median {
@@ -162,6 +187,61 @@ sub print_sizes {
                 sprintf('%.1f', $fact{"peak_memory_sized_${_}_${count}_kb"} / 1024))
         } qw(at_once in_chunks);
     }
+}
+
+sub print_pivot {
+    my $readings = with_commas($fact{pivot_readings});
+    print "\n### Pivot\n\n"
+        . "$readings readings of 300 channels become a table with a column for each and its primary key. Checked after"
+        . " each run: count and checksum of the cells. A query has one process, pivot_ship() one worker.\n\n";
+    print_pivot_part('In one database, one ship of two in the table:', 'pivot_local', 'pivot_ship', 'pivot_ship is x times as fast');
+    print_pivot_part('From the other server, the same ship:', 'pivot_remote', 'pivot_ship', 'pivot_ship is x times as fast');
+    print_pivot_part('Every row of a table with as many readings:', 'pivot_ships', 'one_ship', 'x times as long as one ship');
+    print_pivot_goals();
+    print_pivot_memory();
+}
+
+sub print_pivot_part {
+    my ($title, $part, $of, $ratio) = @_;
+    print "$title\n\n| contestant | median s | min..max | readings/s | $ratio | CPU s |\n|---|---|---|---|---|---|\n";
+    for my $name (grep { $seconds{$part}{$_} } @{ $pivot_order{$part} }) {
+        my $median = median(@{ $seconds{$part}{$name} });
+        printf "| %s | %.2f | %s | %s | %s | %.1f |\n", $pivot{$part}{$name}, $median, range($part, $name),
+            with_commas($fact{pivot_readings} / $median), ratio($part, $name, $of), cpu_seconds($part, $name);
+    }
+    print "\n";
+}
+
+# What was asked for, and what came of it, by the medians.
+sub print_pivot_goals {
+    my @goals = (
+        ['local, x times as fast as crosstab: 5 or more',                  'pivot_local',  'crosstab',       'pivot_ship'],
+        ['local, x times as fast as max() FILTER: 80 or more',             'pivot_local',  'max_filter',     'pivot_ship'],
+        ['local, x times as long as the plain scan: 1.5 at most',          'pivot_local',  'pivot_ship',     'plain_scan'],
+        ['100 ships, x times as long as one: 1.3 at most',                 'pivot_ships',  'all_ships',      'one_ship'],
+        ['the same where the tables are there: 1.3 at most',               'pivot_ships',  'all_ships_made', 'one_ship_made'],
+        ["remote, x times the rate of the source's COPY OUT: 0.8 or more", 'pivot_remote', 'copy_out',       'pivot_ship'],
+        ['remote, x times as fast as the Python program',                  'pivot_remote', 'old_method',     'pivot_ship'],
+    );
+    print "| goal | x |\n|---|---|\n";
+    for (@goals) {
+        my ($goal, $part, $name, $of) = @$_;
+        printf "| %s | %s |\n", $goal, $seconds{$part}{$name} ? ratio($part, $name, $of) : '-';
+    }
+}
+
+# Against the number of days: what grows with it, and what must not.
+sub print_pivot_memory {
+    my @days = sort { $a <=> $b } map { /^pivot_(\d+)_days_us$/ } keys %fact;
+    return unless @days;
+    print "\nFrom the other server, one run each:\n\n"
+        . "| days of 10 channels | readings | s | private memory of the worker, MB |\n|---|---|---|---|\n";
+    for my $days (@days) {
+        printf "| %d | %s | %.2f | %.1f |\n", $days, with_commas($fact{"pivot_${days}_days_readings"}),
+            $fact{"pivot_${days}_days_us"} / 1e6, $fact{"peak_memory_pivot_${days}_days_kb"} / 1024;
+    }
+    printf "\nWith 300 channels, %s readings: %.1f MB\n", with_commas($fact{pivot_readings}),
+        $fact{peak_memory_pivot_readings_kb} / 1024;
 }
 
 sub write_json {

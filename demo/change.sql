@@ -18,3 +18,11 @@ WHERE ctid = (SELECT max(ctid) FROM birdstrikes b GROUP BY b.* HAVING count(*) >
 \echo 'A row moves to another partition:'
 DELETE FROM seattle_weather WHERE date = '2010-12-31 23:00';
 UPDATE seattle_weather SET date = '2010-12-31 23:00' WHERE date = '2010-01-01 01:00';
+\echo
+\echo 'On the boat a reading is corrected, one comes late, and two are of channels that were not there before:'
+UPDATE instruments SET double_v = 10.5
+WHERE created_time = '2014-06-01 09:55:59+00' AND data_channel_id = 'environment.depth.belowTransducer';
+INSERT INTO instruments
+VALUES ('plaka', 'environment.depth.belowTransducer', '2014-06-01 14:03:26+00', 'Decimal', NULL, NULL, NULL, 12.3),
+       ('plaka', 'navigation.gnss.satellites', '2014-06-01 14:03:24+00', 'Integer', NULL, NULL, 9, NULL),
+       ('plaka', 'electrical.switches.anchorLight.state', '2014-06-01 14:03:24+00', 'Boolean', true, NULL, NULL, NULL);

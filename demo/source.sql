@@ -1,4 +1,4 @@
--- The demo's source database. Run it with psql in this directory: it reads data/*.csv.xz.
+-- The demo's source database. Run it with psql in this directory: it reads data/*.csv.xz and instruments_source.sql.
 
 CREATE TYPE wildlife_size AS ENUM ('Small', 'Medium', 'Large');
 
@@ -113,6 +113,8 @@ COMMENT ON VIEW routes IS 'Flights and mean delay by route';
 \copy stocks FROM PROGRAM 'xz -dc data/stocks.csv.xz' WITH (FORMAT csv, HEADER MATCH)
 \copy unemployment FROM PROGRAM 'xz -dc data/unemployment-across-industries.csv.xz' WITH (FORMAT csv, HEADER MATCH)
 \copy zipcodes FROM PROGRAM 'xz -dc data/zipcodes.csv.xz' WITH (FORMAT csv, HEADER MATCH)
+
+\i instruments_source.sql
 
 VACUUM ANALYZE;
 
