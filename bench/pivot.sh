@@ -1,0 +1,157 @@
+# The part "pivot" of script/bench, which sources it: narrow readings into wide tables, beside what one would use instead.
+# shellcheck shell=bash disable=SC2154
+
+ways_pivot_local=(pivot_ship crosstab plain_scan)
+# *_made: into tables that are there, and empty.
+ways_pivot_ships=(one_ship all_ships one_ship_made all_ships_made)
+ways_pivot_remote=(pivot_ship copy_out old_method)
+pivot_channels=300
+# So many ships have as many readings as one.
+pivot_fleet=100
+pivot_days=(1 10 60)
+
+pivot() {
+  local ticks=$(((rows / 400 + pivot_fleet - 1) / pivot_fleet * pivot_fleet))
+  local -A checksums
+  fact pivot_readings $((ticks * pivot_channels))
+  make_all_readings
+  say 'pivot, once by max() FILTER'
+  pivot_once pivot_local max_filter
+  pivot_rounds pivot_local "${ways_pivot_local[@]}"
+  pivot_rounds pivot_remote "${ways_pivot_remote[@]}"
+  pivot_rounds pivot_ships "${ways_pivot_ships[@]}"
+  pivot_memory
+}
+
+# The rows of one ship stand among those of another, as they come in; of "alone" and "fleet" every row is to be pivoted.
+make_all_readings() {
+  say "making $((ticks * pivot_channels)) readings of a ship"
+  make_readings source reader readings 2 "$pivot_channels" "$ticks" 10 true
+  make_readings target loader readings 2 "$pivot_channels" "$ticks" 10 false
+  make_readings target loader alone 1 "$pivot_channels" "$ticks" 10 false
+  make_readings target loader fleet "$pivot_fleet" "$pivot_channels" $((ticks / pivot_fleet)) 10 false
+  admin target -f "$repo/bench/pivot_target.sql"
+  checksums[readings]=$(checksum_readings target readings "ship_id = 'ship_001'")
+  checksums[alone]=$(checksum_readings target alone true)
+  checksums[fleet]=$(checksum_readings target fleet true)
+}
+
+# make_readings CLUSTER ROLE TABLE SHIPS CHANNELS TICKS SECONDS INDEXED
+make_readings() {
+  admin "$1" -v role="$2" -v table="$3" -v ships="$4" -v channels="$5" -v ticks="$6" -v seconds="$7" \
+    -v indexed="$8" -f "$repo/bench/pivot_source.sql"
+}
+
+checksum_readings() {
+  admin "$1" -v table="$2" -v where="$3" -f "$repo/bench/pivot_checksum.sql"
+}
+
+check_wide() {
+  local found
+  found=$(admin target -f "$repo/bench/pivot_checksum_wide.sql")
+  [[ $found == "$1" ]] || die "the cells are not what the readings are: $found instead of $1"
+}
+
+# pivot_rounds PART NAME...
+pivot_rounds() {
+  local part=$1 round
+  shift
+  for ((round = 0; round < runs; ++round)); do
+    say "${part/_/, }, round $((round + 1)) of $runs"
+    in_turn pivot_in_round "$round" "$@"
+  done
+}
+
+pivot_in_round() {
+  pivot_once "$part" "$1"
+}
+
+# pivot_once PART NAME
+pivot_once() {
+  local source=readings
+  case $2 in
+    one_ship*) source=alone ;;
+    all_ships*) source=fleet ;;
+  esac
+  drop_wide
+  [[ $2 != *_made ]] || call_pivot NULL "$source" NULL tables_only
+  checkpoint
+  timed "$1" "$2" "$1_by_$2"
+  [[ $2 == plain_scan || $2 == copy_out ]] || check_wide "${checksums[$source]}"
+}
+
+drop_wide() {
+  loader -c 'DROP SCHEMA IF EXISTS wide CASCADE' -c 'CREATE SCHEMA wide'
+}
+
+call_pivot() {
+  loader -o /dev/null -c "$(pivot_of "$@")"
+}
+
+# pivot_of SERVER SOURCE SHIP [MODE]: server and ship as SQL
+pivot_of() {
+  echo "SELECT * FROM pivot_ship($1, 'public.$2', $3, mode => '${4:-full}', target_schema => 'wide', table_prefix => 'of_')"
+}
+
+pivot_local_by_pivot_ship() {
+  call_pivot NULL readings "'ship_001'"
+}
+
+pivot_local_by_crosstab() {
+  loader -f "$repo/bench/pivot_crosstab.sql"
+}
+
+pivot_local_by_max_filter() {
+  loader -f "$repo/bench/pivot_filter.sql"
+}
+
+# What nobody can do without: reading the rows.
+pivot_local_by_plain_scan() {
+  loader -o /dev/null -f "$repo/bench/pivot_scan.sql"
+}
+
+pivot_ships_by_one_ship() {
+  call_pivot NULL alone NULL
+}
+
+pivot_ships_by_all_ships() {
+  call_pivot NULL fleet NULL
+}
+
+pivot_ships_by_one_ship_made() {
+  call_pivot NULL alone NULL
+}
+
+pivot_ships_by_all_ships_made() {
+  call_pivot NULL fleet NULL
+}
+
+pivot_remote_by_pivot_ship() {
+  call_pivot "'by_tablesync'" readings "'ship_001'"
+}
+
+# What nobody can do without, from another server: the source's part of the work.
+pivot_remote_by_copy_out() {
+  reader -c "COPY (SELECT * FROM readings WHERE ship_id = 'ship_001') TO STDOUT (FORMAT binary)" >/dev/null
+}
+
+# Debian's Python has psycopg2; another one may come first in PATH.
+pivot_remote_by_old_method() {
+  /usr/bin/python3 "$repo/bench/pivot_old_method.py" "$(uri source reader reads-only)" "$(uri target loader loads-tables)" \
+    readings ship_001 wide.of_ship_001
+}
+
+# Few channels for ever more days, each of them a chunk; then many channels.
+pivot_memory() {
+  local days
+  say 'memory of the worker that pivots'
+  for days in "${pivot_days[@]}"; do
+    make_readings source reader days 1 10 $((days * 4320)) 20 true
+    drop_wide
+    fact "pivot_${days}_days_us" "$(peak_memory "pivot_${days}_days" "$(pivot_of "'by_tablesync'" days NULL)")"
+    fact "pivot_${days}_days_readings" $((days * 43200))
+    check_wide "$(checksum_readings source days true)"
+  done
+  drop_wide
+  peak_memory pivot_readings "$(pivot_of "'by_tablesync'" readings "'ship_001'")" >/dev/null
+}
