@@ -200,9 +200,16 @@ bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   }
   if (!lacks_) return ChunkCopier::absorb(said, by_source);
   lacks_ = false;
-  const Lacking lacking = pass_->lacking();
+  lacking_ = pass_->lacking();
+  forget_tables();
+  return true;
+}
+
+bool PivotChunkCopier::make_way() {
+  if (!lacking_.any()) return false;
   if (remote_) remote_->close();
-  change_tables(lacking);
+  change_tables(lacking_);
+  lacking_ = {};
   return true;
 }
 

@@ -22,6 +22,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::string open() override;
   const std::string &subject() const override { return subject_; }
   bool absorb(const Diagnostics &said, bool by_source) override;
+  bool make_way() override;
 
   // After open(), for those who read something else than a chunk.
   const PivotSource &source() const { return *source_; }
@@ -63,6 +64,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::unique_ptr<PivotPass> pass_;
   std::set<ChannelName> integers_;  // columns that cannot take decimals
   bool lacks_ = false;              // the last pass met what is not there
+  Lacking lacking_;                 // what is to be made before the next
   bool is_last_ = false;            // chunk_ is
   bool was_empty_ = false;          // the chunk before was
 };

@@ -47,6 +47,7 @@ bool PivotWork::step() {
     copier_.close_source();
     return done;
   }
+  if (copier_.make_way()) return false;
   if (copier_.failed() >= most_failed_chunks) return finish();
   const bool redoes = leader_.choose_failed();
   if (!redoes && checkpoint_.complete) return finish();

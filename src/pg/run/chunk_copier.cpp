@@ -142,6 +142,7 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
   constexpr char changed[] = "40001";  // serialization_failure: the run begins again
   const auto step = [&] {
     steps.enter(Phase::describe);
+    if (copier.make_way()) return true;
     if (const std::string why = copier.open(); !why.empty())
       throw Error(changed, "the source of \"" + display_name(spec.target) + "\" was changed during the run",
                   "What was read does not go together with the rest: " + why + ".");

@@ -29,6 +29,9 @@ class ChunkCopier {
   // Opens both sides for a further transaction. Says why what was read before does not go together with what
   // would be read now; empty where it does.
   virtual std::string open() = 0;
+  // Does what must be committed before the chunk is copied, in the current transaction, which is for that
+  // alone; false where there is nothing.
+  virtual bool make_way() { return false; }
   // Of its records: see chunk_record.h.
   virtual const std::string &subject() const = 0;
 
