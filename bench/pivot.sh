@@ -21,6 +21,7 @@ pivot() {
   pivot_rounds pivot_remote "${ways_pivot_remote[@]}"
   pivot_rounds pivot_ships "${ways_pivot_ships[@]}"
   pivot_memory
+  pivot_engine
 }
 
 # The rows of one ship stand among those of another, as they come in; of "alone" and "fleet" every row is to be pivoted.
@@ -154,4 +155,15 @@ pivot_memory() {
   done
   drop_wide
   peak_memory pivot_readings "$(pivot_of "'by_tablesync'" readings "'ship_001'")" >/dev/null
+}
+
+# The engine alone, without a server.
+pivot_engine() {
+  local what nanoseconds
+  say 'the engine of the pivot'
+  cmake -S "$repo" -B "$work/engine" -DCMAKE_BUILD_TYPE=Release >"$work/engine.log"
+  cmake --build "$work/engine" --target pivot_engine >>"$work/engine.log"
+  while IFS=$'\t' read -r what nanoseconds; do
+    fact "pivot_engine_$what" "$nanoseconds"
+  done < <("$work/engine/pivot_engine")
 }

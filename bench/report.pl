@@ -199,6 +199,13 @@ sub print_pivot {
     print_pivot_part('Every row of a table with as many readings:', 'pivot_ships', 'one_ship', 'x times as long as one ship');
     print_pivot_goals();
     print_pivot_memory();
+    print_pivot_engine();
+}
+
+sub print_pivot_engine {
+    my @cases = sort map { /^pivot_engine_(.+)/ } keys %fact;
+    print "\nThe engine alone, nanoseconds for each of 1,500,000 readings of 300 channels: "
+        . join('; ', map { "$_ $fact{\"pivot_engine_$_\"}" } @cases) . "\n" if @cases;
 }
 
 sub print_pivot_part {

@@ -106,6 +106,14 @@ const std::string &time_of(const ReadingPlan &plan) {
   return plan.expressions[static_cast<size_t>(ReadingColumn::created_time)];
 }
 
+// The columns of a reading, each in its place.
+std::string selected(const ReadingPlan &plan) {
+  std::vector<std::string> columns(static_cast<size_t>(plan.width));
+  for (size_t n = 0; n < plan.expressions.size(); ++n)
+    if (plan.places[n] >= 0) columns[static_cast<size_t>(plan.places[n])] = plan.expressions[n];
+  return join(columns, ", ");
+}
+
 std::string from(const ReadingPlan &plan) { return " FROM " + quote_qualified(plan.source); }
 
 }  // namespace
@@ -167,15 +175,25 @@ std::vector<std::string> of_channels(const ReadingPlan &plan, const std::vector<
 }
 
 std::string select_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions) {
-  std::vector<std::string> columns(static_cast<size_t>(plan.width));
-  for (size_t n = 0; n < plan.expressions.size(); ++n)
-    if (plan.places[n] >= 0) columns[static_cast<size_t>(plan.places[n])] = plan.expressions[n];
-  return "SELECT " + join(columns, ", ") + from(plan) + where(conditions);
+  return "SELECT " + selected(plan) + from(plan) + where(conditions);
 }
 
-std::string copy_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions) {
-  return "COPY (" + select_readings(plan, conditions) + ") TO STDOUT (FORMAT binary)";
+// Joined, so that each row is held against its ship's window alone.
+std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWindow> &windows,
+                           const std::vector<std::string> &conditions) {
+  std::vector<std::string> rows;
+  for (const SampleWindow &window : windows)
+    rows.push_back("(" + quote_literal(window.ship) + ", " + time_literal(plan, window.from) + ", " +
+                   time_literal(plan, window.before) + ")");
+  std::vector<std::string> all{time_of(plan) + " >= sampled_from", time_of(plan) + " < sampled_before"};
+  const std::string &ship = plan.expressions[static_cast<size_t>(ReadingColumn::ship_id)];
+  if (!ship.empty()) all.insert(all.begin(), ship + " = sampled_ship");
+  all.insert(all.end(), conditions.begin(), conditions.end());
+  return "SELECT " + selected(plan) + from(plan) + ", (VALUES " + join(rows, ", ") +
+         ") AS w (sampled_ship, sampled_from, sampled_before)" + where(all);
 }
+
+std::string copy_of(const std::string &select) { return "COPY (" + select + ") TO STDOUT (FORMAT binary)"; }
 
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,
                               const std::vector<std::string> &conditions) {

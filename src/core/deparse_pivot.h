@@ -55,8 +55,15 @@ std::vector<std::string> of_channels(const ReadingPlan &plan, const std::vector<
 
 // The readings for which all conditions hold.
 std::string select_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions);
-// As a statement whose rows a client reads.
-std::string copy_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions);
+// Those of ships within times, of which all the other conditions hold too.
+struct SampleWindow {
+  std::string ship;
+  Moment from, before;
+};
+std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWindow> &windows,
+                           const std::vector<std::string> &conditions);
+// Either, as a statement whose rows a client reads.
+std::string copy_of(const std::string &select);
 // The oldest and the newest finite time of these ships' readings, as parse_moment() takes them: one row. Each
 // ship is looked for alone, so that an index on ship and time serves.
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,

@@ -45,10 +45,16 @@ sub fill_disk
 	return;
 }
 
-# The record of the run is in one of these files too: it needs no further page where its table has room.
+# The record of a run is in one of these files too: it needs no further page where its table has empty ones.
 sub make_room
 {
-	$pair->admin('DELETE FROM tablesync.run WHERE run_id < (SELECT max(run_id) FROM tablesync.run)');
+	$pair->admin(q(
+		INSERT INTO tablesync.run (owner, command, status, source, target, sync_mode, started_at, worker_pid, worker_start, shared_memory)
+			SELECT CURRENT_USER::regrole, 'sync_table', 'failed', 'none', 'none', 'full', now(), 0, now(), 0 FROM generate_series(1, 300);
+		INSERT INTO tablesync.run_step SELECT run_id, 1, 'copy', now(), now() FROM tablesync.run WHERE target = 'none';
+		DELETE FROM tablesync.run WHERE target = 'none'));
+	# What another session might still see stays where it is.
+	$pair->wait_until($pair->target, 'SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid())');
 	$pair->admin("VACUUM (TRUNCATE false) tablesync.$_") foreach 'run', 'run_step';
 	return;
 }
@@ -59,6 +65,7 @@ sub empty_disk { return unlink $full }
 
 # Until the stage outgrows its buffers it needs no disk.
 my $small = q(memory_limit_mb => 16);
+make_room();
 my $path  = $pair->admin(q(SELECT pg_relation_filepath('raw.items')));
 my %files = (
 	'the stage'            => '*/base/*/t[0-9]*',
@@ -67,7 +74,6 @@ my %files = (
 foreach my $what (sort keys %files)
 {
 	change_source();
-	make_room();
 	fill_disk($files{$what});
 	my $said = $pair->try_sync('items', 'raw.items', $small);
 	empty_disk();
@@ -76,7 +82,6 @@ foreach my $what (sort keys %files)
 }
 $pair->sql('DROP TABLE raw.items');
 change_source();
-make_room();
 fill_disk('*/base/*/[0-9]*');
 my $said = $pair->try_sync('items', 'raw.items');
 empty_disk();

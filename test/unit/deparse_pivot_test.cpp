@@ -105,6 +105,19 @@ TEST(ReadingPlan, HostileNamesAreQuoted) {
   EXPECT_EQ(of_ships(plan, {"it's"}).at(0), "\"ship_id\" IN ('it''s')");
 }
 
+TEST(SelectWindows, HoldsEachRowAgainstItsShipsWindow) {
+  const ReadingPlan plan = plan_readings(PivotSpec{}, readings());
+  const std::string select = select_windows(plan, {{"it's", 0, 1}, {"b", 2, 3}}, {"true"});
+  EXPECT_NE(select.find("FROM \"public\".\"readings\", (VALUES ('it''s', TIMESTAMPTZ '2000-01-01 00:00:00+00', "
+                        "TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'), ('b', "),
+            std::string::npos)
+      << select;
+  EXPECT_NE(select.find("WHERE \"ship_id\" = sampled_ship AND \"created_time\" >= sampled_from AND "
+                        "\"created_time\" < sampled_before AND true"),
+            std::string::npos)
+      << select;
+}
+
 TEST(TotalCost, IsThatOfTheFirstLine) {
   EXPECT_EQ(
       total_cost({{Cell("Seq Scan on t  (cost=0.00..75223.28 rows=1513499 width=71)")}, {Cell("  Filter")}}),

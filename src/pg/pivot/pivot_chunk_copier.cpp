@@ -102,10 +102,9 @@ std::vector<std::string> PivotChunkCopier::conditions() const {
   return all;
 }
 
-std::int64_t PivotChunkCopier::read(std::vector<std::string> conditions, ReadingSink &sink) {
-  if (!remote_)
-    return read_here(plan_, select_readings(plan_, conditions), sink, spec_.max_rate, steps_.progress());
-  remote::CopyOut stream(remote_->connection(), copy_readings(plan_, conditions));
+std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink) {
+  if (!remote_) return read_here(plan_, select, sink, spec_.max_rate, steps_.progress());
+  remote::CopyOut stream(remote_->connection(), copy_of(select));
   const std::int64_t count = read_there(plan_, stream, sink, spec_.max_rate, steps_.progress());
   counts_.bytes += stream.bytes();
   return count;
@@ -167,11 +166,11 @@ void PivotChunkCopier::copy_rows() {
   const bool scans = reads_all && !remote_ && spec_.channels.empty() && can_scan_here(plan_, narrow_);
   const std::int64_t read_now =
       scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
-            : read(all, *pass_);
+            : read(select_readings(plan_, all), *pass_);
   // Readings without a time are told, once.
   if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all) {
     without_time.push_back(time_is_null(plan_));
-    read(without_time, *pass_);
+    read(select_readings(plan_, without_time), *pass_);
   }
   lacks_ = pass_->lacking().any();
   // Given up, and done again when it is there.

@@ -30,8 +30,8 @@ class PivotChunkCopier final : public ChunkCopier {
   PivotPass &pass() { return *pass_; }
   // One row of a query about the narrow table.
   Rows ask(const std::string &sql);
-  // Gives the readings that meet the conditions to the sink.
-  std::int64_t read(std::vector<std::string> conditions, ReadingSink &sink);
+  // Gives the readings that a query about the narrow table selects to the sink; returns how many there were.
+  std::int64_t read(const std::string &select, ReadingSink &sink);
   void close_source() override;
   // The readings of these ships and channels, before any condition on time.
   std::vector<std::string> conditions() const;

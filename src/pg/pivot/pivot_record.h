@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -13,15 +12,9 @@
 #include "core/moment.h"
 #include "core/pivot_spec.h"
 #include "core/rows.h"
+#include "pg/pivot/pivot_source.h"
 
 namespace tablesync::pg {
-
-// The source, as the records name it: resolved.
-struct PivotSource {
-  const PivotSpec &spec;
-  std::string source;
-  mutable std::set<std::string> told;  // what the caller has been told of its tables
-};
 
 // The wide tables that this source fills, with this schema and prefix, as far as they are there: oid, ship,
 // group (or null), name, whether pivot_ship() made it, the time's column, its number, whether it has a zone.

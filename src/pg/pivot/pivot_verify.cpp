@@ -60,7 +60,7 @@ bool PivotVerify::step() {
   std::vector<std::string> chunk = copier_.conditions();
   chunk.push_back(time_from(plan, begin_));
   chunk.push_back(time_before(plan, next));
-  counts_.read = copier_.read(chunk, *this);
+  counts_.read = copier_.read(select_readings(plan, chunk), *this);
   compare();
   copier_.close_source();
   begin_ = next;

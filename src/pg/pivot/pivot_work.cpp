@@ -42,8 +42,8 @@ bool PivotWork::step() {
   if (!begun_) {
     begun_ = true;
     const bool done = prepare();
-    // The first chunk is read in the same transaction.
-    if (!done && checkpoint_.chunks == 0) return copy_chunk();
+    // The first chunk is read in the same transaction, unless something was done that must not go with it.
+    if (!done && checkpoint_.chunks == 0 && !changed_tables_) return copy_chunk();
     copier_.close_source();
     return done;
   }
@@ -79,6 +79,7 @@ bool PivotWork::prepare() {
     return false;
   }
   if (spec_.drop_tables && spec_.mode != PivotMode::schema_only) {
+    changed_tables_ = true;
     WideTables::drop(copier_.source(), spec_.ships);
     copier_.forget_tables();
     copier_.close_source();
@@ -86,8 +87,10 @@ bool PivotWork::prepare() {
   }
   // The newest chunk shows more than a sample of it; the oldest does not show what there is today.
   if (!backfills || (spec_.mode == PivotMode::full && !spec_.newest_first)) analyze();
-  if (backfills) start();
-  record_request(copier_.source());
+  if (backfills)
+    start();
+  else
+    record_request(copier_.source());
   return !backfills;
 }
 
@@ -116,25 +119,22 @@ void PivotWork::refuse_unknown(const std::string &ship) {
 
 // The channels of the time before each ship's newest reading.
 void PivotWork::analyze() {
+  changed_tables_ = true;
   const ReadingPlan &plan = copier_.plan();
   std::vector<std::string> before = copier_.conditions();
   before.push_back(time_before(plan, spec_.cutoff));
   if (spec_.from != before_all) before.push_back(time_from(plan, spec_.from));
-  std::vector<std::string> windows;
+  std::vector<SampleWindow> windows;
   for (const Row &row : copier_.ask(newest_by_ship(plan, before))) {
     const std::optional<Moment> newest = parse_moment(text_of(row.at(1)));
     if (!row.at(0) || !newest || *newest == before_all) continue;
-    std::vector<std::string> window = of_ships(plan, {*row[0]});
-    window.push_back(time_from(plan, *newest - std::min(spec_.sample_interval, *newest - before_all)));
-    window.push_back(time_before(plan, *newest + 1));
-    windows.push_back("(" + join(window, " AND ") + ")");
+    windows.push_back(
+        {*row[0], *newest - std::min(spec_.sample_interval, *newest - before_all), *newest + 1});
   }
   Sample sample;
   if (!windows.empty()) {
-    std::vector<std::string> sampled = copier_.conditions();
-    sampled.push_back("(" + join(windows, " OR ") + ")");
     steps_.enter(Phase::copy);
-    counts_.read = copier_.read(sampled, sample);
+    counts_.read = copier_.read(select_windows(plan, windows, copier_.conditions()), sample);
     steps_.fold("sample");
   }
   make_sampled(sample.found);
@@ -255,7 +255,10 @@ bool PivotWork::finish() {
     leader_.fail_incomplete("SELECT * FROM reprocess_failed_chunks(run_id => " + std::to_string(run_id_) +
                             ").");
   drop_checkpoint(copier_.subject());
-  if (spec_.failed_chunk != 0) forget_failed_chunk(spec_.failed_chunk);
+  if (spec_.failed_chunk != 0)
+    forget_failed_chunk(spec_.failed_chunk);
+  else
+    record_request(copier_.source());
   return true;
 }
 

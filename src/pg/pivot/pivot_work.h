@@ -43,6 +43,7 @@ class PivotWork final : public Work {
   ChunkLeader leader_;
   Checkpoint &checkpoint_;  // the copier's
   bool begun_ = false;
+  bool changed_tables_ = false;  // before the first chunk
   bool progressed_ = false;  // by the last step
   RunCounts counts_;
 };

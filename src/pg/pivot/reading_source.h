@@ -40,7 +40,7 @@ bool can_scan_here(const ReadingPlan &plan, const Table &table);
 // The same for all rows of these ships (none: of all), without a plan of the executor: each row costs half.
 std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
                        ReadingSink &sink, const Rate &rate, Progress &progress);
-// The same as read_here() of copy_readings(). Throws 22P04 for what is not the format.
+// The same as read_here(), of a COPY of the selected rows. Throws 22P04 for what is not the format.
 std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,
                         Progress &progress);
 

@@ -16,7 +16,8 @@ extern "C" {
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "pg/run/run_notice.h"
+#include "pg/pivot/wide_catalog.h"
+#include "pg/pivot/wide_view.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 #include "pg/sync/target.h"
@@ -31,28 +32,6 @@ unsigned int to_oid(const Cell &cell) {
   return static_cast<unsigned int>(std::strtoul(text_of(cell).c_str(), nullptr, 10));
 }
 
-// Types that readings can be stored in.
-struct HeldType {
-  const char *name;  // as format_type() writes it
-  unsigned int oid;
-  ValueType type;
-  std::uint8_t integer_bytes = 8;
-};
-constexpr HeldType held_types[] = {{"boolean", BOOLOID, ValueType::boolean},
-                                   {"smallint", INT2OID, ValueType::integer, 2},
-                                   {"integer", INT4OID, ValueType::integer, 4},
-                                   {"bigint", INT8OID, ValueType::integer},
-                                   {"double precision", FLOAT8OID, ValueType::decimal},
-                                   {"text", TEXTOID, ValueType::string},
-                                   {"character varying", VARCHAROID, ValueType::string}};
-
-// Null for other types, such as a varchar with a length.
-const HeldType *held_by(unsigned int type, int typmod) {
-  const HeldType *const held = std::find_if(std::begin(held_types), std::end(held_types),
-                                            [&](const HeldType &one) { return one.oid == type; });
-  return held == std::end(held_types) || typmod >= 0 ? nullptr : held;
-}
-
 WideTableRecord record_of(const WideTable &table) {
   return {std::to_string(table.oid),
           table.ship,
@@ -62,19 +41,6 @@ WideTableRecord record_of(const WideTable &table) {
           table.target.time_at + 1,
           table.target.time_has_zone,
           table.made_here};
-}
-
-unsigned int oid_of(ValueType type) {
-  switch (type) {
-    case ValueType::boolean:
-      return BOOLOID;
-    case ValueType::integer:
-      return INT8OID;
-    case ValueType::decimal:
-      return FLOAT8OID;
-    default:
-      return TEXTOID;
-  }
 }
 
 }  // namespace
@@ -137,10 +103,9 @@ void WideTables::take_records(const std::vector<WideTable *> &tables) {
     }
     int attnum = 0;
     std::from_chars(column[1].data(), column[1].data() + column[1].size(), attnum);
-    for (const HeldType &held : held_types)
-      if (column[4] == held.name)
-        take_column(*table, attnum, std::string(column[2]), std::string(column[3]), held.oid,
-                    held.integer_bytes, held.type);
+    if (const HeldType *const held = held_by(column[4]))
+      take_column(*table, attnum, std::string(column[2]), std::string(column[3]), held->oid,
+                  held->integer_bytes, held->type);
   });
 }
 
@@ -239,28 +204,12 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
 // ---- tables that were there before
 // --------------------------------------------------------------------------------------
 
-// The name of the table as it is there, in whichever spelling; empty where there is none.
-std::string WideTables::find_table(const std::string &name) const {
-  const Rows found = query(
-      "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-      "WHERE n.nspname = $1 AND pg_catalog.lower(c.relname) = pg_catalog.lower($2) ORDER BY c.relname",
-      {source_.spec.target.schema, name});
-  if (found.empty()) return {};
-  if (found.size() > 1)
-    throw Error("42725",
-                "there is more than one table that could be \"" +
-                    display_name(QualifiedName{source_.spec.target.schema, name}) + "\"",
-                "Such as \"" + text_of(found[0][0]) + "\" and \"" + text_of(found[1][0]) + "\".",
-                "Rename or drop all but one.");
-  return text_of(found[0][0]);
-}
-
 // Takes over what is there by the names that the ship's tables would have.
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
   std::vector<WideTable *> adopted;
   for (int number = 1;; ++number) {
     const std::string wanted = table_name(name, group, number);
-    const std::string there = find_table(wanted);
+    const std::string there = find_wide_table(source_.spec.target.schema, wanted);
     if (there.empty()) break;
     refuse_other_ship(name, there);
     WideTable &table = begin_table(ship, name, group, number);
@@ -272,16 +221,11 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     check_target(table.oid, false);
     adopted.push_back(&table);
     record_adopted(table);
-    check_key(table);
-    tell_once("takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+    check_time_key(table.oid, table.name, table.time_column, name);
+    tell_once(source_, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
   }
   read_attributes(adopted);
   ship.settled = ship.settled || !adopted.empty();
-}
-
-void WideTables::tell_once(const std::string &text, const std::string &detail,
-                           const std::string &hint) const {
-  if (source_.told.insert(text).second) tell(source_.spec, text, detail, hint);
 }
 
 void WideTables::record_adopted(WideTable &table) {
@@ -305,22 +249,6 @@ void WideTables::record_adopted(WideTable &table) {
                 "Name the column " + std::string(time_name) + ", or rename the table.");
   record_wide_table(source_, record_of(table));
   record_wide_columns(oid, columns);
-}
-
-// A row is found by its time.
-void WideTables::check_key(const WideTable &table) const {
-  const Rows keys = query(
-      "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND "
-      "a.attnum = i.indkey[0] WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND "
-      "i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1 AND a.attname = $2",
-      {std::to_string(table.oid), table.time_column});
-  if (keys.empty())
-    throw Error(
-        "42P10",
-        "table \"" + display_name(table.name) + "\" has no primary key on \"" + table.time_column + "\"",
-        "It is there already, and was to be filled as the wide table of ship \"" + table.ship + "\".",
-        "ALTER TABLE " + display_name(table.name) + " ADD PRIMARY KEY (" + display_name(table.time_column) +
-            ");");
 }
 
 void WideTables::refuse_other_ship(const std::string &ship, const std::string &table) {
@@ -468,7 +396,7 @@ void WideTables::build_key(WideTable &table) {
 
 bool WideTables::widen(WideTable &table, const std::vector<std::string> &columns) {
   if (bool_of(query(has_integer_beyond_decimal(table.name, columns)).at(0).at(0))) return false;
-  drop_view(source_, table.ship);
+  drop_wide_view(source_, table.ship);
   ships_.at(table.ship).new_tables = true;
   execute(widen_to_decimal(table.name, columns));
   std::vector<WideColumnRecord> records;
@@ -487,88 +415,14 @@ void WideTables::committed() {
   last_change_ = last_change();
 }
 
-// ---- the view of a ship
-// -------------------------------------------------------------------------------------------------
-
-namespace {
-
-constexpr char view_suffix[] = "all";
-constexpr char view_comment[] = "The wide tables of one ship, joined by time: made by pivot_ship()";
-
-}  // namespace
-
-QualifiedName WideTables::view_of(const PivotSource &source, const std::string &ship) {
-  return {source.spec.target.schema, wide_table_name(source.spec.target.name, ship, view_suffix)};
-}
-
-// Its columns, where the view is there and is ours, which its comment says; nothing where it is not there.
-// Throws 42710 where another relation has its name.
-std::optional<std::vector<std::string>> WideTables::find_view(const QualifiedName &view) {
-  const Rows found = query(
-      "SELECT pg_catalog.obj_description(c.oid, 'pg_class'), a.attname FROM pg_catalog.pg_class c JOIN "
-      "pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid "
-      "= "
-      "c.oid AND a.attnum > 0 WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum",
-      {view.schema, view.name});
-  if (found.empty()) return std::nullopt;
-  if (text_of(found[0][0]) != view_comment)
-    throw Error("42710", "\"" + display_name(view) + "\" is there, and no view of pivot_ship()",
-                "The view that joins the wide tables of a ship would have this name.", "Rename it.");
-  std::vector<std::string> columns;
-  for (const Row &row : found) columns.push_back(text_of(row[1]));
-  return columns;
-}
-
-void WideTables::drop_view(const PivotSource &source, const std::string &ship) {
-  const QualifiedName view = view_of(source, ship);
-  if (find_view(view)) execute("DROP VIEW " + quote_qualified(view));
-}
-
 void WideTables::make_views() {
   for (auto &[name, ship] : ships_) {
-    if (ship.tables.size() > 1 && ship.new_tables) make_view(name, ship);
+    std::vector<WidePart> parts;
+    for (const WideTable *table : ship.tables)
+      parts.push_back({table->name, table->time_column, table->column_names()});
+    if (parts.size() > 1 && ship.new_tables) make_wide_view(source_, name, parts);
     ship.new_tables = false;
   }
-}
-
-void WideTables::make_view(const std::string &ship, const Ship &of) {
-  constexpr size_t most_columns = 1600;  // MaxHeapAttributeNumber
-  std::vector<WidePart> parts;
-  std::set<std::string> lacking;
-  size_t left_out = 0;
-  for (const WideTable *table : of.tables) {
-    const std::vector<std::string> names = table->column_names();
-    if (lacking.size() + names.size() + 1 > most_columns) {
-      ++left_out;
-      continue;
-    }
-    parts.push_back({table->name, table->time_column, names});
-    lacking.insert(names.begin(), names.end());
-  }
-  const QualifiedName view = view_of(source_, ship);
-  if (left_out > 0)
-    tell_once(
-        "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
-        "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
-  if (parts.size() < 2) return;
-  // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
-  std::vector<std::string> columns;
-  const std::optional<std::vector<std::string>> there = find_view(view);
-  bool replaces = there.has_value();
-  for (size_t n = 1; there && n < there->size(); ++n) {
-    replaces = replaces && lacking.erase((*there)[n]) > 0;
-    columns.push_back((*there)[n]);
-  }
-  if (there && !replaces) {
-    execute("DROP VIEW " + quote_qualified(view));
-    columns.clear();
-    for (const WidePart &part : parts) lacking.insert(part.columns.begin(), part.columns.end());
-  }
-  for (const WidePart &part : parts)
-    for (const std::string &name : part.columns)
-      if (lacking.contains(name)) columns.push_back(name);
-  execute(create_wide_view(view, parts, columns));
-  if (!replaces) execute("COMMENT ON VIEW " + quote_qualified(view) + " IS " + quote_literal(view_comment));
 }
 
 // ---- dropping them
@@ -579,7 +433,7 @@ void WideTables::drop(const PivotSource &source, const std::vector<std::string> 
     const std::string &ship = text_of(row[1]);
     if (!bool_of(row[4]) || (!ships.empty() && std::find(ships.begin(), ships.end(), ship) == ships.end()))
       continue;
-    drop_view(source, ship);
+    drop_wide_view(source, ship);
     execute(drop_table({source.spec.target.schema, text_of(row[3])}));
     forget_wide_table(text_of(row[0]));
   }

@@ -94,13 +94,10 @@ class WideTables {
   WideTable &begin_table(Ship &ship, const std::string &name, const std::string &group, int number);
   void adopt(Ship &ship, const std::string &name, const std::string &group);
   void record_adopted(WideTable &table);
-  void tell_once(const std::string &text, const std::string &detail = {}, const std::string &hint = {}) const;
-  std::string find_table(const std::string &name) const;
   void take_records(const std::vector<WideTable *> &tables);
   void read_attributes(const std::vector<WideTable *> &tables);
   void take_time(WideTable &table, int attnum, bool has_zone);
   void take_time(WideTable &table, const Row &attribute);
-  void check_key(const WideTable &table) const;
   void take_column(WideTable &table, const Row &attribute);
   void take_column(WideTable &table, int attnum, const std::string &channel, const std::string &name,
                    unsigned int type, std::uint8_t integer_bytes, ValueType held);
@@ -111,10 +108,6 @@ class WideTables {
   std::string sql_type(ValueType type) const;
   NamedType time_type() const;
   void order_columns(WideTable &table);
-  static QualifiedName view_of(const PivotSource &source, const std::string &ship);
-  static std::optional<std::vector<std::string>> find_view(const QualifiedName &view);
-  static void drop_view(const PivotSource &source, const std::string &ship);
-  void make_view(const std::string &ship, const Ship &of);
 
   const PivotSource &source_;
   const ReadingPlan &plan_;

@@ -1,0 +1,21 @@
+// PivotSource: where the readings of a pivot come from, for those who make and record its tables.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "core/pivot_spec.h"
+
+namespace tablesync::pg {
+
+struct PivotSource {
+  const PivotSpec &spec;
+  std::string source;                  // as the records name it: resolved
+  mutable std::set<std::string> told;  // what the caller has been told of its tables
+};
+
+// A NOTICE for the caller, once in a run of one worker.
+void tell_once(const PivotSource &source, const std::string &text, const std::string &detail = {},
+               const std::string &hint = {});
+
+}  // namespace tablesync::pg

@@ -1,0 +1,82 @@
+#include "pg/pivot/wide_catalog.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+}
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+constexpr HeldType held_types[] = {{"boolean", BOOLOID, ValueType::boolean},
+                                   {"smallint", INT2OID, ValueType::integer, 2},
+                                   {"integer", INT4OID, ValueType::integer, 4},
+                                   {"bigint", INT8OID, ValueType::integer},
+                                   {"double precision", FLOAT8OID, ValueType::decimal},
+                                   {"text", TEXTOID, ValueType::string},
+                                   {"character varying", VARCHAROID, ValueType::string}};
+
+template <typename F>
+const HeldType *find_held(F is_it) {
+  const HeldType *const held = std::find_if(std::begin(held_types), std::end(held_types), is_it);
+  return held == std::end(held_types) ? nullptr : held;
+}
+
+}  // namespace
+
+const HeldType *held_by(std::string_view name) {
+  return find_held([&](const HeldType &one) { return one.name == name; });
+}
+
+const HeldType *held_by(unsigned int oid, int typmod) {
+  return typmod >= 0 ? nullptr : find_held([&](const HeldType &one) { return one.oid == oid; });
+}
+
+unsigned int oid_of(ValueType type) {
+  switch (type) {
+    case ValueType::boolean:
+      return BOOLOID;
+    case ValueType::integer:
+      return INT8OID;
+    case ValueType::decimal:
+      return FLOAT8OID;
+    default:
+      return TEXTOID;
+  }
+}
+
+std::string find_wide_table(const std::string &schema, const std::string &name) {
+  const Rows found = query(
+      "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE n.nspname = $1 AND pg_catalog.lower(c.relname) = pg_catalog.lower($2) ORDER BY c.relname",
+      {schema, name});
+  if (found.empty()) return {};
+  if (found.size() > 1)
+    throw Error(
+        "42725",
+        "there is more than one table that could be \"" + display_name(QualifiedName{schema, name}) + "\"",
+        "Such as \"" + text_of(found[0][0]) + "\" and \"" + text_of(found[1][0]) + "\".",
+        "Rename or drop all but one.");
+  return text_of(found[0][0]);
+}
+
+void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
+                    const std::string &ship) {
+  const Rows keys = query(
+      "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND "
+      "a.attnum = i.indkey[0] WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND "
+      "i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1 AND a.attname = $2",
+      {std::to_string(oid), time});
+  if (keys.empty())
+    throw Error("42P10", "table \"" + display_name(table) + "\" has no primary key on \"" + time + "\"",
+                "It is there already, and was to be filled as the wide table of ship \"" + ship + "\".",
+                "ALTER TABLE " + display_name(table) + " ADD PRIMARY KEY (" + display_name(time) + ");");
+}
+
+}  // namespace tablesync::pg

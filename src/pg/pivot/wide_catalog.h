@@ -1,0 +1,34 @@
+// What the catalogs say of tables that are to be wide tables: which ones are there, whether they can be, and
+// which types of columns readings can be stored in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/quote.h"
+#include "core/reading.h"
+
+namespace tablesync::pg {
+
+// A type that readings can be stored in.
+struct HeldType {
+  const char *name;  // as format_type() writes it
+  unsigned int oid;
+  ValueType type;
+  std::uint8_t integer_bytes = 8;
+};
+// By its name, or its oid and modifier. Null for other types, such as a varchar with a length.
+const HeldType *held_by(std::string_view name);
+const HeldType *held_by(unsigned int oid, int typmod);
+// Of the columns that are made.
+unsigned int oid_of(ValueType type);
+
+// The name of the relation as it is there, in whichever spelling; empty where there is none. Throws 42725
+// where there are several.
+std::string find_wide_table(const std::string &schema, const std::string &name);
+// Throws 42P10 where no unique index is on the time alone, by which a row is found.
+void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
+                    const std::string &ship);
+
+}  // namespace tablesync::pg

@@ -1,0 +1,85 @@
+#include "pg/pivot/wide_view.h"
+
+#include <optional>
+#include <set>
+
+#include "core/error.h"
+#include "core/wide_table.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+constexpr char view_suffix[] = "all";
+constexpr char view_comment[] = "The wide tables of one ship, joined by time: made by pivot_ship()";
+
+QualifiedName view_of(const PivotSource &source, const std::string &ship) {
+  return {source.spec.target.schema, wide_table_name(source.spec.target.name, ship, view_suffix)};
+}
+
+// Its columns, where the view is there and is ours, which its comment says; nothing where it is not there.
+// Throws 42710 where another relation has its name.
+std::optional<std::vector<std::string>> find_view(const QualifiedName &view) {
+  const Rows found = query(
+      "SELECT pg_catalog.obj_description(c.oid, 'pg_class'), a.attname FROM pg_catalog.pg_class c JOIN "
+      "pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid "
+      "= "
+      "c.oid AND a.attnum > 0 WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum",
+      {view.schema, view.name});
+  if (found.empty()) return std::nullopt;
+  if (text_of(found[0][0]) != view_comment)
+    throw Error("42710", "\"" + display_name(view) + "\" is there, and no view of pivot_ship()",
+                "The view that joins the wide tables of a ship would have this name.", "Rename it.");
+  std::vector<std::string> columns;
+  for (const Row &row : found) columns.push_back(text_of(row[1]));
+  return columns;
+}
+
+}  // namespace
+
+void drop_wide_view(const PivotSource &source, const std::string &ship) {
+  const QualifiedName view = view_of(source, ship);
+  if (find_view(view)) execute("DROP VIEW " + quote_qualified(view));
+}
+
+void make_wide_view(const PivotSource &source, const std::string &ship, const std::vector<WidePart> &tables) {
+  constexpr size_t most_columns = 1600;  // MaxHeapAttributeNumber
+  std::vector<WidePart> parts;
+  std::set<std::string> lacking;
+  size_t left_out = 0;
+  for (const WidePart &table : tables) {
+    if (lacking.size() + table.columns.size() + 1 > most_columns) {
+      ++left_out;
+      continue;
+    }
+    parts.push_back(table);
+    lacking.insert(table.columns.begin(), table.columns.end());
+  }
+  const QualifiedName view = view_of(source, ship);
+  if (left_out > 0)
+    tell_once(
+        source,
+        "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
+        "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
+  if (parts.size() < 2) return;
+  // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
+  std::vector<std::string> columns;
+  const std::optional<std::vector<std::string>> there = find_view(view);
+  bool replaces = there.has_value();
+  for (size_t n = 1; there && n < there->size(); ++n) {
+    replaces = replaces && lacking.erase((*there)[n]) > 0;
+    columns.push_back((*there)[n]);
+  }
+  if (there && !replaces) {
+    execute("DROP VIEW " + quote_qualified(view));
+    columns.clear();
+    for (const WidePart &part : parts) lacking.insert(part.columns.begin(), part.columns.end());
+  }
+  for (const WidePart &part : parts)
+    for (const std::string &name : part.columns)
+      if (lacking.contains(name)) columns.push_back(name);
+  execute(create_wide_view(view, parts, columns));
+  if (!replaces) execute("COMMENT ON VIEW " + quote_qualified(view) + " IS " + quote_literal(view_comment));
+}
+
+}  // namespace tablesync::pg

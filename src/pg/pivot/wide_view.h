@@ -1,0 +1,18 @@
+// The view that joins the wide tables of a ship, where it has several: <prefix><ship>_all.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/deparse_pivot.h"
+#include "pg/pivot/pivot_source.h"
+
+namespace tablesync::pg {
+
+// Makes it, or gives it the columns that it lacks, of as many of these tables as a view has room for. Throws
+// 42710 where another relation has its name.
+void make_wide_view(const PivotSource &source, const std::string &ship, const std::vector<WidePart> &tables);
+// Where there is one.
+void drop_wide_view(const PivotSource &source, const std::string &ship);
+
+}  // namespace tablesync::pg
