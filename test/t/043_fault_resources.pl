@@ -74,6 +74,8 @@ my %files = (
 foreach my $what (sort keys %files)
 {
 	change_source();
+	# What others have changed must not have to be written before there is a buffer for the run's record.
+	$pair->admin('CHECKPOINT');
 	fill_disk($files{$what});
 	my $said = $pair->try_sync('items', 'raw.items', $small);
 	empty_disk();
@@ -82,6 +84,7 @@ foreach my $what (sort keys %files)
 }
 $pair->sql('DROP TABLE raw.items');
 change_source();
+$pair->admin('CHECKPOINT');
 fill_disk('*/base/*/[0-9]*');
 my $said = $pair->try_sync('items', 'raw.items');
 empty_disk();
