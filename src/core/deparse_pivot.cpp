@@ -174,6 +174,13 @@ std::vector<std::string> of_channels(const ReadingPlan &plan, const std::vector<
   return {plan.column(ReadingColumn::data_channel_id) + " IN (" + literals(channels) + ")"};
 }
 
+std::vector<std::string> of_call(const ReadingPlan &plan, const PivotSpec &spec) {
+  std::vector<std::string> all = of_channels(plan, spec.channels);
+  all.push_back(time_before(plan, spec.cutoff));
+  if (spec.from != before_all) all.push_back(time_from(plan, spec.from));
+  return all;
+}
+
 std::string select_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions) {
   return "SELECT " + selected(plan) + from(plan) + where(conditions);
 }

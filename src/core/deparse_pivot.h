@@ -52,6 +52,8 @@ std::string time_is_null(const ReadingPlan &plan);
 // None: every one.
 std::vector<std::string> of_ships(const ReadingPlan &plan, const std::vector<std::string> &ships);
 std::vector<std::string> of_channels(const ReadingPlan &plan, const std::vector<std::string> &channels);
+// Of the call's channels, from its from_time to its cutoff_time; of any ship.
+std::vector<std::string> of_call(const ReadingPlan &plan, const PivotSpec &spec);
 
 // The readings for which all conditions hold.
 std::string select_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/retry.h"
 #include "core/text.h"
 #include "pg/run/source_guard.h"
 #include "pg/run/target_lock.h"
@@ -218,44 +217,32 @@ bool PivotChunkCopier::make_way() {
 // Who waits for a lock makes all who come later wait behind him: so not for long, and again after a while.
 void PivotChunkCopier::change_tables(const Lacking &lacking) {
   constexpr std::int64_t first_wait_ms = 50, longest_wait_ms = 2000;
-  const std::string limit = session_option("lock_timeout");
-  const std::int64_t began_ms = steady_ms();
-  std::int64_t limit_ms = 0;
-  for (const Row &row : query("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"))
-    limit_ms = std::strtoll(text_of(row.at(0)).c_str(), nullptr, 10);
-  set_session_option("lock_timeout", "100ms");
+  const std::int64_t began_ms = steady_ms(), limit_ms = lock_timeout_ms();
+  const auto no_lock = [](const ServerError &error) {
+    return error.diagnostics().sqlstate == sqlstate::lock_not_available;
+  };
+  const auto change_now = [&] { try_to_change(lacking); };
   for (std::int64_t wait_ms = first_wait_ms;; wait_ms = std::min(2 * wait_ms, longest_wait_ms)) {
-    const bool last_try = steady_ms() - began_ms > limit_ms;
-    if (last_try) set_session_option("lock_timeout", limit);
-    if (try_to_change(lacking, last_try)) break;
+    if (steady_ms() - began_ms > limit_ms) {
+      change_now();
+      break;
+    }
+    if (with_setting("lock_timeout", "100ms", [&] { return in_subtransaction(change_now, no_lock); })) break;
     wait_for_ms(wait_ms);
   }
-  set_session_option("lock_timeout", limit);
   pass_.reset();
 }
 
-// False where a lock could not be had.
-bool PivotChunkCopier::try_to_change(const Lacking &lacking, bool last_try) {
-  return in_subtransaction(
-      [&] {
-        lock_definition(spec_.target);
-        look_at_tables();
-        WideTables &tables = pass_->tables();
-        for (const auto &[name, type] : lacking.channels) {
-          tables.is_settled(name.first);
-          // Another worker may have made it meanwhile.
-          if (pass_->buffer().find_column(name.first, name.second) == nullptr)
-            tables.add_channel(name.first, name.second, type);
-        }
-        tables.make_all();
-        for (WideTable &table : tables.tables()) tables.build_key(table);
-        widen(lacking);
-        pass_->begin({}, {});
-        pass_->finish();
-      },
-      [&](const ServerError &error) {
-        return error.diagnostics().sqlstate == sqlstate::lock_not_available && !last_try;
-      });
+void PivotChunkCopier::try_to_change(const Lacking &lacking) {
+  lock_definition(spec_.target);
+  look_at_tables();
+  WideTables &tables = pass_->tables();
+  tables.add_channels(lacking.channels);
+  tables.make_all();
+  for (WideTable &table : tables.tables()) tables.build_key(table);
+  widen(lacking);
+  pass_->begin({}, {});
+  pass_->finish();
 }
 
 void PivotChunkCopier::widen(const Lacking &lacking) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/server/fault.h"

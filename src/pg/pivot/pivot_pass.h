@@ -11,7 +11,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/chunk.h"
@@ -22,9 +21,6 @@
 #include "pg/run/run_record.h"
 
 namespace tablesync::pg {
-
-// Channels by ship and name.
-using ChannelName = std::pair<std::string, std::string>;
 
 // What wide tables lack.
 class Lacking {

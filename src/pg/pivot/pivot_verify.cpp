@@ -72,10 +72,7 @@ bool PivotVerify::step() {
 // Of the readings that are there; false where there are none.
 bool PivotVerify::find_range() {
   const ReadingPlan &plan = copier_.plan();
-  std::vector<std::string> conditions = of_channels(plan, spec_.channels);
-  conditions.push_back(time_before(plan, spec_.cutoff));
-  if (spec_.from != before_all) conditions.push_back(time_from(plan, spec_.from));
-  const Row ends = copier_.ask(oldest_and_newest(plan, spec_.ships, conditions)).at(0);
+  const Row ends = copier_.ask(oldest_and_newest(plan, spec_.ships, of_call(plan, spec_))).at(0);
   const std::optional<Moment> oldest = parse_moment(text_of(ends.at(0))),
                               newest = parse_moment(text_of(ends.at(1)));
   if (!oldest || !newest) return false;

@@ -117,15 +117,18 @@ void PivotWork::refuse_unknown(const std::string &ship) {
       near.empty() ? "" : "Perhaps you meant \"" + near + "\".");
 }
 
+std::vector<std::string> PivotWork::of_ships_and_call() const {
+  std::vector<std::string> all = of_ships(copier_.plan(), spec_.ships);
+  for (std::string &condition : of_call(copier_.plan(), spec_)) all.push_back(std::move(condition));
+  return all;
+}
+
 // The channels of the time before each ship's newest reading.
 void PivotWork::analyze() {
   changed_tables_ = true;
   const ReadingPlan &plan = copier_.plan();
-  std::vector<std::string> before = copier_.conditions();
-  before.push_back(time_before(plan, spec_.cutoff));
-  if (spec_.from != before_all) before.push_back(time_from(plan, spec_.from));
   std::vector<SampleWindow> windows;
-  for (const Row &row : copier_.ask(newest_by_ship(plan, before))) {
+  for (const Row &row : copier_.ask(newest_by_ship(plan, of_ships_and_call()))) {
     const std::optional<Moment> newest = parse_moment(text_of(row.at(1)));
     if (!row.at(0) || !newest || *newest == before_all) continue;
     windows.push_back(
@@ -152,11 +155,7 @@ void PivotWork::make_sampled(const Lacking &found) {
   in_discarded_subtransaction([&] {
     copier_.look_at_tables();
     WideTables &tables = copier_.pass().tables();
-    for (const auto &[name, type] : found.channels) {
-      tables.is_settled(name.first);
-      if (copier_.pass().buffer().find_column(name.first, name.second) == nullptr)
-        tables.add_channel(name.first, name.second, type);
-    }
+    tables.add_channels(found.channels);
     statements = tables.definition();
     for (const WideTable &table : tables.tables()) {
       const bool asked = spec_.ships.empty() ||
@@ -194,11 +193,8 @@ void PivotWork::start() {
   checkpoint_.size = spec_.chunk_interval;
   checkpoint_.since.server = spec_.server;
   checkpoint_.since.source = copier_.source().source;
-  std::vector<std::string> conditions = of_channels(copier_.plan(), spec_.channels);
-  conditions.push_back(time_before(copier_.plan(), spec_.cutoff));
-  if (spec_.from != before_all) conditions.push_back(time_from(copier_.plan(), spec_.from));
-  const std::string query = oldest_and_newest(copier_.plan(), spec_.ships, conditions);
-  if (!finds_times(query, conditions)) {
+  const std::string query = oldest_and_newest(copier_.plan(), spec_.ships, of_call(copier_.plan(), spec_));
+  if (!finds_times(query)) {
     // One chunk, which ends beyond all that there is, and cannot be made smaller.
     checkpoint_.size = 1;
     checkpoint_.lower = {text_of_moment(spec_.newest_first ? spec_.cutoff : spec_.cutoff - 1)};
@@ -218,11 +214,10 @@ void PivotWork::start() {
 
 // Whether the source can find readings by their time. Where it would read all of a large table for each
 // chunk, it is read once.
-bool PivotWork::finds_times(const std::string &ends, const std::vector<std::string> &conditions) {
+bool PivotWork::finds_times(const std::string &ends) {
   constexpr double large = 10'000, part = 0.1;  // a table of 80 MB, or so
-  std::vector<std::string> all = of_ships(copier_.plan(), spec_.ships);
-  all.insert(all.end(), conditions.begin(), conditions.end());
-  const double to_read = total_cost(copier_.ask(explain(select_readings(copier_.plan(), all))));
+  const double to_read =
+      total_cost(copier_.ask(explain(select_readings(copier_.plan(), of_ships_and_call()))));
   if (to_read < large || total_cost(copier_.ask(explain(ends))) < part * to_read) return true;
   tell(spec_, "is read in one chunk, since the source does not find readings by their time",
        "A chunk that fails, or is interrupted, is all of it.",

@@ -31,7 +31,8 @@ class PivotWork final : public Work {
   void make_sampled(const Lacking &lacking);
   void resume(const Checkpoint &begun);
   void start();
-  bool finds_times(const std::string &ends, const std::vector<std::string> &conditions);
+  std::vector<std::string> of_ships_and_call() const;  // the readings that the call asks for
+  bool finds_times(const std::string &ends);
   bool copy_by_several();
   bool copy_chunk();
   bool finish();
@@ -44,7 +45,7 @@ class PivotWork final : public Work {
   Checkpoint &checkpoint_;  // the copier's
   bool begun_ = false;
   bool changed_tables_ = false;  // before the first chunk
-  bool progressed_ = false;  // by the last step
+  bool progressed_ = false;      // by the last step
   RunCounts counts_;
 };
 

@@ -6,6 +6,7 @@ extern "C" {
 #include "pgstat.h"
 }
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/error.h"

@@ -325,6 +325,14 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
   return cells;
 }
 
+void WideTables::add_channels(const std::map<ChannelName, ValueType> &channels) {
+  for (const auto &[name, type] : channels) {
+    // A table that is there already may have it.
+    is_settled(name.first);
+    if (buffer_.find_column(name.first, name.second) == nullptr) add_channel(name.first, name.second, type);
+  }
+}
+
 // ---- making them
 // --------------------------------------------------------------------------------------------------------
 

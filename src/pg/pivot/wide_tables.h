@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/deparse_pivot.h"
@@ -18,6 +19,9 @@
 #include "pg/pivot/wide_writer.h"
 
 namespace tablesync::pg {
+
+// Channels by ship and name.
+using ChannelName = std::pair<std::string, std::string>;
 
 struct WideColumn {
   std::string channel, name;
@@ -65,6 +69,8 @@ class WideTables {
   bool is_settled(const std::string &ship);
   // A column for the channel, in a table that has room; new ones are made by make_all().
   PivotColumn *add_channel(const std::string &ship, const std::string &channel, ValueType type);
+  // The same for all of these that have none.
+  void add_channels(const std::map<ChannelName, ValueType> &channels);
   // Makes what is lacking: tables, and columns of those that are there.
   void make_all();
   void make(WideTable &table);

@@ -189,10 +189,7 @@ bool Run::lock() {
 bool Run::lock(const TargetLock &lock) {
   if (task_.spec.if_running == IfRunning::wait) {
     // As long as it takes: the other run has limits of its own.
-    const std::string limit = session_option("lock_timeout");
-    set_session_option("lock_timeout", "0");
-    lock_target(lock);
-    set_session_option("lock_timeout", limit);
+    with_setting("lock_timeout", "0", [&] { lock_target(lock); });
     return true;
   }
   const std::optional<int> holder = try_lock_target(lock);

@@ -3,6 +3,7 @@
 extern "C" {
 #include "postgres.h"
 
+#include "storage/proc.h"
 #include "utils/guc.h"
 }
 
@@ -17,5 +18,7 @@ void set_session_option(const char *name, const std::string &value) {
 std::string session_option(const char *name) {
   return call([&] { return GetConfigOption(name, false, false); });
 }
+
+int lock_timeout_ms() { return LockTimeout; }
 
 }  // namespace tablesync::pg

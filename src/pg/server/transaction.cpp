@@ -94,11 +94,10 @@ void restore_identity(const Identity &identity) noexcept {
   SetUserIdAndSecContext(identity.user, identity.security_context);
 }
 
-int push_safe_search_path() {
-  return call([] {
+int push_setting(const char *name, const char *value) {
+  return call([&] {
     int const level = NewGUCNestLevel();
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-                      0, false);
+    set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
     return level;
   });
 }

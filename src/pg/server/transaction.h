@@ -27,7 +27,7 @@ struct Identity {
 Identity become_extension_owner();
 void restore_identity(const Identity &identity) noexcept;
 
-int push_safe_search_path();
+int push_setting(const char *name, const char *value);
 void pop_settings(int nest_level) noexcept;
 }  // namespace detail
 
@@ -61,10 +61,12 @@ bool in_subtransaction(F f, H handles) {
     f();
     detail::commit_subtransaction(outer);
     return true;
-  } catch (const ServerError &error) {
-    if (!handles(error)) throw;
+  } catch (const Error &error) {
+    // Also where it passes: scopes around this one would be left in a subtransaction that is not theirs.
+    detail::abort_subtransaction(outer);
+    const auto *const said = dynamic_cast<const ServerError *>(&error);
+    if (said == nullptr || !handles(*said)) throw;
   }
-  detail::abort_subtransaction(outer);
   return false;
 }
 
@@ -96,11 +98,17 @@ auto leaving(F f, C leave) {
 }
 }  // namespace detail
 
-// Runs f with search_path = pg_catalog, pg_temp, whatever the session's is.
+// Runs f with another value of a setting; afterwards it is what it was, also where f fails.
+template <typename F>
+auto with_setting(const char *name, const char *value, F f) {
+  const int nest_level = detail::push_setting(name, value);
+  return detail::leaving(f, [&]() noexcept { detail::pop_settings(nest_level); });
+}
+
+// Runs f with a search_path that no user can put anything in, whatever the session's is.
 template <typename F>
 auto with_safe_search_path(F f) {
-  const int nest_level = detail::push_safe_search_path();
-  return detail::leaving(f, [&]() noexcept { detail::pop_settings(nest_level); });
+  return with_setting("search_path", "pg_catalog, pg_temp", f);
 }
 
 // Runs f as the extension's owner, in a restricted operation: the only way to write our state tables. f runs
