@@ -232,11 +232,13 @@ CREATE TABLE tablesync.pivot_table (
   time_has_zone pg_catalog.bool NOT NULL,
   made_here pg_catalog.bool NOT NULL,
   made_at pg_catalog.timestamptz NOT NULL,
-  request pg_catalog.bytea NOT NULL
+  request pg_catalog.bytea NOT NULL,
+  change_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY
 );
 COMMENT ON TABLE tablesync.pivot_table IS 'The wide tables of each ship, by the source that fills them';
 COMMENT ON COLUMN tablesync.pivot_table.made_here IS 'pivot_ship() made it, and may drop it; others were there before';
 COMMENT ON COLUMN tablesync.pivot_table.group_name IS 'Of channels, where table_groups was given';
+COMMENT ON COLUMN tablesync.pivot_table.change_id IS 'Another one with each change of its columns';
 COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call that was for this table, so that chunks of it can be done again';
 CREATE UNIQUE INDEX pivot_table_key ON tablesync.pivot_table (table_oid, source, COALESCE(server, ''));
 CREATE INDEX pivot_table_ship ON tablesync.pivot_table (ship);
@@ -247,7 +249,6 @@ CREATE TABLE tablesync.pivot_column (
   channel pg_catalog.text NOT NULL,
   column_name pg_catalog.name NOT NULL,
   column_type pg_catalog.text NOT NULL,
-  column_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
   PRIMARY KEY (table_oid, attnum)
 );
 COMMENT ON TABLE tablesync.pivot_column IS 'Which column of a wide table has the readings of which channel';

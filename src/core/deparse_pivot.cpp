@@ -116,6 +116,8 @@ std::string selected(const ReadingPlan &plan) {
 
 std::string from(const ReadingPlan &plan) { return " FROM " + quote_qualified(plan.source); }
 
+std::string toast_option(int target) { return "toast_tuple_target = " + std::to_string(target); }
+
 }  // namespace
 
 ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
@@ -255,16 +257,19 @@ std::string in_order_of_rows() {
 }
 
 std::string create_wide_table(const QualifiedName &table, const NamedType &time,
-                              const std::vector<NamedType> &columns) {
+                              const std::vector<NamedType> &columns, int toast_target) {
   // So that the primary key need not look for it.
   std::vector<std::string> all{quote_identifier(time.first) + " " + time.second + " NOT NULL"};
   for (const auto &[name, type] : columns) all.push_back(quote_identifier(name) + " " + type);
-  return "CREATE TABLE " + quote_qualified(table) + " (" + join(all, ", ") + ")";
+  return "CREATE TABLE " + quote_qualified(table) + " (" + join(all, ", ") + ")" +
+         (toast_target > 0 ? " WITH (" + toast_option(toast_target) + ")" : "");
 }
 
-std::string add_wide_columns(const QualifiedName &table, const std::vector<NamedType> &columns) {
+std::string add_wide_columns(const QualifiedName &table, const std::vector<NamedType> &columns,
+                             int toast_target) {
   std::vector<std::string> all;
   for (const auto &[name, type] : columns) all.push_back("ADD COLUMN " + quote_identifier(name) + " " + type);
+  if (toast_target > 0) all.push_back("SET (" + toast_option(toast_target) + ")");
   return "ALTER TABLE " + quote_qualified(table) + " " + join(all, ", ");
 }
 

@@ -86,9 +86,11 @@ std::string in_order_of_rows();
 // Name and SQL type.
 using NamedType = std::pair<std::string, std::string>;
 
+// `toast_target`: toast_tuple_target; 0: as it is.
 std::string create_wide_table(const QualifiedName &table, const NamedType &time,
-                              const std::vector<NamedType> &columns);
-std::string add_wide_columns(const QualifiedName &table, const std::vector<NamedType> &columns);
+                              const std::vector<NamedType> &columns, int toast_target);
+std::string add_wide_columns(const QualifiedName &table, const std::vector<NamedType> &columns,
+                             int toast_target);
 std::string widen_to_decimal(const QualifiedName &table, const std::vector<std::string> &columns);
 // Whether one of its integers is no double precision: one boolean.
 std::string has_integer_beyond_decimal(const QualifiedName &table, const std::vector<std::string> &columns);

@@ -77,6 +77,7 @@ PivotColumn *PivotBuffer::add_column(std::string_view ship, std::string_view cha
   PivotColumn &column =
       columns_.emplace_back(PivotColumn{table, keep(ship), keep(channel), nullptr, at, type});
   by_name_[Key{column.ship, column.channel}] = &column;
+  table->columns.push_back(&column);
   table->width = std::max(table->width, at + 1);
   return &column;
 }
@@ -199,8 +200,7 @@ void PivotBuffer::reorder(WideRows &table, const std::vector<std::int32_t> &plac
       row.nulls[places[n]] = nulls[n] != 0;
     }
   }
-  for (PivotColumn &column : columns_)
-    if (column.table == &table) column.at = places[static_cast<std::size_t>(column.at)];
+  for (PivotColumn *const column : table.columns) column->at = places[static_cast<std::size_t>(column->at)];
   table.time_at = places[static_cast<std::size_t>(table.time_at)];
 }
 

@@ -45,8 +45,11 @@ struct WideRow {
   bool late;  // a row of that time may have been taken out before it came
 };
 
+struct PivotColumn;
+
 // What the buffer has of one wide table. Columns are counted by attribute, from 0.
 struct WideRows {
+  std::vector<PivotColumn *> columns;
   std::vector<WideRow> rows;  // in the order in which their times came
   std::int32_t width = 0;     // attributes of the table, as far as they are known
   std::int32_t time_at = 0;   // the attribute of the time

@@ -11,15 +11,10 @@
 namespace tablesync {
 namespace {
 
+constexpr int most_row_bytes = 8160;  // MaxHeapTupleSize
+
 // "System Columns"
 constexpr std::array<std::string_view, 6> system_columns{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"};
-
-std::string folded(std::string_view name) {
-  std::string lower(name);
-  for (char &c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return lower;
-}
 
 // At most so many bytes of it, and no part of a character of UTF-8.
 std::string_view beginning(std::string_view text, std::size_t most) {
@@ -37,6 +32,13 @@ std::string hash_digits(std::string_view text) {
 }
 
 }  // namespace
+
+std::string folded(std::string_view name) {
+  std::string lower(name);
+  for (char &c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return lower;
+}
 
 std::string wide_table_name(std::string_view prefix, std::string_view ship, std::string_view group) {
   if (ship.empty()) throw Error("42602", "a ship has an empty name");
@@ -103,15 +105,23 @@ bool RowSize::add_unaligned(int bytes) {
   return true;
 }
 
-bool RowSize::fits() const {
-  constexpr int most_columns = 1600;  // MaxHeapAttributeNumber
-  constexpr int most_bytes = 8160;    // MaxHeapTupleSize
-  constexpr int header = 23;          // SizeofHeapTupleHeader
+int RowSize::bytes() const {
+  constexpr int header = 23;  // SizeofHeapTupleHeader
   constexpr int alignment = 8;
   const auto aligned = [](int bytes) { return (bytes + alignment - 1) / alignment * alignment; };
   // Each aligned value behind an unaligned one may have to skip 7 bytes.
   const int skipped = (alignment - 1) * std::min(aligned_, unaligned_);
-  return columns_ <= most_columns && aligned(header + (columns_ + 7) / 8) + bytes_ + skipped <= most_bytes;
+  return aligned(header + (columns_ + 7) / 8) + bytes_ + skipped;
+}
+
+bool RowSize::fits() const {
+  constexpr int most_columns = 1600;  // MaxHeapAttributeNumber
+  return columns_ <= most_columns && bytes() <= most_row_bytes;
+}
+
+int RowSize::toast_target() const {
+  constexpr int usual = 2032;  // TOAST_TUPLE_TARGET
+  return bytes() < usual / 4 ? 0 : std::min(bytes() + usual, most_row_bytes);
 }
 
 }  // namespace tablesync

@@ -13,8 +13,11 @@ namespace tablesync {
 // NAMEDATALEN - 1
 inline constexpr std::size_t most_name_bytes = 63;
 
-// "<prefix><ship>", or with a group "<prefix><ship>_<group>", in lower case (ASCII letters, as unquoted names
-// are folded). Throws 42602 for an empty ship, 42622 for a name of more than 63 bytes.
+// A name in lower case: ASCII letters alone, as unquoted names are folded.
+std::string folded(std::string_view name);
+
+// "<prefix><ship>", or with a group "<prefix><ship>_<group>", folded. Throws 42602 for an empty ship, 42622
+// for a name of more than 63 bytes.
 std::string wide_table_name(std::string_view prefix, std::string_view ship, std::string_view group = {});
 
 // The column of a channel: its name as it stands. Where that has more than 63 bytes, is `taken`, or is a
@@ -34,10 +37,14 @@ class RowSize {
   // A column of another type, of which there is a value in every row; also where there is no room.
   void add_other(int bytes);
   int columns() const { return columns_; }
+  // The toast_tuple_target of the table: numbers and moved out texts stay in a row anyway, so its texts have
+  // as much besides them as those of any table have in all (TOAST_TUPLE_TARGET). 0: the usual one.
+  int toast_target() const;
 
  private:
   bool add_aligned();
   bool add_unaligned(int bytes);
+  int bytes() const;
   bool fits() const;
 
   int columns_;

@@ -132,6 +132,28 @@ foreach my $way (sort keys %ways)
 	$pivot->assert_same('newest', $way, any_type => 1, name => '... the same as newest first');
 }
 
+# A table here that is read whole is read from its pages: with rows that are gone, or never came to be, columns that were
+# dropped, or added later, and texts that are kept elsewhere.
+$pair->admin(q(CREATE TABLE paged (gone integer, ship_id text, data_channel_id text, also_gone text, created_time timestamptz, bool_v boolean, str_v text, long_v bigint, double_v double precision)));
+$pair->admin(q(INSERT INTO paged SELECT 1, ship_id, data_channel_id, 'x', created_time, bool_v, str_v, long_v, double_v FROM readings));
+$pair->admin(q(ALTER TABLE paged DROP COLUMN gone, DROP COLUMN also_gone, ADD COLUMN value_format text DEFAULT 'Decimal'));
+$pair->admin(q(INSERT INTO paged (ship_id, data_channel_id, created_time, str_v, value_format)
+	SELECT 'SHIP1', 'long/' || n, '2024-01-01 UTC', CASE n WHEN 1 THEN repeat('long ', 10000) WHEN 2 THEN (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 2000) i) ELSE '' END, 'String' FROM generate_series(1, 3) n));
+$pair->admin(q(BEGIN; UPDATE paged SET double_v = -1; INSERT INTO paged (ship_id, data_channel_id, created_time, long_v) SELECT 'SHIP1', 'never', now(), 1 FROM generate_series(1, 1000); ROLLBACK));
+$pair->admin(q(DELETE FROM paged WHERE ctid IN (SELECT ctid FROM paged WHERE value_format = 'Decimal' LIMIT 500)));
+$pair->admin(q(UPDATE paged SET double_v = double_v + 1 WHERE data_channel_id = (SELECT min(data_channel_id) FROM paged WHERE double_v < 1e6)));
+$pair->admin("GRANT SELECT ON paged TO $TablesyncTest::caller");
+$first = $pivot->next_run;
+$pivot->run(undef, 'paged', schema('paged_wide'), chunk_interval => "'36500 days'");
+$pivot->assert_oracle('paged', 'paged_wide', first_run => $first, name => 'from its pages: what the readings say');
+is($pair->admin(q(SELECT max(length("long/1")) || ' ' || max(md5("long/2")) || ' ' || max("long/3") FROM paged_wide.) . "${prefix}ship1"),
+	'50000 ' . $pair->admin(q(SELECT md5(string_agg(md5(i::text), '')) FROM generate_series(1, 2000) i)) . ' ', '... long texts too');
+is($pair->admin(q(SELECT count(*) FROM tablesync.pivot_column WHERE channel = 'never')), 0, '... and nothing that never was');
+$pair->admin(q(VACUUM paged));
+$first = $pivot->next_run;
+$pivot->run(undef, 'paged', schema('paged_again'), ship_id => "'ship-2'", chunk_interval => "'36500 days'");
+$pivot->assert_oracle('paged', 'paged_again', first_run => $first, ships => ['ship-2'], name => 'from pages that are visible to all, of one ship');
+
 # Whatever the types are, two workers lose nothing.
 $first = $pivot->next_run;
 $pivot->run('src', 'readings_1', schema('parallel_mixed'), parallel_workers => 2, chunk_interval => "'2 hours'", memory_limit_mb => 16);

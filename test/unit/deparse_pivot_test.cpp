@@ -83,6 +83,20 @@ TEST(ReadingPlan, FindsMappedColumns) {
   EXPECT_EQ(said.detail, "Perhaps it is \"value\".");
 }
 
+TEST(ReadingPlan, ReadsWhatACallAsksFor) {
+  PivotSpec spec;
+  spec.cutoff = 1;
+  const ReadingPlan plan = plan_readings(spec, readings());
+  EXPECT_EQ(of_call(plan, spec),
+            std::vector<std::string>{"\"created_time\" < TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'"});
+  spec.channels = {"speed"};
+  spec.from = 0;
+  EXPECT_EQ(of_call(plan, spec),
+            (std::vector<std::string>{"\"data_channel_id\" IN ('speed')",
+                                      "\"created_time\" < TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'",
+                                      "\"created_time\" >= TIMESTAMPTZ '2000-01-01 00:00:00+00'"}));
+}
+
 TEST(ReadingPlan, TimesWithoutZoneAreOfTheZoneThatIsGiven) {
   PivotSpec spec;
   spec.time_zone = "Europe/Berlin";
@@ -108,9 +122,10 @@ TEST(ReadingPlan, HostileNamesAreQuoted) {
 TEST(SelectWindows, HoldsEachRowAgainstItsShipsWindow) {
   const ReadingPlan plan = plan_readings(PivotSpec{}, readings());
   const std::string select = select_windows(plan, {{"it's", 0, 1}, {"b", 2, 3}}, {"true"});
-  EXPECT_NE(select.find("FROM \"public\".\"readings\", (VALUES ('it''s', TIMESTAMPTZ '2000-01-01 00:00:00+00', "
-                        "TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'), ('b', "),
-            std::string::npos)
+  EXPECT_NE(
+      select.find("FROM \"public\".\"readings\", (VALUES ('it''s', TIMESTAMPTZ '2000-01-01 00:00:00+00', "
+                  "TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'), ('b', "),
+      std::string::npos)
       << select;
   EXPECT_NE(select.find("WHERE \"ship_id\" = sampled_ship AND \"created_time\" >= sampled_from AND "
                         "\"created_time\" < sampled_before AND true"),

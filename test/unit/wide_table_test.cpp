@@ -77,5 +77,20 @@ TEST(WideTable, ARowHasRoomForSoManyColumns) {
   EXPECT_EQ(most_of(ValueType::string), 384);
 }
 
+int toast_target_of(ValueType type, int count) {
+  RowSize size;
+  size.add_timestamp();
+  for (int n = 0; n < count; ++n) EXPECT_TRUE(size.add(type));
+  return size.toast_target();
+}
+
+// The header and the bitmap of 301 columns have 64 bytes, the values 8 each.
+TEST(WideTable, TextsHaveTheirUsualRoomBesidesNumbers) {
+  EXPECT_EQ(toast_target_of(ValueType::decimal, 10), 0) << "as it is";
+  EXPECT_EQ(toast_target_of(ValueType::decimal, 300), 64 + 8 * 301 + 2032);
+  EXPECT_EQ(toast_target_of(ValueType::decimal, 1000), 8160) << "the most that it can be";
+  EXPECT_EQ(toast_target_of(ValueType::string, 300), 8160);
+}
+
 }  // namespace
 }  // namespace tablesync

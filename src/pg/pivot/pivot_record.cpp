@@ -3,7 +3,9 @@
 extern "C" {
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "pg/server/compat.h"
 }
 
 #include "core/quote.h"
@@ -66,29 +68,39 @@ Rows wide_tables(const PivotSource &source) {
 }
 
 void each_wide_column(const std::vector<std::string> &tables,
-                      const std::function<void(const std::vector<std::string_view> &)> &take) {
-  as_extension_owner([&] {
-    query_texts(
-        "SELECT table_oid::text, attnum::text, channel, column_name::text, column_type FROM "
-        "tablesync.pivot_column WHERE table_oid = ANY ($1::oid[]) ORDER BY table_oid, attnum",
-        {array_of(cells_of(tables))}, take);
-    return 0;
-  });
+                      const std::function<void(const KnownColumn &)> &take) {
+  const auto text_at = [](Datum datum) -> std::string_view {
+    const varlena *const value = call([&] { return DatumGetTextPP(datum); });
+    return {VARDATA_ANY(value), static_cast<size_t>(VARSIZE_ANY_EXHDR(value))};
+  };
+  const auto read = [&] {
+    each_row(
+        "SELECT table_oid, attnum, channel, column_name, column_type FROM tablesync.pivot_column WHERE "
+        "table_oid = ANY ($1::oid[])",
+        {array_of(cells_of(tables))}, [&](const std::uintptr_t *values, const bool *) {
+          take({DatumGetObjectId(values[0]), DatumGetInt16(values[1]), text_at(values[2]),
+                NameStr(*DatumGetName(values[3])), text_at(values[4])});
+        });
+  };
+  as_extension_owner([&] { with_safe_search_path(read); });
 }
 
 void refresh_wide_columns(const PivotSource &source) {
   const Row which{optional_text(source.spec.server), source.source, source.spec.target.schema,
                   source.spec.target.name};
-  const std::string of_pivot =
-      "IN (SELECT p.table_oid FROM tablesync.pivot_table p WHERE p.server IS NOT DISTINCT FROM $1::name AND "
-      "p.source = $2 AND p.target_schema = $3 AND p.table_prefix = $4)";
+  const std::string pivot =
+      "p.server IS NOT DISTINCT FROM $1::name AND p.source = $2 AND p.target_schema = $3 AND p.table_prefix "
+      "= "
+      "$4";
+  const std::string of_pivot = "IN (SELECT p.table_oid FROM tablesync.pivot_table p WHERE " + pivot + ")";
+  write_state("UPDATE tablesync.pivot_table p SET change_id = DEFAULT WHERE " + pivot, which);
   write_state("DELETE FROM tablesync.pivot_column c WHERE c.table_oid " + of_pivot +
                   " AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.table_oid AND a.attnum = "
                   "c.attnum AND NOT a.attisdropped)",
               which);
   write_state(
-      "UPDATE tablesync.pivot_column c SET (column_name, column_type, column_id) = (a.attname, "
-      "format_type(a.atttypid, a.atttypmod), DEFAULT) FROM pg_attribute a WHERE c.table_oid " +
+      "UPDATE tablesync.pivot_column c SET (column_name, column_type) = (a.attname, "
+      "format_type(a.atttypid, a.atttypmod)) FROM pg_attribute a WHERE c.table_oid " +
           of_pivot +
           " AND a.attrelid = c.table_oid AND a.attnum = c.attnum AND (c.column_name, c.column_type) IS "
           "DISTINCT FROM (a.attname, format_type(a.atttypid, a.atttypmod))",
@@ -105,11 +117,8 @@ Rows wide_attributes(const std::vector<std::string> &tables) {
 
 std::string last_change() {
   return text_of(
-      write_state("SELECT concat((SELECT max(column_id) FROM tablesync.pivot_column), '/', (SELECT count(*) "
-                  "FROM tablesync.pivot_table))",
-                  {})
-          .at(0)
-          .at(0));
+      // Ids are not seen in their order, but each one makes the sum another.
+      write_state("SELECT concat(sum(change_id), '/', count(*)) FROM tablesync.pivot_table", {}).at(0).at(0));
 }
 
 void record_wide_table(const PivotSource &source, const WideTableRecord &table) {
@@ -136,12 +145,12 @@ void record_request(const PivotSource &source) {
 
 void record_wide_columns(const std::string &table, const std::vector<WideColumnRecord> &columns) {
   if (columns.empty()) return;
+  write_state("UPDATE tablesync.pivot_table SET change_id = DEFAULT WHERE table_oid = $1::oid", {table});
   write_state(
       "INSERT INTO tablesync.pivot_column AS p (table_oid, attnum, channel, column_name, column_type) SELECT "
       "$1::oid, c.attnum, c.channel, c.name, format_type(c.type, NULL) FROM unnest($2::int2[], $3::text[], "
       "$4::text[], $5::oid[]) c (attnum, channel, name, type) ON CONFLICT (table_oid, attnum) DO UPDATE SET "
-      "(channel, column_name, column_type, column_id) = (excluded.channel, excluded.column_name, "
-      "excluded.column_type, DEFAULT)",
+      "(channel, column_name, column_type) = (excluded.channel, excluded.column_name, excluded.column_type)",
       {table, column_of(columns, [](const WideColumnRecord &c) -> Cell { return number(c.attnum); }),
        column_of(columns, [](const WideColumnRecord &c) -> Cell { return c.channel; }),
        column_of(columns, [](const WideColumnRecord &c) -> Cell { return c.name; }),

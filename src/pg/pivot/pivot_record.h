@@ -20,16 +20,20 @@ namespace tablesync::pg {
 // group (or null), name, whether pivot_ship() made it, the time's column, its number, whether it has a zone.
 // In the order in which they were made.
 Rows wide_tables(const PivotSource &source);
-// Gives `take` the columns of these tables (oids) that are on record, table by table: oid, number, channel,
-// name, type.
+// Gives `take` the columns of these tables (oids) that are on record, in any order.
+struct KnownColumn {
+  unsigned int table;  // its oid
+  int attnum;
+  std::string_view channel, name, type;
+};
 void each_wide_column(const std::vector<std::string> &tables,
-                      const std::function<void(const std::vector<std::string_view> &)> &take);
+                      const std::function<void(const KnownColumn &)> &take);
 // Makes the record say what the catalogs say: names, types, columns that are gone.
 void refresh_wide_columns(const PivotSource &source);
 // Attributes of these tables, dropped ones too: oid, number, channel (or null), whether dropped, name,
 // the type's oid, its length (below 0: it varies), typmod.
 Rows wide_attributes(const std::vector<std::string> &tables);
-// The last id of a column or a table on record: what is there by now, for those who keep it in mind.
+// Another text whenever a table or a column on record has changed, for those who keep them in mind.
 std::string last_change();
 
 struct WideTableRecord {

@@ -3,15 +3,10 @@
 extern "C" {
 #include "postgres.h"
 
-#include "access/table.h"
-#include "access/tableam.h"
-#include "executor/spi.h"
-#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/server/compat.h"
-#include "tcop/dest.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -22,12 +17,14 @@ extern "C" {
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <set>
 
 #include "core/copy_binary.h"
 #include "core/error.h"
 #include "pg/run/stream_watch.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
+#include "pg/server/heap_scan.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/spi.h"
 
@@ -38,52 +35,80 @@ constexpr int rows_per_look = 256;
 
 // ---- here ----------------------------------------------------------------------------------------------
 
-// What the executor gives its rows to. `base` comes first, so that a pointer to it is one to this.
-struct Receiver {
-  DestReceiver base;
-  const ReadingPlan *plan;
-  int places[reading_columns];  // in a row, from 0; below 0: none
-  ReadingSink *sink;
-  const Rate *rate;
-  Progress *progress;
-  std::uint64_t rows_before;
-  std::int64_t began_ms;
-  std::int64_t rows, bytes;
-  MemoryContext detoasted;
+// Makes readings of rows, and gives them on.
+class Intake {
+ public:
+  // `places`: of each column of a reading, in a row, from 0; below 0: none.
+  Intake(const ReadingPlan &plan, const std::array<int, reading_columns> &places, ReadingSink &sink,
+         const Rate &rate, Progress &progress)
+      : ship_(plan.ship),
+        places_(places),
+        sink_(sink),
+        rate_(rate),
+        progress_(progress),
+        rows_before_(progress.rows),
+        detoasted_(call([] {
+          return AllocSetContextCreate(CurrentMemoryContext, "readings, detoasted", ALLOCSET_SMALL_SIZES);
+        })) {}
+
+  void take(const Datum *values, const bool *nulls);
+  // Texts of readings that are no more.
+  void tell() {
+    call([&] { MemoryContextReset(detoasted_); });
+    progress_.rows = rows_before_ + static_cast<std::uint64_t>(rows_);
+  }
+  std::int64_t finish();
+
+  int place_of(ReadingColumn which) const { return places_[static_cast<size_t>(which)]; }
+  MaybeText text_at(const Datum *values, const bool *nulls, ReadingColumn which) const;
+  std::int64_t rows() const { return rows_; }
+
+ private:
+  Reading reading_of(const Datum *values, const bool *nulls) const;
+  void keep_pace(const Reading &reading);
+
+  const std::string_view ship_;  // whose all readings are; empty: they say
+  const std::array<int, reading_columns> places_;
+  ReadingSink &sink_;
+  const Rate &rate_;
+  Progress &progress_;
+  const std::uint64_t rows_before_;
+  const std::int64_t began_ms_ = steady_ms();
+  std::int64_t rows_ = 0, bytes_ = 0;
+  MemoryContext const detoasted_;
 };
 
-int place_of(const Receiver &receiver, ReadingColumn which) {
-  return receiver.places[static_cast<size_t>(which)];
-}
-
-MaybeText text_at(const Receiver &receiver, const TupleTableSlot &slot, ReadingColumn which) {
-  const int n = place_of(receiver, which);
-  if (n < 0 || slot.tts_isnull[n]) return {};
-  auto *text = reinterpret_cast<varlena *>(DatumGetPointer(slot.tts_values[n]));
-  if (VARATT_IS_COMPRESSED(text) || VARATT_IS_EXTERNAL(text)) text = pg_detoast_datum_packed(text);
+MaybeText Intake::text_at(const Datum *values, const bool *nulls, ReadingColumn which) const {
+  const int n = place_of(which);
+  if (n < 0 || nulls[n]) return {};
+  auto *text = reinterpret_cast<varlena *>(DatumGetPointer(values[n]));
+  if (VARATT_IS_COMPRESSED(text) || VARATT_IS_EXTERNAL(text))
+    text = call([&] {
+      MemoryContext const outer = MemoryContextSwitchTo(detoasted_);
+      varlena *const all = pg_detoast_datum_packed(text);
+      MemoryContextSwitchTo(outer);
+      return all;
+    });
   return {VARDATA_ANY(text), static_cast<size_t>(VARSIZE_ANY_EXHDR(text))};
 }
 
-template <typename T, typename F>
-std::optional<T> value_at(const Receiver &receiver, const TupleTableSlot &slot, ReadingColumn which, F of) {
-  const int n = place_of(receiver, which);
-  if (n < 0 || slot.tts_isnull[n]) return std::nullopt;
-  return of(slot.tts_values[n]);
-}
-
 // All at once: a reading that is made and then filled is twice the work.
-Reading reading_of(const Receiver &receiver, const TupleTableSlot &slot) {
+Reading Intake::reading_of(const Datum *values, const bool *nulls) const {
+  const auto value_at = [&](ReadingColumn which, auto of) -> std::optional<decltype(of(Datum()))> {
+    const int n = place_of(which);
+    if (n < 0 || nulls[n]) return std::nullopt;
+    return of(values[n]);
+  };
+  const auto text = [&](ReadingColumn which) { return text_at(values, nulls, which); };
   const auto number = [](Datum datum) { return static_cast<std::int64_t>(datum); };
-  return {
-      receiver.plan->ship.empty() ? text_at(receiver, slot, ReadingColumn::ship_id) : receiver.plan->ship,
-      text_at(receiver, slot, ReadingColumn::data_channel_id),
-      value_at<Moment>(receiver, slot, ReadingColumn::created_time, number),
-      {text_at(receiver, slot, ReadingColumn::value_format),
-       value_at<bool>(receiver, slot, ReadingColumn::bool_v, [](Datum datum) { return DatumGetBool(datum); }),
-       text_at(receiver, slot, ReadingColumn::str_v),
-       value_at<std::int64_t>(receiver, slot, ReadingColumn::long_v, number),
-       value_at<double>(receiver, slot, ReadingColumn::double_v,
-                        [](Datum datum) { return DatumGetFloat8(datum); })}};
+  const auto boolean = [](Datum datum) { return DatumGetBool(datum); };
+  const auto decimal = [](Datum datum) { return DatumGetFloat8(datum); };
+  return {ship_.empty() ? text(ReadingColumn::ship_id) : ship_,
+          text(ReadingColumn::data_channel_id),
+          value_at(ReadingColumn::created_time, number),
+          {text(ReadingColumn::value_format), value_at(ReadingColumn::bool_v, boolean),
+           text(ReadingColumn::str_v), value_at(ReadingColumn::long_v, number),
+           value_at(ReadingColumn::double_v, decimal)}};
 }
 
 // About what the reading would be in a COPY.
@@ -94,76 +119,26 @@ std::int64_t size_of(const Reading &reading) {
   return size;
 }
 
-void keep_pace(Receiver &receiver, const Reading &reading) {
-  receiver.bytes += size_of(reading);
+void Intake::keep_pace(const Reading &reading) {
+  bytes_ += size_of(reading);
   constexpr std::int64_t worth_a_wait = 20;
-  const std::int64_t wait_ms =
-      ms_ahead(*receiver.rate, receiver.rows, receiver.bytes, steady_ms() - receiver.began_ms);
+  const std::int64_t wait_ms = ms_ahead(rate_, rows_, bytes_, steady_ms() - began_ms_);
   if (wait_ms >= worth_a_wait) wait_for_ms(wait_ms);
 }
 
-// Server code around `enter`: an error of the sink goes the way of the server's own.
-bool receive(TupleTableSlot *slot, DestReceiver *self) {
-  auto *receiver = reinterpret_cast<Receiver *>(self);
-  slot_getallattrs(slot);
-  MemoryContext const outer = MemoryContextSwitchTo(receiver->detoasted);
-  enter([&] {
-    const Reading reading = reading_of(*receiver, *slot);
-    receiver->sink->take(reading);
-    if (receiver->rate->limited()) keep_pace(*receiver, reading);
-    fault_point(FaultPoint::row_received);
-  });
-  MemoryContextSwitchTo(outer);
-  if (++receiver->rows % rows_per_look == 0) {
-    MemoryContextReset(receiver->detoasted);
-    receiver->progress->rows = receiver->rows_before + static_cast<std::uint64_t>(receiver->rows);
-  }
-  return true;
+void Intake::take(const Datum *values, const bool *nulls) {
+  const Reading reading = reading_of(values, nulls);
+  sink_.take(reading);
+  ++rows_;
+  if (rate_.limited()) keep_pace(reading);
+  fault_point(FaultPoint::row_received);
 }
 
-// Ships that are wanted, in the order of their bytes; a table may have many.
-struct Wanted {
-  const std::string *first, *last;
-};
-
-bool is_wanted(const Wanted &wanted, const Receiver &receiver, TupleTableSlot *slot) {
-  const int n = place_of(receiver, ReadingColumn::ship_id);
-  if (wanted.first == wanted.last || n < 0) return true;
-  slot_getsomeattrs(slot, n + 1);
-  const MaybeText ship = text_at(receiver, *slot, ReadingColumn::ship_id);
-  if (!is_there(ship)) return false;
-  if (wanted.last - wanted.first == 1) return ship == *wanted.first;
-  return std::binary_search(wanted.first, wanted.last, ship);
-}
-
-// Server calls only, but for receive().
-void scan_table(unsigned int oid, const Wanted &wanted, Receiver *receiver) {
-  Relation const relation = table_open(oid, AccessShareLock);
-  TupleTableSlot *const slot = table_slot_create(relation, nullptr);
-  // From the first page on, so that of two readings the last one is the last.
-  TableScanDesc const scan = table_beginscan_strat(relation, GetActiveSnapshot(), 0, nullptr, true, false);
-  for (std::uint64_t rows = 0; table_scan_getnextslot(scan, ForwardScanDirection, slot); ++rows) {
-    if (rows % rows_per_look == 0) CHECK_FOR_INTERRUPTS();
-    if (is_wanted(wanted, *receiver, slot)) receive(slot, &receiver->base);
-  }
-  table_endscan(scan);
-  ExecDropSingleTupleTableSlot(slot);
-  table_close(relation, AccessShareLock);
-}
-
-void start_up(DestReceiver *, int, TupleDesc) {}
-void shut_down(DestReceiver *) {}
-void destroy(DestReceiver *) {}
-
-// Server calls only: runs inside the airlock.
-void execute_into(const char *sql, DestReceiver *receiver) {
-  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  SPIExecuteOptions options{};
-  options.read_only = true;
-  options.dest = receiver;
-  const int code = SPI_execute_extended(sql, &options);
-  if (code != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(code));
-  SPI_finish();
+std::int64_t Intake::finish() {
+  tell();
+  call([&] { MemoryContextDelete(detoasted_); });
+  progress_.memory_bytes = private_memory();
+  return rows_;
 }
 
 // ---- there ---------------------------------------------------------------------------------------------
@@ -232,65 +207,71 @@ Reading reading_of(const ReadingPlan &plan, const std::array<Field, reading_colu
 
 namespace {
 
-// Runs `read`, which gives rows to the receiver; returns how many there were.
-template <typename F>
-std::int64_t with_receiver(const ReadingPlan &plan, ReadingSink &sink, const Rate &rate, Progress &progress,
-                           F read) {
-  Receiver receiver{};
-  // Of some kind that is not DestNone: SPI would take the statement for one without rows.
-  receiver.base = {receive, start_up, shut_down, destroy, DestTransientRel};
-  receiver.plan = &plan;
-  std::copy(plan.places.begin(), plan.places.end(), receiver.places);
-  receiver.sink = &sink;
-  receiver.rate = &rate;
-  receiver.progress = &progress;
-  receiver.began_ms = steady_ms();
-  receiver.rows_before = progress.rows;
-  receiver.detoasted = call([] {
-    return AllocSetContextCreate(CurrentMemoryContext, "readings, detoasted", ALLOCSET_DEFAULT_SIZES);
-  });
-  read(receiver);
-  call([&] { MemoryContextDelete(receiver.detoasted); });
-  progress.rows = receiver.rows_before + static_cast<std::uint64_t>(receiver.rows);
-  progress.memory_bytes = private_memory();
-  return receiver.rows;
-}
-
 unsigned int oid_of(const Table &table) {
   return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
+}
+
+// By attribute number; columns that were dropped count.
+std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Table &table) {
+  const unsigned int oid = oid_of(table);
+  std::array<int, reading_columns> attributes;
+  attributes.fill(-1);
+  for (size_t n = 0; n < plan.columns.size(); ++n)
+    for (const Column &column : table.columns)
+      if (plan.columns[n] == quote_identifier(column.name)) {
+        const char *const name = column.name.c_str();
+        attributes[n] = call([&] { return get_attnum(oid, name); }) - 1;
+      }
+  return attributes;
 }
 
 }  // namespace
 
 std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
                        const Rate &rate, Progress &progress) {
-  return with_receiver(plan, sink, rate, progress, [&](Receiver &receiver) {
-    call([&] { execute_into(select.c_str(), &receiver.base); });
+  Intake intake(plan, plan.places, sink, rate, progress);
+  each_row(select, {}, [&](const std::uintptr_t *values, const bool *nulls) {
+    intake.take(values, nulls);
+    if (intake.rows() % rows_per_look == 0) intake.tell();
   });
+  return intake.finish();
 }
 
 bool can_scan_here(const ReadingPlan &plan, const Table &table) {
   if (table.kind != 'r' || table.has_children || plan.expressions != plan.columns) return false;
   const unsigned int oid = oid_of(table);
-  return call([&] { return check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED; });
+  return can_scan_heap(oid) && call([&] { return check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED; });
 }
 
 std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
                        ReadingSink &sink, const Rate &rate, Progress &progress) {
-  std::vector<std::string> sorted = ships;
-  std::sort(sorted.begin(), sorted.end());
-  const Wanted wanted{sorted.data(), sorted.data() + sorted.size()};
+  const std::set<std::string, std::less<>> wanted(ships.begin(), ships.end());
+  const std::array<int, reading_columns> attributes = attributes_of(plan, table);
+  Intake intake(plan, attributes, sink, rate, progress);
+  const int ship_at = intake.place_of(ReadingColumn::ship_id);
+  const int width = *std::max_element(attributes.begin(), attributes.end()) + 1;
   const unsigned int oid = oid_of(table);
-  return with_receiver(plan, sink, rate, progress, [&](Receiver &receiver) {
-    // Columns that were dropped count.
-    for (size_t n = 0; n < plan.columns.size(); ++n)
-      for (const Column &column : table.columns)
-        if (plan.columns[n] == quote_identifier(column.name)) {
-          const char *const name = column.name.c_str();
-          receiver.places[n] = call([&] { return get_attnum(oid, name); }) - 1;
-        }
-    call([&] { scan_table(oid, wanted, &receiver); });
-  });
+  HeapScan scan = call([&] { return HeapScan::begin(oid, width); });
+  const auto deform = [&](int count) {
+    if (!scan.deform(count)) call([&] { scan.fill_missing(count); });
+  };
+  const auto is_wanted = [&] {
+    if (wanted.empty() || ship_at < 0) return true;
+    deform(ship_at + 1);
+    const MaybeText ship = intake.text_at(scan.values(), scan.nulls(), ReadingColumn::ship_id);
+    return is_there(ship) && wanted.contains(ship);
+  };
+  while (call([&] { return scan.next_page(); })) {
+    for (int n = 0; n < scan.rows(); ++n) {
+      scan.look_at(n);
+      if (!is_wanted()) continue;
+      deform(width);
+      intake.take(scan.values(), scan.nulls());
+    }
+    intake.tell();
+  }
+  call([&] { scan.end(); });
+  return intake.finish();
 }
 
 std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,

@@ -7,8 +7,10 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/error.h"
+#include "core/wide_table.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -51,19 +53,24 @@ unsigned int oid_of(ValueType type) {
   }
 }
 
-std::string find_wide_table(const std::string &schema, const std::string &name) {
+SchemaNames::SchemaNames(const std::string &schema, const std::string &prefix) : schema_(schema) {
   const Rows found = query(
       "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-      "WHERE n.nspname = $1 AND pg_catalog.lower(c.relname) = pg_catalog.lower($2) ORDER BY c.relname",
-      {schema, name});
-  if (found.empty()) return {};
-  if (found.size() > 1)
-    throw Error(
-        "42725",
-        "there is more than one table that could be \"" + display_name(QualifiedName{schema, name}) + "\"",
-        "Such as \"" + text_of(found[0][0]) + "\" and \"" + text_of(found[1][0]) + "\".",
-        "Rename or drop all but one.");
-  return text_of(found[0][0]);
+      "WHERE n.nspname = $1 AND pg_catalog.starts_with(pg_catalog.translate(c.relname, "
+      "'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), $2) ORDER BY c.relname",
+      {schema, folded(prefix)});
+  for (const Row &row : found) names_.emplace(folded(text_of(row[0])), text_of(row[0]));
+}
+
+std::string SchemaNames::find(const std::string &name) const {
+  const auto [first, end] = names_.equal_range(folded(name));
+  if (first == end) return {};
+  const auto second = std::next(first);
+  if (second == end) return first->second;
+  throw Error(
+      "42725",
+      "there is more than one table that could be \"" + display_name(QualifiedName{schema_, name}) + "\"",
+      "Such as \"" + first->second + "\" and \"" + second->second + "\".", "Rename or drop all but one.");
 }
 
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,

@@ -10,8 +10,8 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
+#include <unordered_map>
 
 #include "core/deparse.h"
 #include "core/error.h"
@@ -92,21 +92,18 @@ void WideTables::load(bool exact) {
 
 void WideTables::take_records(const std::vector<WideTable *> &tables) {
   std::vector<std::string> oids;
-  std::map<std::string, WideTable *, std::less<>> by_oid;
-  for (WideTable *table : tables) by_oid[oids.emplace_back(std::to_string(table->oid))] = table;
-  WideTable *table = nullptr;
-  std::string oid;
-  each_wide_column(oids, [&](const std::vector<std::string_view> &column) {
-    if (column[0] != oid) {
-      oid = column[0];
-      table = by_oid.at(oid);
-    }
-    int attnum = 0;
-    std::from_chars(column[1].data(), column[1].data() + column[1].size(), attnum);
-    if (const HeldType *const held = held_by(column[4]))
-      take_column(*table, attnum, std::string(column[2]), std::string(column[3]), held->oid,
-                  held->integer_bytes, held->type);
+  std::unordered_map<unsigned int, WideTable *> by_oid;
+  for (WideTable *table : tables) {
+    oids.push_back(std::to_string(table->oid));
+    by_oid[table->oid] = table;
+  }
+  each_wide_column(oids, [&](const KnownColumn &column) {
+    if (const HeldType *const held = held_by(column.type))
+      take_column(*by_oid.at(column.table), column.attnum, std::string(column.channel),
+                  std::string(column.name), held->oid, held->integer_bytes, held->type);
   });
+  const auto earlier = [](const WideColumn &a, const WideColumn &b) { return a.cells->at < b.cells->at; };
+  for (WideTable *table : tables) std::sort(table->columns.begin(), table->columns.end(), earlier);
 }
 
 WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const std::string &group,
@@ -207,9 +204,9 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
 // Takes over what is there by the names that the ship's tables would have.
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
   std::vector<WideTable *> adopted;
+  if (!names_) names_.emplace(source_.spec.target.schema, source_.spec.target.name);
   for (int number = 1;; ++number) {
-    const std::string wanted = table_name(name, group, number);
-    const std::string there = find_wide_table(source_.spec.target.schema, wanted);
+    const std::string there = names_->find(table_name(name, group, number));
     if (there.empty()) break;
     refuse_other_ship(name, there);
     WideTable &table = begin_table(ship, name, group, number);
@@ -347,6 +344,12 @@ NamedType WideTables::time_type() const {
   return {time_name, plan_.time_has_zone ? "pg_catalog.timestamptz" : "pg_catalog.timestamp"};
 }
 
+std::string WideTables::statement_for(const WideTable &table, const std::vector<NamedType> &lacking) const {
+  const int toast_target = table.made_here ? table.size.toast_target() : 0;
+  return table.oid == 0 ? create_wide_table(table.name, time_type(), lacking, toast_target)
+                        : add_wide_columns(table.name, lacking, toast_target);
+}
+
 // By name; or as the caller has listed the channels.
 void WideTables::order_columns(WideTable &table) {
   const std::vector<std::string> &listed = source_.spec.channels;
@@ -379,8 +382,7 @@ void WideTables::make(WideTable &table) {
     lacking.emplace_back(column.name, sql_type(column.cells->type));
     records.push_back({column.cells->at + 1, column.channel, column.name, column.type});
   }
-  execute(is_new ? create_wide_table(table.name, time_type(), lacking)
-                 : add_wide_columns(table.name, lacking));
+  execute(statement_for(table, lacking));
   if (is_new) {
     table.oid = table.target.oid = find_target(table.name, false);
     table.made_now = true;
@@ -453,9 +455,7 @@ std::vector<std::string> WideTables::definition() const {
     std::vector<NamedType> lacking;
     for (size_t n = table.made; n < table.columns.size(); ++n)
       lacking.emplace_back(table.columns[n].name, sql_type(table.columns[n].cells->type));
-    if (!lacking.empty())
-      statements.push_back(table.oid == 0 ? create_wide_table(table.name, time_type(), lacking)
-                                          : add_wide_columns(table.name, lacking));
+    if (!lacking.empty()) statements.push_back(statement_for(table, lacking));
   }
   return statements;
 }

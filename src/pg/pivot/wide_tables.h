@@ -16,6 +16,7 @@
 #include "core/pivot_buffer.h"
 #include "core/wide_table.h"
 #include "pg/pivot/pivot_record.h"
+#include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_writer.h"
 
 namespace tablesync::pg {
@@ -113,12 +114,14 @@ class WideTables {
   std::string table_name(const std::string &ship, const std::string &group, int number) const;
   std::string sql_type(ValueType type) const;
   NamedType time_type() const;
+  std::string statement_for(const WideTable &table, const std::vector<NamedType> &lacking) const;
   void order_columns(WideTable &table);
 
   const PivotSource &source_;
   const ReadingPlan &plan_;
   PivotBuffer &buffer_;
   std::string last_change_;
+  std::optional<SchemaNames> names_;  // when a ship was met that has no table on record
   std::deque<WideTable> tables_;
   std::map<std::string, Ship, std::less<>> ships_;
   std::map<std::string, std::string> owners_;  // of names of tables: ships

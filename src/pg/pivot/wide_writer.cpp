@@ -68,17 +68,6 @@ void fill(const Form &form, const WideRow &row) {
     form.values[form.target->time_at] = time_in(*form.target, row.time);
 }
 
-// Whether a value is long enough to be worth a place of its own. In a row of hundreds of numbers the server
-// would move out any text, to get it down to a quarter of a page, which numbers alone exceed.
-bool has_long_text(const Form &form) {
-  constexpr Size worth_it = 256;
-  for (int n = 0; n < form.shape->natts; ++n)
-    if (!form.nulls[n] && TupleDescAttr(form.shape, n)->attlen == -1 &&
-        VARSIZE_ANY(DatumGetPointer(form.values[n])) > worth_it)
-      return true;
-  return false;
-}
-
 HeapTuple form_tuple(const Form &form, const WideRow &row) {
   fill(form, row);
   return heap_form_tuple(form.shape, form.values, form.nulls);
@@ -103,10 +92,7 @@ void store_in_pages(const WideTarget &target, const WideRow *const *rows, size_t
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   Form const form = begin_form(target, relation);
   HeapPages pages = begin_heap_pages(relation);
-  each_row(rows, count, [&](const WideRow &row) {
-    HeapTuple const tuple = form_tuple(form, row);
-    add_to_heap_pages(pages, tuple, has_long_text(form) ? inline_as_usual : inline_if_it_fits);
-  });
+  each_row(rows, count, [&](const WideRow &row) { add_to_heap_pages(pages, form_tuple(form, row)); });
   end_heap_pages(pages);
   table_close(relation, NoLock);
   CommandCounterIncrement();
@@ -123,6 +109,8 @@ void store_and_index(const WideTarget &target, const WideRow *const *rows, size_
   ExecOpenIndices(info, false);
   BulkInsertState const bulk = GetBulkInsertState();
   const CommandId command = GetCurrentCommandId(true);
+  // Where there is no page yet, there is no free space to be looked for, nor a file that says where it is.
+  const int options = RelationGetNumberOfBlocks(relation) == 0 ? TABLE_INSERT_SKIP_FSM : 0;
   TupleTableSlot *slots[batch];
   for (TupleTableSlot *&slot : slots) slot = MakeSingleTupleTableSlot(form.shape, &TTSOpsHeapTuple);
   MemoryContext const tuples =
@@ -132,7 +120,7 @@ void store_and_index(const WideTarget &target, const WideRow *const *rows, size_
     MemoryContextSwitchTo(tuples);
     for (; n < count && pending < batch; ++n)
       ExecStoreHeapTuple(form_tuple(form, *rows[n]), slots[pending++], false);
-    table_multi_insert(relation, slots, pending, command, 0, bulk);
+    table_multi_insert(relation, slots, pending, command, options, bulk);
     for (int i = 0; i < pending; ++i) {
       slots[i]->tts_tableOid = RelationGetRelid(relation);
       if (info->ri_NumIndices > 0) compat_insert_index_tuples(info, slots[i], state);
@@ -144,7 +132,7 @@ void store_and_index(const WideTarget &target, const WideRow *const *rows, size_
   }
   for (TupleTableSlot *slot : slots) ExecDropSingleTupleTableSlot(slot);
   FreeBulkInsertState(bulk);
-  table_finish_bulk_insert(relation, 0);
+  table_finish_bulk_insert(relation, options);
   ExecCloseIndices(info);
   MemoryContextSwitchTo(outer);
   FreeExecutorState(state);
@@ -219,13 +207,14 @@ bool is_plain(const WideTarget &target, const Attribute *attributes, size_t coun
       check_enable_rls(target.oid, InvalidOid, true) != RLS_ENABLED &&
       // Who may less is told so by the executor.
       pg_class_aclcheck(target.oid, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
+  auto *const filled = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
+  for (size_t n = 0; n < count; ++n) filled[attributes[n].at] = true;
   for (int n = 0; plain && n < shape->natts; ++n) {
     auto *attribute = TupleDescAttr(shape, n);
     if (attribute->attisdropped || n == target.time_at) continue;
-    const bool filled =
-        std::any_of(attributes, attributes + count, [&](const auto &one) { return one.at == n; });
-    plain = !attribute->attnotnull && (filled || !attribute->atthasdef);
+    plain = !attribute->attnotnull && (filled[n] || !attribute->atthasdef);
   }
+  pfree(filled);
   table_close(relation, NoLock);
   return plain;
 }

@@ -23,8 +23,10 @@ void forget_dropped_targets() {
   // Of the chunks, those that nobody can do again.
   const std::string of_none = " NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ";
   write_state("DELETE FROM tablesync.watermark t WHERE" + of_none + "t.target_oid)", {});
-  for (const char *rows : {"pivot_table", "pivot_column"})
-    write_state(std::string("DELETE FROM tablesync.") + rows + " t WHERE" + of_none + "t.table_oid)", {});
+  write_state("WITH gone AS (DELETE FROM tablesync.pivot_table t WHERE" + of_none +
+                  "t.table_oid) RETURNING t.table_oid) DELETE FROM tablesync.pivot_column c USING gone g "
+                  "WHERE c.table_oid = g.table_oid",
+              {});
   for (const char *rows : {"checkpoint t WHERE", "chunk t WHERE t.status = 'failed' AND"})
     write_state(std::string("DELETE FROM tablesync.") + rows + " t.subject ~ '^[0-9]+$' AND" + of_none +
                     "t.subject::oid)",

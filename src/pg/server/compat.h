@@ -11,6 +11,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
 #include "executor/executor.h"
+#include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -35,6 +36,27 @@ static inline void compat_insert_index_tuples(ResultRelInfo *table, TupleTableSl
   list_free(ExecInsertIndexTuples(table, slot, state, false, false, NULL, NIL, false));
 #else
   list_free(ExecInsertIndexTuples(table, slot, state, false, false, NULL, NIL));
+#endif
+}
+
+// Columns that are computed when they are read, and not stored.
+static inline bool compat_has_virtual_columns(TupleDesc row) {
+#if PG_VERSION_NUM >= 180000
+  return row->constr != NULL && row->constr->has_generated_virtual;
+#else
+  (void)row;
+  return false;
+#endif
+}
+
+// Whether old_snapshot_threshold has let go of rows that the snapshot should see: raises then.
+static inline void compat_test_old_snapshot(Snapshot snapshot, Relation relation, Page page) {
+#if PG_VERSION_NUM >= 170000
+  (void)snapshot;
+  (void)relation;
+  (void)page;
+#else
+  TestForOldSnapshot(snapshot, relation, page);
 #endif
 }
 

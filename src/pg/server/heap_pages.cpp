@@ -76,7 +76,11 @@ void write_pages(HeapPages &heap) {
   // A checkpoint must not begin behind the record and be done before the pages: no buffer would be written by
   // it. Where an error leaves this set, the end of the transaction clears it.
   MyProc->delayChkptFlags |= DELAY_CHKPT_START;
-  if (RelationNeedsWAL(relation)) compat_log_newpages(relation, heap.count, blocks, pages);
+  if (RelationNeedsWAL(relation)) {
+    compat_log_newpages(relation, heap.count, blocks, pages);
+    // The WAL writer goes on with it at once, so that the commit need not wait for all of it.
+    XLogSetAsyncXactLSN(PageGetLSN(pages[heap.count - 1]));
+  }
   for (int n = 0; n < heap.count; ++n) {
     PageSetChecksumInplace(pages[n], blocks[n]);
     // One request for each file: to make it durable by the end of the next checkpoint.
@@ -117,13 +121,14 @@ HeapPages begin_heap_pages(Relation relation) {
           0,
           GetCurrentTransactionId(),
           GetCurrentCommandId(true),
-          RelationGetTargetPageFreeSpace(relation, HEAP_DEFAULT_FILLFACTOR)};
+          RelationGetTargetPageFreeSpace(relation, HEAP_DEFAULT_FILLFACTOR),
+          Max(TOAST_TUPLE_THRESHOLD, static_cast<Size>(RelationGetToastTupleTarget(relation, 0)))};
 }
 
-void add_to_heap_pages(HeapPages &heap, HeapTuple tuple, Size most_inline) {
+void add_to_heap_pages(HeapPages &heap, HeapTuple tuple) {
   constexpr int options = HEAP_INSERT_SKIP_FSM | HEAP_INSERT_FROZEN | HEAP_INSERT_NO_LOGICAL;
   freeze(heap, tuple);
-  if (HeapTupleHasExternal(tuple) || tuple->t_len > most_inline)
+  if (HeapTupleHasExternal(tuple) || tuple->t_len > heap.most_inline)
     tuple = heap_toast_insert_or_update(heap.relation, tuple, nullptr, options);
   const Size size = MAXALIGN(tuple->t_len);
   if (size > MaxHeapTupleSize)

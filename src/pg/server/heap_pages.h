@@ -22,7 +22,8 @@ struct HeapPages {
   int rows;     // in them
   TransactionId transaction;
   CommandId command;
-  Size spared;  // on each page, for updates
+  Size spared;       // on each page, for updates
+  Size most_inline;  // of a row that is not toasted
 };
 
 // Whether the rows of a table can be written so: a heap whose changes nobody decodes from the WAL.
@@ -30,9 +31,8 @@ bool writes_heap_pages(Relation relation);
 
 // In the current memory context. Server code, all of it: raises with ereport.
 HeapPages begin_heap_pages(Relation relation);
-// A row is toasted where it is longer than `most_inline` bytes: as others are, or up to what a page holds.
-inline constexpr Size inline_as_usual = TOAST_TUPLE_THRESHOLD, inline_if_it_fits = MaxHeapTupleSize;
-void add_to_heap_pages(HeapPages &heap, HeapTuple tuple, Size most_inline = inline_as_usual);
+// Toasts the row where it is longer than the table's toast_tuple_target.
+void add_to_heap_pages(HeapPages &heap, HeapTuple tuple);
 // Writes what is left.
 void end_heap_pages(HeapPages &heap);
 

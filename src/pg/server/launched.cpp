@@ -23,6 +23,9 @@ namespace tablesync::pg {
 namespace {
 
 constexpr int check_interval_ms = 1000;
+// A process that has done its work is gone when the kernel has taken down its memory, shared buffers too; its
+// slot is free then.
+constexpr int longest_exit_ms = 1000;
 
 }  // namespace
 
@@ -53,7 +56,12 @@ void Launched::register_worker(const WorkerTask &task) {
   strlcpy(worker.bgw_function_name, task.entry, sizeof worker.bgw_function_name);
   strlcpy(worker.bgw_name, task.title.c_str(), sizeof worker.bgw_name);
   strlcpy(worker.bgw_type, task.type, sizeof worker.bgw_type);
-  if (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &handle_); })) {
+  const std::int64_t began_ms = steady_ms();
+  while (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &handle_); })) {
+    if (steady_ms() - began_ms < longest_exit_ms) {
+      wait_for_ms(10);
+      continue;
+    }
     segment_.detach();  // the caller may go on without it
     throw Error(sqlstate::out_of_resources, "could not start a background worker",
                 "All slots of max_worker_processes (" + std::to_string(max_worker_processes) + ") are taken.",
@@ -94,7 +102,8 @@ void Launched::wait_loop(const std::function<bool()> &done) {
   for (;;) {
     const bool open = take_messages();
     if (done()) return;
-    if (!open && stopped()) return;
+    // It lets go of the queue when it has given back its locks.
+    if (!open && (run().replied || error_ || stopped())) return;
     call([&] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, open ? 100 : 10, PG_WAIT_EXTENSION);
       ResetLatch(MyLatch);

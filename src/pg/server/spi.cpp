@@ -5,6 +5,9 @@ extern "C" {
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "nodes/params.h"
+#include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -77,32 +80,51 @@ Rows run_query(const std::string &sql, const Row &parameters, bool read_only) {
   });
 }
 
-std::string_view text_in(HeapTuple tuple, TupleDesc shape, int column) {
-  const varlena *const value = call([&]() -> const varlena * {
-    bool is_null = false;
-    return DatumGetTextPP(SPI_getbinval(tuple, shape, column, &is_null));
-  });
-  return {VARDATA_ANY(value), static_cast<size_t>(VARSIZE_ANY_EXHDR(value))};
+// What the executor gives rows to. `base` comes first, so that a pointer to it is one to this.
+struct Receiver {
+  DestReceiver base;
+  const std::function<void(const std::uintptr_t *, const bool *)> *take;
+};
+
+// Server code around `enter`: an error of the taker goes the way of the server's own.
+bool receive(TupleTableSlot *slot, DestReceiver *self) {
+  slot_getallattrs(slot);
+  enter([&] { (*reinterpret_cast<Receiver *>(self)->take)(slot->tts_values, slot->tts_isnull); });
+  return true;
+}
+
+void start_up(DestReceiver *, int, TupleDesc) {}
+void shut_down(DestReceiver *) {}
+void destroy(DestReceiver *) {}
+
+// As texts.
+ParamListInfo list_of(const Row &parameters) {
+  if (parameters.empty()) return nullptr;
+  const auto count = static_cast<int>(parameters.size());
+  ParamListInfo const list = makeParamList(count);
+  for (int i = 0; i < count; ++i)
+    list->params[i] = {parameters[i] ? CStringGetTextDatum(parameters[i]->c_str()) : Datum(0),
+                       !parameters[i].has_value(), PARAM_FLAG_CONST, TEXTOID};
+  return list;
 }
 
 }  // namespace
 
 Rows query(const std::string &sql, const Row &parameters) { return run_query(sql, parameters, false); }
 
-void query_texts(const std::string &sql, const Row &parameters,
-                 const std::function<void(const std::vector<std::string_view> &)> &take) {
-  with_safe_search_path([&] {
-    in_spi([&] {
-      check(execute_with(sql, parameters, true), sql);
-      TupleDesc const shape = SPI_tuptable->tupdesc;
-      std::vector<std::string_view> cells(static_cast<size_t>(shape->natts));
-      for (uint64 r = 0; r < SPI_processed; ++r) {
-        for (int c = 1; c <= shape->natts; ++c)
-          cells[static_cast<size_t>(c) - 1] = text_in(SPI_tuptable->vals[r], shape, c);
-        take(cells);
-      }
-      return 0;
+void each_row(const std::string &sql, const Row &parameters,
+              const std::function<void(const std::uintptr_t *, const bool *)> &take) {
+  // Of some kind that is not DestNone: SPI would take the statement for one without rows.
+  Receiver receiver{{receive, start_up, shut_down, destroy, DestTransientRel}, &take};
+  in_spi([&] {
+    const int code = call([&] {
+      SPIExecuteOptions options{};
+      options.params = list_of(parameters);
+      options.read_only = true;
+      options.dest = &receiver.base;
+      return SPI_execute_extended(sql.c_str(), &options);
     });
+    check(code, sql);
     return 0;
   });
 }

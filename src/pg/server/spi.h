@@ -18,10 +18,10 @@ Rows query(const std::string &sql, const Row &parameters = {});
 // The same for a SELECT that must see what others have committed by now, also within REPEATABLE READ.
 Rows query_latest(const std::string &sql, const Row &parameters = {});
 
-// The same as query() for columns of type text that are never NULL, and many rows: gives each row to `take`,
-// which has its cells until it returns.
-void query_texts(const std::string &sql, const Row &parameters,
-                 const std::function<void(const std::vector<std::string_view> &)> &take);
+// Gives each row of a SELECT to `take` as the executor makes it: Datums, and which are NULL. What they point
+// to is there until it returns. With the session's own search_path.
+void each_row(const std::string &sql, const Row &parameters,
+              const std::function<void(const std::uintptr_t *values, const bool *nulls)> &take);
 
 // Runs one statement on the user's tables, with the session's own search_path, so that triggers see what they
 // would see in the caller's session. Returns the number of rows that the executor processed.

@@ -61,7 +61,6 @@ void check_may_launch(const std::string &function) {
 
 Row run_in_worker(const WorkerTask &task) {
   Launched worker(task, true);
-  // The end of the process, not its reply, frees its slot and its locks for the next call.
   on_failure([&] { worker.wait_until([] { return false; }); }, [&]() noexcept { worker.let_go(); });
   if (!worker.run().replied.load())
     throw Error(sqlstate::internal, "the background worker ended without an answer", {},

@@ -1,0 +1,97 @@
+#include "pg/server/heap_scan.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_am_d.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/snapmgr.h"
+}
+
+#include "pg/server/airlock.h"
+#include "pg/server/compat.h"
+
+namespace tablesync::pg {
+
+bool can_scan_heap(unsigned int oid) {
+  return call([&] {
+    Relation const relation = table_open(oid, AccessShareLock);
+    bool const can = relation->rd_rel->relam == HEAP_TABLE_AM_OID && !IsolationIsSerializable() &&
+                     !compat_has_virtual_columns(RelationGetDescr(relation));
+    table_close(relation, AccessShareLock);
+    return can;
+  });
+}
+
+HeapScan HeapScan::begin(unsigned int oid, int columns) {
+  HeapScan scan{};
+  scan.relation_ = table_open(oid, AccessShareLock);
+  scan.snapshot_ = GetActiveSnapshot();
+  scan.blocks_ = RelationGetNumberOfBlocks(scan.relation_);
+  scan.block_ = 0;
+  scan.buffer_ = InvalidBuffer;
+  // As initscan(): a table that would push out the others goes through a few buffers.
+  if (scan.blocks_ > static_cast<BlockNumber>(NBuffers) / 4) scan.strategy_ = GetAccessStrategy(BAS_BULKREAD);
+  const auto count = static_cast<Size>(columns);
+  scan.values_ = static_cast<Datum *>(palloc0(count * sizeof(Datum)));
+  scan.nulls_ = static_cast<bool *>(palloc0(count * sizeof(bool)));
+  scan.attributes_ = static_cast<Attribute *>(palloc0(count * sizeof(Attribute)));
+  for (int n = 0; n < columns; ++n) {
+    Form_pg_attribute const attribute = TupleDescAttr(RelationGetDescr(scan.relation_), n);
+    scan.attributes_[n] = {attribute->attlen,
+                           static_cast<unsigned int>(att_align_nominal(1, attribute->attalign)) - 1,
+                           attribute->attbyval};
+  }
+  pgstat_count_heap_scan(scan.relation_);
+  return scan;
+}
+
+bool HeapScan::next_page() {
+  for (;;) {
+    CHECK_FOR_INTERRUPTS();
+    if (BufferIsValid(buffer_)) ReleaseBuffer(buffer_);
+    buffer_ = InvalidBuffer;
+    if (block_ >= blocks_) return false;
+    buffer_ = ReadBufferExtended(relation_, MAIN_FORKNUM, block_, RBM_NORMAL, strategy_);
+    // Rows that are seen stay, and where they are, while the page is pinned.
+    LockBuffer(buffer_, BUFFER_LOCK_SHARE);
+    page_ = BufferGetPage(buffer_);
+    compat_test_old_snapshot(snapshot_, relation_, page_);
+    bool const all_visible = PageIsAllVisible(page_) && !snapshot_->takenDuringRecovery;
+    OffsetNumber const last = PageGetMaxOffsetNumber(page_);
+    rows_ = 0;
+    for (OffsetNumber n = FirstOffsetNumber; n <= last; n = OffsetNumberNext(n)) {
+      ItemId const item = PageGetItemId(page_, n);
+      if (!ItemIdIsNormal(item)) continue;
+      if (!all_visible) {
+        HeapTupleData row;
+        row.t_tableOid = RelationGetRelid(relation_);
+        row.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page_, item));
+        row.t_len = ItemIdGetLength(item);
+        ItemPointerSet(&row.t_self, block_, n);
+        if (!HeapTupleSatisfiesVisibility(&row, snapshot_, buffer_)) continue;
+      }
+      offsets_[rows_++] = n;
+      pgstat_count_heap_getnext(relation_);
+    }
+    LockBuffer(buffer_, BUFFER_LOCK_UNLOCK);
+    ++block_;
+    if (rows_ > 0) return true;
+  }
+}
+
+void HeapScan::fill_missing(int count) {
+  for (int n = done_; n < count; ++n)
+    values_[n] = getmissingattr(RelationGetDescr(relation_), n + 1, &nulls_[n]);
+  done_ = count;
+}
+
+void HeapScan::end() {
+  if (BufferIsValid(buffer_)) ReleaseBuffer(buffer_);
+  if (strategy_ != nullptr) FreeAccessStrategy(strategy_);
+  table_close(relation_, AccessShareLock);
+}
+
+}  // namespace tablesync::pg
