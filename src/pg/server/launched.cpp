@@ -23,13 +23,10 @@ namespace tablesync::pg {
 namespace {
 
 constexpr int check_interval_ms = 1000;
-// A process that has done its work is gone when the kernel has taken down its memory, shared buffers too; its
-// slot is free then.
-constexpr int longest_exit_ms = 1000;
 
 }  // namespace
 
-Launched::Launched(const WorkerTask &task, bool caller_waits)
+Launched::Launched(const WorkerTask &task, bool caller_waits, std::int64_t patience_ms)
     : subject_(task.subject), segment_(SharedSegment::create(task.request)) {
   run().database = MyDatabaseId;
   run().role = task.role != 0 ? task.role : GetUserId();
@@ -40,12 +37,12 @@ Launched::Launched(const WorkerTask &task, bool caller_waits)
     shm_mq_set_receiver(segment_.queue(), MyProc);
     queue_ = shm_mq_attach(segment_.queue(), segment_.segment(), nullptr);
   });
-  register_worker(task);
+  register_worker(task, patience_ms);
   next_check_ms_ = steady_ms() + check_interval_ms;
   next_notice_ms_ = steady_ms() + progress_interval_ms;
 }
 
-void Launched::register_worker(const WorkerTask &task) {
+void Launched::register_worker(const WorkerTask &task, std::int64_t patience_ms) {
   BackgroundWorker worker{};
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_ConsistentState;
@@ -58,7 +55,7 @@ void Launched::register_worker(const WorkerTask &task) {
   strlcpy(worker.bgw_type, task.type, sizeof worker.bgw_type);
   const std::int64_t began_ms = steady_ms();
   while (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &handle_); })) {
-    if (steady_ms() - began_ms < longest_exit_ms) {
+    if (steady_ms() - began_ms < patience_ms) {
       wait_for_ms(10);
       continue;
     }

@@ -21,8 +21,8 @@ namespace tablesync::pg {
 
 class Launched {
  public:
-  // Starts it. 53000 where there is no free slot.
-  Launched(const WorkerTask &task, bool caller_waits);
+  // Starts it. 53000 where there is no free slot, nor will be within `patience_ms`.
+  Launched(const WorkerTask &task, bool caller_waits, std::int64_t patience_ms = 0);
   Launched(const Launched &) = delete;
   Launched &operator=(const Launched &) = delete;
 
@@ -47,7 +47,7 @@ class Launched {
   void let_go() noexcept;
 
  private:
-  void register_worker(const WorkerTask &task);
+  void register_worker(const WorkerTask &task, std::int64_t patience_ms);
   void wait_loop(const std::function<bool()> &done);
   void take_message(const char *data, Size size);
   void check_deadlock();

@@ -59,8 +59,16 @@ void check_may_launch(const std::string &function) {
             " LOGIN; (without a password nobody else can use it), or SET ROLE to a role that has LOGIN.");
 }
 
+namespace {
+
+// A call is over when its worker has given back its locks. The process is gone, and its slot free, a little
+// later: when the kernel has taken down its memory, that of the shared buffers too.
+constexpr std::int64_t longest_exit_ms = 1000;
+
+}  // namespace
+
 Row run_in_worker(const WorkerTask &task) {
-  Launched worker(task, true);
+  Launched worker(task, true, longest_exit_ms);
   on_failure([&] { worker.wait_until([] { return false; }); }, [&]() noexcept { worker.let_go(); });
   if (!worker.run().replied.load())
     throw Error(sqlstate::internal, "the background worker ended without an answer", {},
@@ -71,7 +79,7 @@ Row run_in_worker(const WorkerTask &task) {
 }
 
 std::int64_t start_in_worker(const WorkerTask &task) {
-  Launched worker(task, false);
+  Launched worker(task, false, longest_exit_ms);
   worker.wait_until([&] { return worker.run().run_id.load() != 0; });
   const std::int64_t run_id = worker.run().run_id.load();
   if (run_id == 0)
