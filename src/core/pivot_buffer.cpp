@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "core/same_text.h"
+
 namespace tablesync {
 namespace {
 
@@ -87,7 +89,7 @@ PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view ch
   if (next != nullptr) {
     // By the time that it is asked for it is at hand.
     __builtin_prefetch(next->next);
-    if (*next->channel == channel && *next->ship == ship) return last_ = next;
+    if (is_same(*next->channel, channel) && is_same(*next->ship, ship)) return last_ = next;
   }
   const auto ship_name = kept_.find(ship), channel_name = kept_.find(channel);
   if (ship_name == kept_.end() || channel_name == kept_.end()) return nullptr;
@@ -165,7 +167,7 @@ PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t ti
   row.values[column.at] = store(*stored);
   row.nulls[column.at] = false;
   ++column.table->readings;
-  if (replaced) ++column.table->replaced;
+  ++(replaced ? column.table->replaced : column.table->cells);
   return replaced ? Outcome::replaced : Outcome::stored;
 }
 
@@ -212,6 +214,7 @@ void PivotBuffer::clear() {
       table.flushed_to = first ? row.time : std::max(table.flushed_to, row.time);
     }
     table.rows.clear();
+    table.cells = 0;
     table.by_time.clear();
     table.last = 0;
   }

@@ -55,6 +55,7 @@ struct WideRows {
   std::int32_t time_at = 0;   // the attribute of the time
   // Of the rows that were taken out, the first time and the last; none where that is before the first.
   std::int64_t flushed_from = 0, flushed_to = -1;
+  std::int64_t cells = 0;     // with a value, in `rows`
   std::int64_t readings = 0;  // that it took, also those that are not in `rows` any more
   std::int64_t replaced = 0;  // of them, by later ones of the same channel and time
   tsl::robin_map<std::int64_t, std::size_t> by_time;

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/same_text.h"
+
 namespace tablesync {
 namespace {
 
@@ -132,8 +134,9 @@ std::optional<ValueType> parse_value_format(std::string_view format) {
       return std::nullopt;
   }
   const std::string_view name = find(type).format;
-  const bool same = format == name || std::equal(format.begin(), format.end(), name.begin(), name.end(),
-                                                 [](char a, char b) { return lower(a) == lower(b); });
+  const bool same =
+      is_same(format, name) || std::equal(format.begin(), format.end(), name.begin(), name.end(),
+                                          [](char a, char b) { return lower(a) == lower(b); });
   return same ? std::optional(type) : std::nullopt;
 }
 

@@ -192,26 +192,16 @@ void PivotPass::write(WideTable &table) {
   sort_by_time(late);
   if (!rows.empty()) {
     if (first)
-      write_frozen(table, rows);
+      store_frozen(table.target, rows);
     else
-      write_plain(table, rows);
+      store_indexed(table.target, rows);
+    table.counts.written += static_cast<std::int64_t>(rows.size());
+    table.counts.cells += table.rows->cells - cells_of(late);
   }
   if (!late.empty()) {
     tables_.build_key(table);
     write_over(table, late);
   }
-}
-
-void PivotPass::write_frozen(WideTable &table, const RowPointers &rows) {
-  store_frozen(table.target, rows);
-  table.counts.written += static_cast<std::int64_t>(rows.size());
-  table.counts.cells += cells_of(rows);
-}
-
-void PivotPass::write_plain(WideTable &table, const RowPointers &rows) {
-  store_indexed(table.target, rows);
-  table.counts.written += static_cast<std::int64_t>(rows.size());
-  table.counts.cells += cells_of(rows);
 }
 
 void PivotPass::write_over(WideTable &table, const RowPointers &rows) {

@@ -67,8 +67,6 @@ class PivotPass final : public ReadingSink {
   void write_rejected();
   void flush();
   void write(WideTable &table);
-  void write_frozen(WideTable &table, const RowPointers &rows);
-  void write_plain(WideTable &table, const RowPointers &rows);
   void write_over(WideTable &table, const RowPointers &rows);
   bool is_bulk(const WideTable &table);
 

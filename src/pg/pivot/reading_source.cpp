@@ -21,6 +21,7 @@ extern "C" {
 
 #include "core/copy_binary.h"
 #include "core/error.h"
+#include "core/same_text.h"
 #include "pg/run/stream_watch.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
@@ -64,6 +65,7 @@ class Intake {
   std::int64_t rows() const { return rows_; }
 
  private:
+  MaybeText long_text(varlena *text) const;
   Reading reading_of(const Datum *values, const bool *nulls) const;
   void keep_pace(const Reading &reading);
 
@@ -81,7 +83,14 @@ class Intake {
 MaybeText Intake::text_at(const Datum *values, const bool *nulls, ReadingColumn which) const {
   const int n = place_of(which);
   if (n < 0 || nulls[n]) return {};
-  auto *text = reinterpret_cast<varlena *>(DatumGetPointer(values[n]));
+  auto *const text = reinterpret_cast<varlena *>(DatumGetPointer(values[n]));
+  // Nearly all are short.
+  if (VARATT_IS_1B(text) && !VARATT_IS_1B_E(text))
+    return {VARDATA_1B(text), static_cast<size_t>(VARSIZE_1B(text)) - VARHDRSZ_SHORT};
+  return long_text(text);
+}
+
+MaybeText Intake::long_text(varlena *text) const {
   if (VARATT_IS_COMPRESSED(text) || VARATT_IS_EXTERNAL(text))
     text = call([&] {
       MemoryContext const outer = MemoryContextSwitchTo(detoasted_);
@@ -255,11 +264,20 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   const auto deform = [&](int count) {
     if (!scan.deform(count)) call([&] { scan.fill_missing(count); });
   };
+  std::string last;
+  bool looked_up = false, last_is_wanted = false;
   const auto is_wanted = [&] {
     if (wanted.empty() || ship_at < 0) return true;
     deform(ship_at + 1);
     const MaybeText ship = intake.text_at(scan.values(), scan.nulls(), ReadingColumn::ship_id);
-    return is_there(ship) && wanted.contains(ship);
+    if (!is_there(ship)) return false;
+    // Often that of the row before.
+    if (!is_same(ship, last) || !looked_up) {
+      looked_up = true;
+      last = ship;
+      last_is_wanted = wanted.contains(ship);
+    }
+    return last_is_wanted;
   };
   while (call([&] { return scan.next_page(); })) {
     for (int n = 0; n < scan.rows(); ++n) {

@@ -55,9 +55,10 @@ unsigned int oid_of(ValueType type) {
 
 SchemaNames::SchemaNames(const std::string &schema, const std::string &prefix) : schema_(schema) {
   const Rows found = query(
-      "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-      "WHERE n.nspname = $1 AND pg_catalog.starts_with(pg_catalog.translate(c.relname, "
-      "'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), $2) ORDER BY c.relname",
+      // Letters that are not of ASCII stay as they are in "C".
+      "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relnamespace = (SELECT n.oid FROM "
+      "pg_catalog.pg_namespace n WHERE n.nspname = $1) AND pg_catalog.starts_with(pg_catalog.lower(c.relname "
+      "COLLATE \"C\"), $2) ORDER BY c.relname",
       {schema, folded(prefix)});
   for (const Row &row : found) names_.emplace(folded(text_of(row[0])), text_of(row[0]));
 }

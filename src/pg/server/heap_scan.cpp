@@ -74,10 +74,11 @@ bool HeapScan::next_page() {
         if (!HeapTupleSatisfiesVisibility(&row, snapshot_, buffer_)) continue;
       }
       offsets_[rows_++] = n;
-      pgstat_count_heap_getnext(relation_);
+      __builtin_prefetch(PageGetItem(page_, item));
     }
     LockBuffer(buffer_, BUFFER_LOCK_UNLOCK);
     ++block_;
+    pgstat_count_index_tuples(relation_, rows_);  // rows that were returned, of tables too
     if (rows_ > 0) return true;
   }
 }
