@@ -1,9 +1,9 @@
 # The part "pivot" of script/bench, which sources it: narrow readings into wide tables, beside what one would use instead.
 # shellcheck shell=bash disable=SC2154
 
-ways_pivot_local=(pivot_ship crosstab plain_scan)
-# *_made: into tables that are there, and empty.
-ways_pivot_ships=(one_ship all_ships one_ship_made all_ships_made)
+ways_pivot_local=(pivot_ship one_of_two crosstab plain_scan)
+# *_made: into tables that are there, and empty. tables: making all of them, by hand.
+ways_pivot_ships=(one_ship all_ships tables one_ship_made all_ships_made)
 ways_pivot_remote=(pivot_ship copy_out old_method)
 pivot_channels=300
 # So many ships have as many readings as one.
@@ -69,16 +69,17 @@ pivot_in_round() {
 
 # pivot_once PART NAME
 pivot_once() {
-  local source=readings
+  local source=alone
   case $2 in
-    one_ship*) source=alone ;;
+    one_of_two) source=readings ;;
     all_ships*) source=fleet ;;
   esac
+  [[ $1 != pivot_remote ]] || source=readings
   drop_wide
   [[ $2 != *_made ]] || call_pivot NULL "$source" NULL tables_only
   checkpoint
   timed "$1" "$2" "$1_by_$2"
-  [[ $2 == plain_scan || $2 == copy_out ]] || check_wide "${checksums[$source]}"
+  [[ $2 == plain_scan || $2 == copy_out || $2 == tables ]] || check_wide "${checksums[$source]}"
 }
 
 drop_wide() {
@@ -89,51 +90,63 @@ call_pivot() {
   loader -o /dev/null -c "$(pivot_of "$@")"
 }
 
+time_pivot() {
+  in_session loader -c "$(pivot_of "$@")"
+}
+
 # pivot_of SERVER SOURCE SHIP [MODE]: server and ship as SQL
 pivot_of() {
   echo "SELECT * FROM pivot_ship($1, 'public.$2', $3, mode => '${4:-full}', target_schema => 'wide', table_prefix => 'of_')"
 }
 
 pivot_local_by_pivot_ship() {
-  call_pivot NULL readings "'ship_001'"
+  time_pivot NULL alone NULL
+}
+
+pivot_local_by_one_of_two() {
+  time_pivot NULL readings "'ship_001'"
 }
 
 pivot_local_by_crosstab() {
-  loader -f "$repo/bench/pivot_crosstab.sql"
+  in_session loader -f "$repo/bench/pivot_crosstab.sql"
 }
 
 pivot_local_by_max_filter() {
-  loader -f "$repo/bench/pivot_filter.sql"
+  in_session loader -f "$repo/bench/pivot_filter.sql"
 }
 
 # What nobody can do without: reading the rows.
 pivot_local_by_plain_scan() {
-  loader -o /dev/null -f "$repo/bench/pivot_scan.sql"
+  in_session loader -f "$repo/bench/pivot_scan.sql"
 }
 
 pivot_ships_by_one_ship() {
-  call_pivot NULL alone NULL
+  time_pivot NULL alone NULL
 }
 
 pivot_ships_by_all_ships() {
-  call_pivot NULL fleet NULL
+  time_pivot NULL fleet NULL
+}
+
+pivot_ships_by_tables() {
+  in_session loader -v ships="$pivot_fleet" -f "$repo/bench/pivot_tables.sql"
 }
 
 pivot_ships_by_one_ship_made() {
-  call_pivot NULL alone NULL
+  time_pivot NULL alone NULL
 }
 
 pivot_ships_by_all_ships_made() {
-  call_pivot NULL fleet NULL
+  time_pivot NULL fleet NULL
 }
 
 pivot_remote_by_pivot_ship() {
-  call_pivot "'by_tablesync'" readings "'ship_001'"
+  time_pivot "'by_tablesync'" readings "'ship_001'"
 }
 
 # What nobody can do without, from another server: the source's part of the work.
 pivot_remote_by_copy_out() {
-  reader -c "COPY (SELECT * FROM readings WHERE ship_id = 'ship_001') TO STDOUT (FORMAT binary)" >/dev/null
+  in_session reader -c "\\copy (SELECT * FROM readings WHERE ship_id = 'ship_001') TO /dev/null (FORMAT binary)"
 }
 
 # Debian's Python has psycopg2; another one may come first in PATH.

@@ -5,6 +5,6 @@ CREATE TABLE wide.of_ship_001 AS
 SELECT *
 FROM crosstab(
     $$SELECT created_time, data_channel_id, coalesce(double_v::text, long_v::text, str_v, bool_v::text)
-      FROM readings WHERE ship_id = 'ship_001' ORDER BY 1$$,
+      FROM alone ORDER BY 1$$,
     'SELECT data_channel_id FROM channels ORDER BY data_channel_id') AS wide (created_time timestamptz, :columns);
 ALTER TABLE wide.of_ship_001 ADD PRIMARY KEY (created_time);

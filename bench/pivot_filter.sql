@@ -11,5 +11,5 @@ SELECT string_agg(
            ', ' ORDER BY data_channel_id) AS columns
 FROM channels \gset
 CREATE TABLE wide.of_ship_001 AS
-SELECT created_time, :columns FROM readings WHERE ship_id = 'ship_001' GROUP BY created_time;
+SELECT created_time, :columns FROM alone GROUP BY created_time;
 ALTER TABLE wide.of_ship_001 ADD PRIMARY KEY (created_time);

@@ -2,5 +2,4 @@
 SET max_parallel_workers_per_gather = 0;
 SELECT count(data_channel_id), max(created_time), count(value_format), count(bool_v), max(length(str_v)), sum(long_v),
        sum(double_v)
-FROM readings
-WHERE ship_id = 'ship_001';
+FROM alone;
