@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "core/pivot_buffer.h"
+#include "pivot_texts.h"
 
 namespace {
 
@@ -16,18 +16,13 @@ using namespace tablesync;
 constexpr int channels = 300, readings = 1'500'000, runs = 5;
 constexpr std::size_t full = 20 << 20;
 
-void set_header(char *text, std::size_t bytes) {
-  const auto size = static_cast<std::uint32_t>(bytes);
-  std::memcpy(text, &size, sizeof size);
-}
-
 // In the order in which loggers write, or channel after channel.
 double nanoseconds(int ships, bool by_time) {
   std::vector<std::string> ship_names, channel_names;
   for (int n = 0; n < ships; ++n) ship_names.push_back("ship_" + std::to_string(1000 + n));
   for (int n = 0; n < channels; ++n)
     channel_names.push_back("/engine_1/temperature_" + std::to_string(1000 + n));
-  PivotBuffer buffer(set_header);
+  PivotBuffer buffer(plain_texts);
   for (const std::string &ship : ship_names) {
     WideRows *const table = buffer.add_table(1, 0);
     for (const std::string &channel : channel_names)

@@ -143,7 +143,7 @@ std::uint64_t PivotBuffer::store(const Value &value) {
       return std::bit_cast<std::uint64_t>(value.decimal);
     default: {
       char *const text = arena_.take(header_size + value.text.size());
-      set_header_(text, value.text.size());
+      texts_.set_header(text, value.text.size());
       std::memcpy(text + header_size, value.text.data(), value.text.size());
       return reinterpret_cast<std::uint64_t>(text);
     }
@@ -171,21 +171,29 @@ PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t ti
   return replaced ? Outcome::replaced : Outcome::stored;
 }
 
+Value PivotBuffer::value_at(const PivotColumn &column, const WideRow &row) const {
+  const std::uint64_t bits = row.values[column.at];
+  switch (column.type) {
+    case ValueType::boolean:
+      return Value::of(bits != 0);
+    case ValueType::integer:
+      return Value::of(static_cast<std::int64_t>(bits));
+    case ValueType::decimal:
+      return Value::of(std::bit_cast<double>(bits));
+    default:
+      return Value::of(texts_.bytes(bits));
+  }
+}
+
 bool PivotBuffer::change_type(PivotColumn &column, ValueType type) {
-  // A text in the buffer has no length here, and nothing is made of a text that it was not.
+  // Nothing is made of a text that it was not.
   if (column.type == ValueType::string) return type == ValueType::string;
-  const auto value_at = [&](const WideRow &row) {
-    const std::uint64_t bits = row.values[column.at];
-    if (column.type == ValueType::boolean) return Value::of(bits != 0);
-    if (column.type == ValueType::integer) return Value::of(static_cast<std::int64_t>(bits));
-    return Value::of(std::bit_cast<double>(bits));
-  };
   const auto has_value = [&](const WideRow &row) { return row.width > column.at && !row.nulls[column.at]; };
   std::string room;
   for (const WideRow &row : column.table->rows)
-    if (has_value(row) && !convert(value_at(row), type, room)) return false;
+    if (has_value(row) && !convert(value_at(column, row), type, room)) return false;
   for (WideRow &row : column.table->rows)
-    if (has_value(row)) row.values[column.at] = store(*convert(value_at(row), type, room));
+    if (has_value(row)) row.values[column.at] = store(*convert(value_at(column, row), type, room));
   column.type = type;
   return true;
 }

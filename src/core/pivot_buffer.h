@@ -73,10 +73,15 @@ struct PivotColumn {
   std::uint8_t integer_bytes = 8;  // what it can hold where it is of integers
 };
 
+// How texts stand in a row: what writes the header of one of so many bytes, and its bytes by a pointer to it.
+struct TextForm {
+  void (*set_header)(char *text, std::size_t bytes);
+  std::string_view (*bytes)(std::uint64_t text);
+};
+
 class PivotBuffer {
  public:
-  // `set_header` writes what a text of so many bytes begins with.
-  explicit PivotBuffer(void (*set_header)(char *text, std::size_t bytes)) : set_header_(set_header) {}
+  explicit PivotBuffer(TextForm texts) : texts_(texts) {}
   PivotBuffer(const PivotBuffer &) = delete;
   PivotBuffer &operator=(const PivotBuffer &) = delete;
 
@@ -93,6 +98,9 @@ class PivotBuffer {
   enum class Outcome { stored, replaced, not_convertible };
   // replaced: there was a reading of that channel and time already; the last one wins.
   Outcome add(const PivotColumn &column, std::int64_t time, const Value &value);
+
+  // What the row has in the column, where that is not NULL.
+  Value value_at(const PivotColumn &column, const WideRow &row) const;
 
   // Makes the column one of another type; false, and nothing has changed, where a value that is in the buffer
   // would be lost.
@@ -127,7 +135,7 @@ class PivotBuffer {
   static constexpr std::size_t bytes_per_row =
       sizeof(WideRow) + 4 * sizeof(std::uint64_t);  // with its place by time
 
-  void (*set_header_)(char *, std::size_t);
+  TextForm texts_;
   std::deque<WideRows> tables_;
   std::deque<PivotColumn> columns_;
   std::deque<std::string> names_;

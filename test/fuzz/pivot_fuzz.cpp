@@ -1,15 +1,14 @@
 // The pivot's engine against a map: whatever readings come, in whatever order, with columns that come, widen
 // and move and buffers that are emptied in between, what comes out is the last reading of each cell.
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <string>
 #include <tuple>
 
 #include "core/pivot_buffer.h"
+#include "pivot_texts.h"
 
 namespace tablesync {
 namespace {
@@ -34,28 +33,6 @@ class Input {
  private:
   const std::uint8_t *at_, *end_;
 };
-
-void set_header(char *text, std::size_t bytes) {
-  const auto size = static_cast<std::uint32_t>(bytes);
-  std::memcpy(text, &size, sizeof size);
-}
-
-std::string cell_text(const PivotColumn &column, const WideRow &row) {
-  const std::uint64_t bits = row.values[column.at];
-  switch (column.type) {
-    case ValueType::boolean:
-      return text_of(Value::of(bits != 0));
-    case ValueType::integer:
-      return text_of(Value::of(static_cast<std::int64_t>(bits)));
-    case ValueType::decimal:
-      return text_of(Value::of(std::bit_cast<double>(bits)));
-    default: {
-      std::uint32_t size = 0;
-      std::memcpy(&size, reinterpret_cast<const char *>(bits), sizeof size);
-      return {reinterpret_cast<const char *>(bits) + sizeof size, size};
-    }
-  }
-}
 
 void must(bool condition) {
   if (!condition) std::abort();
@@ -132,7 +109,7 @@ class Run {
     if (!buffer_.change_type(*found->second, type)) return;
     for (const WideRow &row : tables_[table]->rows)
       if (row.width > found->second->at && !row.nulls[found->second->at])
-        expected_[{table, row.time, found->first.second}] = cell_text(*found->second, row);
+        expected_[{table, row.time, found->first.second}] = text_of(buffer_.value_at(*found->second, row));
   }
 
   void reverse() {
@@ -147,13 +124,13 @@ class Run {
     for (const auto &[name, column] : columns_)
       for (const WideRow &row : tables_[name.first]->rows)
         if (row.width > column->at && !row.nulls[column->at])
-          stored_[{name.first, row.time, name.second}] = cell_text(*column, row);
+          stored_[{name.first, row.time, name.second}] = text_of(buffer_.value_at(*column, row));
     buffer_.clear();
     must(buffer_.rows() == 0);
   }
 
   Input input_;
-  PivotBuffer buffer_{set_header};
+  PivotBuffer buffer_{plain_texts};
   WideRows *tables_[2] = {};
   std::map<std::pair<int, std::string>, PivotColumn *> columns_;
   std::map<Cell, std::string> expected_, stored_;

@@ -2,48 +2,27 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
-#include <cstring>
 #include <map>
 #include <random>
 #include <tuple>
+
+#include "pivot_texts.h"
 
 namespace tablesync {
 namespace {
 
 using Outcome = PivotBuffer::Outcome;
 
-void set_header(char *text, std::size_t bytes) {
-  const auto size = static_cast<std::uint32_t>(bytes);
-  std::memcpy(text, &size, sizeof size);
-}
-
-std::string text_at(std::uint64_t pointer) {
-  const char *const text = reinterpret_cast<const char *>(pointer);
-  std::uint32_t size = 0;
-  std::memcpy(&size, text, sizeof size);
-  return {text + sizeof size, size};
-}
-
 // A cell as text, or "-".
 std::string cell(const WideRow &row, std::int32_t at, ValueType type) {
+  static const PivotBuffer any(plain_texts);
   if (at >= row.width || row.nulls[at]) return "-";
-  const std::uint64_t bits = row.values[at];
-  switch (type) {
-    case ValueType::boolean:
-      return text_of(Value::of(bits != 0));
-    case ValueType::integer:
-      return text_of(Value::of(static_cast<std::int64_t>(bits)));
-    case ValueType::decimal:
-      return text_of(Value::of(std::bit_cast<double>(bits)));
-    default:
-      return text_at(bits);
-  }
+  return text_of(any.value_at(PivotColumn{nullptr, nullptr, nullptr, nullptr, at, type}, row));
 }
 
 class Pivot : public testing::Test {
  protected:
-  PivotBuffer buffer{set_header};
+  PivotBuffer buffer{plain_texts};
   WideRows *table = buffer.add_table(1, 0);
 };
 
@@ -202,7 +181,7 @@ TEST_F(Pivot, MemoryIsToldAndGivenBack) {
 TEST(PivotAtRandom, EqualsAMap) {
   std::mt19937 random(42);
   const auto any = [&](int end) { return static_cast<int>(random() % static_cast<unsigned>(end)); };
-  PivotBuffer buffer(set_header);
+  PivotBuffer buffer(plain_texts);
   std::vector<WideRows *> tables;
   std::map<std::pair<int, int>, PivotColumn *> columns;
   std::map<std::tuple<int, std::int64_t, int>, std::string> expected, got;

@@ -60,7 +60,7 @@ PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::in
       run_id_(run_id),
       alone_(alone),
       integers_(integers),
-      buffer_(set_text_header),
+      buffer_({set_text_header, stored_text}),
       tables_(source, plan_, buffer_),
       most_bytes_((static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory),
       most_rows_(static_cast<std::size_t>(spec_.batch_rows)) {

@@ -1,7 +1,6 @@
 #include "pg/pivot/pivot_verify.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 
 #include "core/error.h"
@@ -15,21 +14,6 @@ namespace {
 constexpr std::size_t most_differences = 1000;
 // Rows that are compared at a time: their cells are texts then.
 constexpr std::size_t cells_at_a_time = 300'000;
-
-// A cell of the buffer as the server writes it.
-std::string cell_text(const PivotColumn &cells, const WideRow &row) {
-  const std::uint64_t bits = row.values[cells.at];
-  switch (cells.type) {
-    case ValueType::boolean:
-      return text_of(Value::of(bits != 0));
-    case ValueType::integer:
-      return text_of(Value::of(static_cast<std::int64_t>(bits)));
-    case ValueType::decimal:
-      return text_of(Value::of(std::bit_cast<double>(bits)));
-    default:
-      return std::string(stored_text(bits));
-  }
-}
 
 }  // namespace
 
@@ -137,7 +121,7 @@ void PivotVerify::compare(const WideTable &table, const WideRow &row, const Row 
     const WideColumn &column = table.columns[n];
     if (column.cells->at >= row.width || row.nulls[column.cells->at]) continue;
     ++compared_;
-    const std::string expected = cell_text(*column.cells, row);
+    const std::string expected = text_of(copier_.pass().buffer().value_at(*column.cells, row));
     const Cell there = found != nullptr ? found->at(n + 1) : Cell();
     const Cell shown =
         there && column.cells->type == ValueType::boolean ? Cell(bool_of(there) ? "true" : "false") : there;

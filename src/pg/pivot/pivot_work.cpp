@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/rate.h"
 #include "core/text.h"
 #include "pg/run/run_notice.h"
 #include "pg/server/shared_run.h"
@@ -240,7 +239,7 @@ bool PivotWork::copy_by_several() {
       std::min<std::int64_t>(spec_.parallel_workers, left / std::max<std::int64_t>(checkpoint_.size, 1) + 1));
   if (wanted < 2) return false;
   const std::optional<RunCounts> done =
-      leader_.copy_by_several(wanted, [&](int n) { return pivot_copier_task(spec_, run_id_, n, wanted); });
+      leader_.copy_by_several(wanted, "tablesync_pivot_chunk_worker", serialize(share_of(spec_, wanted)));
   if (done) counts_ = *done;
   return done.has_value();
 }
@@ -255,15 +254,6 @@ bool PivotWork::finish() {
   else
     record_request(copier_.source());
   return true;
-}
-
-WorkerTask pivot_copier_task(const PivotSpec &spec, std::int64_t run_id, int n, int wanted) {
-  PivotSpec part = spec;
-  part.max_rate = part_of(spec.max_rate, wanted);
-  return {"tablesync_pivot_chunk_worker",
-          "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec),
-          display_name(spec.target.name), serialize(Row{serialize(part), std::to_string(run_id)}),
-          "pg_tablesync loader"};
 }
 
 }  // namespace tablesync::pg

@@ -9,7 +9,6 @@
 #include "pg/pivot/pivot_chunk_copier.h"
 #include "pg/run/chunk_leader.h"
 #include "pg/run/work.h"
-#include "pg/server/worker.h"
 
 namespace tablesync::pg {
 
@@ -48,8 +47,5 @@ class PivotWork final : public Work {
   bool progressed_ = false;      // by the last step
   RunCounts counts_;
 };
-
-// The task of the nth of so many workers that do the chunks; and what it says.
-WorkerTask pivot_copier_task(const PivotSpec &spec, std::int64_t run_id, int n, int wanted);
 
 }  // namespace tablesync::pg

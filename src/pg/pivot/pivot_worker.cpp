@@ -3,21 +3,17 @@ extern "C" {
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "pgstat.h"
 }
 
 #include <algorithm>
-#include <cstdlib>
 
-#include "core/error.h"
 #include "core/pivot_spec.h"
 #include "pg/pivot/pivot_verify.h"
 #include "pg/pivot/pivot_work.h"
+#include "pg/run/chunk_leader.h"
 #include "pg/run/run.h"
-#include "pg/run/run_failure.h"
-#include "pg/run/run_settings.h"
+#include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
-#include "pg/server/transaction.h"
 
 namespace tablesync::pg {
 namespace {
@@ -45,19 +41,13 @@ Row pivot_task(SharedRun &shared, std::string_view request) {
 }
 
 Row copy_pivot_chunks(SharedRun &run, std::string_view request) {
-  const Row told = deserialize_row(request);
-  const PivotSpec spec = deserialize_pivot_spec(text_of(told.at(0)));
-  const std::int64_t run_id = std::strtoll(text_of(told.at(1)).c_str(), nullptr, 10);
-  const std::string activity = "chunks of " + describe_spec(spec);
-  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
-  try {
-    in_transaction([&] { apply_settings(spec); });
+  const CopierRequest asked = read_copier_request(request);
+  const PivotSpec spec = deserialize_pivot_spec(asked.share);
+  return work_for_run(run, spec, "chunks", [&] {
     RunSteps steps(run.progress);
-    PivotChunkCopier copier(spec, run_id, steps, true);
-    return row_of(copy_chunks(spec, run_id, steps, copier));
-  } catch (const Error &error) {
-    end_worker(run, error);
-  }
+    PivotChunkCopier copier(spec, asked.run_id, steps, true);
+    return row_of(copy_chunks(spec, asked.run_id, steps, copier));
+  });
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "pg/run/chunk_leader.h"
 
+#include <cstdlib>
+
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/run/run_workers.h"
+#include "pg/server/shared_run.h"
 
 namespace tablesync::pg {
 
@@ -25,8 +28,18 @@ bool ChunkLeader::choose_failed() {
   return true;
 }
 
-std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted,
-                                                      const std::function<WorkerTask(int)> &task) {
+CopierRequest read_copier_request(std::string_view request) {
+  const Row row = deserialize_row(request);
+  return {text_of(row.at(0)), std::strtoll(text_of(row.at(1)).c_str(), nullptr, 10)};
+}
+
+std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted, const char *entry,
+                                                      const std::string &share) {
+  const auto task = [&](int n) -> WorkerTask {
+    return {entry, "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec_),
+            display_name(spec_.target.name), serialize(Row{share, std::to_string(run_id_)}),
+            "pg_tablesync loader"};
+  };
   const std::optional<RunCounts> done = run_workers(spec_, steps_, wanted, task, [&](int count) {
     if (count > 0) steps_.enter(Phase::copy);
   });

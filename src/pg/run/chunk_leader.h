@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "core/rate.h"
 #include "pg/run/chunk_copier.h"
-#include "pg/server/worker.h"
 
 namespace tablesync::pg {
 
@@ -23,9 +23,10 @@ class ChunkLeader {
   void redo_up_to(std::int64_t last_chunk) { redo_to_ = last_chunk; }
   // Chooses the next of these, or keeps the chunk that is to be done once more; false where there is none.
   bool choose_failed();
-  // All that is not handed out yet, by several workers, of which `task` is the nth's; returns what they did.
-  // Nothing where there is no slot for one of them: then there is none in this run.
-  std::optional<RunCounts> copy_by_several(int wanted, const std::function<WorkerTask(int)> &task);
+  // All that is not handed out yet, by several workers whose processes begin at `entry`, each with its
+  // `share`, a spec as bytes; returns what they did. Nothing where there is no slot for one of them: then
+  // there is none in this run.
+  std::optional<RunCounts> copy_by_several(int wanted, const char *entry, const std::string &share);
   bool may_have_others() const { return !alone_; }
   bool has_failed() const { return count_failed_chunks(copier_.subject()) > 0; }
   // `hint`: how to do them again.
@@ -39,5 +40,19 @@ class ChunkLeader {
   bool alone_ = false;                         // there were no slots for several workers
   std::int64_t redo_from_ = 0, redo_to_ = -1;  // numbers of chunks
 };
+
+// What one of so many workers is to keep to.
+template <typename Spec>
+Spec share_of(Spec spec, int workers) {
+  spec.max_rate = part_of(spec.max_rate, workers);
+  return spec;
+}
+
+// What such a worker is told.
+struct CopierRequest {
+  std::string share;
+  std::int64_t run_id;
+};
+CopierRequest read_copier_request(std::string_view request);
 
 }  // namespace tablesync::pg

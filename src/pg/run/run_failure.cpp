@@ -27,15 +27,6 @@ bool may_pass(const Error &error) {
   return is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
 }
 
-void end_worker(SharedRun &run, const Error &error) {
-  const Diagnostics &said = error.diagnostics();
-  // The leader would take it for a cancel of its own.
-  if (said.sqlstate == sqlstate::canceled && !raised_by_source(said))
-    throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
-  run.may_pass = may_pass(error);
-  throw ServerError(said);
-}
-
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
                            const Diagnostics &said, const std::string &kept) {
   const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });

@@ -30,10 +30,6 @@ bool absorbed(const Diagnostics &said, Absorb absorb) {
   return absorbed;
 }
 
-// The end of one of several workers: leaves in `run` what its leader cannot tell from the error, and throws
-// that.
-[[noreturn]] void end_worker(SharedRun &run, const Error &error);
-
 // After the nth attempt has failed: records why, tells it (`kept`: what has become of its work), and waits
 // for the next one. Begins transactions.
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,

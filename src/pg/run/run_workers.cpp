@@ -4,11 +4,16 @@ extern "C" {
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "pgstat.h"
 }
 
+#include "pg/run/run_failure.h"
 #include "pg/run/run_notice.h"
+#include "pg/run/run_settings.h"
 #include "pg/server/airlock.h"
 #include "pg/server/launched_group.h"
+#include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
 
 namespace tablesync::pg {
 namespace {
@@ -41,6 +46,22 @@ std::optional<RunCounts> run_workers(const RunSpec &spec, RunSteps &steps, int w
       },
       [&]() noexcept { workers.end(); });
   return workers.count() > 0 ? std::optional(counts) : std::nullopt;
+}
+
+Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const std::function<Row()> &work) {
+  const std::string activity = std::string(what) + " of " + describe_spec(spec);
+  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
+  try {
+    in_transaction([&] { apply_settings(spec); });
+    return work();
+  } catch (const Error &error) {
+    const Diagnostics &said = error.diagnostics();
+    // The leader would take it for a cancel of its own.
+    if (said.sqlstate == sqlstate::canceled && !raised_by_source(said))
+      throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
+    run.may_pass = may_pass(error);
+    throw ServerError(said);
+  }
 }
 
 }  // namespace tablesync::pg

@@ -3,37 +3,26 @@ extern "C" {
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "pgstat.h"
 }
 
-#include <string>
-
-#include "core/error.h"
-#include "pg/run/run_failure.h"
-#include "pg/run/run_settings.h"
+#include "pg/run/chunk_leader.h"
+#include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
 #include "pg/server/shared_run.h"
-#include "pg/server/transaction.h"
-#include "pg/server/worker.h"
-#include "pg/sync/several_copiers.h"
 #include "pg/sync/table_chunk_copier.h"
 
 namespace tablesync::pg {
 namespace {
 
 Row copy_table_chunks(SharedRun &run, std::string_view request) {
-  const auto [spec, run_id] = deserialize_copier_task(request);
-  const std::string activity = "chunks of " + describe_spec(spec);
-  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
-  try {
-    in_transaction([&] { apply_settings(spec); });
+  const CopierRequest asked = read_copier_request(request);
+  const SyncSpec spec = deserialize_sync_spec(asked.share);
+  return work_for_run(run, spec, "chunks", [&] {
     RunSteps steps(run.progress);
-    TableSync sync(spec, run_id, steps);
+    TableSync sync(spec, asked.run_id, steps);
     TableChunkCopier copier(spec, steps, sync, true);
-    return row_of(copy_chunks(spec, run_id, steps, copier));
-  } catch (const Error &error) {
-    end_worker(run, error);
-  }
+    return row_of(copy_chunks(spec, asked.run_id, steps, copier));
+  });
 }
 
 }  // namespace

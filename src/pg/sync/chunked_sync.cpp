@@ -8,7 +8,6 @@
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/sync/field_bounds.h"
-#include "pg/sync/several_copiers.h"
 #include "pg/sync/target.h"
 
 namespace tablesync::pg {
@@ -77,7 +76,7 @@ bool ChunkedSync::copy_by_several() {
   if (wanted < 2 || !leader_.may_have_others()) return false;
   pair_.source.reset();  // it would be idle for long
   const std::optional<RunCounts> done =
-      leader_.copy_by_several(wanted, [&](int n) { return copier_task(spec_, pair_.run_id, n, wanted); });
+      leader_.copy_by_several(wanted, "tablesync_chunk_worker", serialize(share_of(spec_, wanted)));
   if (!done) return false;
   counts_ = *done;
   // Too many have failed, so that the workers have given up.

@@ -4,7 +4,6 @@ extern "C" {
 
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 }
 
 #include <string>
@@ -12,10 +11,9 @@ extern "C" {
 #include "core/error.h"
 #include "core/rate.h"
 #include "core/text.h"
-#include "pg/run/run_failure.h"
 #include "pg/run/run_record.h"
-#include "pg/run/run_settings.h"
 #include "pg/run/run_steps.h"
+#include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/latch_host.h"
@@ -96,16 +94,11 @@ class Loader {
 
 Row load_task(SharedRun &run, std::string_view request) {
   const LoadTask task = deserialize_load_task(request);
-  const std::string activity = "load of " + describe_spec(task.spec);
-  call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
-  Row loaded;
-  try {
-    in_transaction([&] { apply_settings(task.spec); });
+  return work_for_run(run, task.spec, "load", [&] {
+    Row loaded;
     in_transaction([&] { loaded = Loader(task, run).load_all(); });
-  } catch (const Error &error) {
-    end_worker(run, error);
-  }
-  return loaded;
+    return loaded;
+  });
 }
 
 }  // namespace
