@@ -12,7 +12,10 @@ my $pair = TablesyncTest->new(
 	target_conf  => ["wal_keep_size = 1GB"],
 	start_target => sub {
 		my ($self) = @_;
-		PostgreSQL::Test::Utils::system_or_bail('pg_checksums', '--enable', '--no-sync', '-D', $self->target->data_dir);
+		my $data = $self->target->data_dir;
+		# Since PostgreSQL 18 they have them from the beginning.
+		my ($control) = PostgreSQL::Test::Utils::run_command([ 'pg_controldata', $data ]);
+		PostgreSQL::Test::Utils::system_or_bail('pg_checksums', '--enable', '--no-sync', '-D', $data) if $control =~ /checksum version: +0/;
 		$self->target->start;
 	});
 my $target = $pair->target;
