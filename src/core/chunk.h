@@ -18,6 +18,8 @@ ChunkBy parse_chunk_by(const std::string &name);  // what name_of() gave
 // An end of a range: the texts of the key's columns, the number of a page, or a time; empty where the range
 // is open.
 using Bound = std::vector<std::string>;
+// Of one that is a time, or has one column; empty where it is open.
+inline std::string only_text(const Bound &bound) { return bound.empty() ? std::string() : bound[0]; }
 
 // The page that a bound by ctid names; `open` where it is open.
 std::int64_t block_of(const Bound &bound, std::int64_t open);

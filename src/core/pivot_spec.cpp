@@ -58,7 +58,10 @@ PivotSpec deserialize_pivot_spec(std::string_view bytes) {
   return spec;
 }
 
-std::string to_kept(const PivotSpec &spec) { return version_of_kept() + serialize(spec); }
+std::string to_kept(PivotSpec spec) {
+  spec.restart = spec.drop_tables = false;
+  return version_of_kept() + serialize(spec);
+}
 
 std::optional<PivotSpec> pivot_from_kept(std::string_view bytes) {
   const std::string version = version_of_kept();

@@ -60,7 +60,7 @@ struct PivotSpec : RunSpec, PivotOptions {
 std::string serialize(const PivotSpec &spec);
 PivotSpec deserialize_pivot_spec(std::string_view bytes);
 // See core/sync_spec.h.
-std::string to_kept(const PivotSpec &spec);
+std::string to_kept(PivotSpec spec);
 std::optional<PivotSpec> pivot_from_kept(std::string_view bytes);
 
 // What its records are found by: two pivots of the same ships of the same source into the same tables are

@@ -69,7 +69,10 @@ std::string version_of_kept() { return "sync " + std::to_string(serialize(SyncSp
 
 }  // namespace
 
-std::string to_kept(const SyncSpec &spec) { return version_of_kept() + serialize(spec); }
+std::string to_kept(SyncSpec spec) {
+  spec.restart = spec.failed_chunks_only = false;
+  return version_of_kept() + serialize(spec);
+}
 
 std::optional<SyncSpec> from_kept(std::string_view bytes) {
   const std::string version = version_of_kept();

@@ -52,9 +52,9 @@ struct SyncSpec : RunSpec, SyncOptions {
 
 std::string serialize(const SyncSpec &spec);
 SyncSpec deserialize_sync_spec(std::string_view bytes);
-// The same for bytes that are kept: from_kept() returns nothing where another version of this library wrote
-// them.
-std::string to_kept(const SyncSpec &spec);
+// The same for bytes that are kept, of what goes on with it: that begins nothing anew. from_kept() returns
+// nothing where another version of this library wrote them.
+std::string to_kept(SyncSpec spec);
 std::optional<SyncSpec> from_kept(std::string_view bytes);
 
 // What makes two calls syncs of the same rows in the same way, as lines "name: value". `source`: the name as

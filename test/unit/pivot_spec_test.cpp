@@ -40,7 +40,9 @@ PivotSpec unusual_spec() {
 TEST(PivotSpec, ComesBackAsItWas) {
   EXPECT_EQ(deserialize_pivot_spec(serialize(unusual_spec())), unusual_spec());
   EXPECT_EQ(deserialize_pivot_spec(serialize(PivotSpec{})), PivotSpec{});
-  EXPECT_EQ(pivot_from_kept(to_kept(unusual_spec())), unusual_spec());
+  PivotSpec kept = unusual_spec();
+  kept.restart = kept.drop_tables = false;
+  EXPECT_EQ(pivot_from_kept(to_kept(unusual_spec())), kept) << "what goes on begins nothing anew";
 }
 
 TEST(PivotSpec, KeptBytesOfOthersAreNone) {

@@ -183,9 +183,9 @@ void PivotChunkCopier::copy_rows() {
 }
 
 void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
-  const auto end = [](const Bound &bound) { return bound.empty() ? std::string() : bound[0]; };
   if (failure != nullptr)
-    record_failed_chunk(*source_, run_id_, chunk_.number, end(chunk_.lower), end(chunk_.upper), *failure);
+    record_failed_chunk(*source_, run_id_, chunk_.number, only_text(chunk_.lower), only_text(chunk_.upper),
+                        *failure);
   else if (!is_new_)
     forget_failed_chunk(chunk_run_, chunk_.number);
 }

@@ -224,13 +224,12 @@ bool PivotPass::is_bulk(const WideTable &table) {
     throw Error(sqlstate::internal, "table \"" + display_name(table.name) + "\" was changed meanwhile");
   }
   if (table.target.form == TimeForm::as_it_is) {
-    const auto bound = [&](const Bound &end) {
-      // Of times without zone, as their clock is in UTC: other zones have another form.
-      return end.empty() ? std::string() : end[0];
-    };
+    // Of times without zone, as their clock is in UTC: other zones have another form.
     const auto is_empty = [&] {
       return bool_of(
-          query(is_range_empty(table.name, table.time_column, bound(lower_), bound(upper_))).at(0).at(0));
+          query(is_range_empty(table.name, table.time_column, only_text(lower_), only_text(upper_)))
+              .at(0)
+              .at(0));
     };
     place->second = (plan_.time_has_zone || plan_.time_zone == "UTC") &&
                     takes_plain_rows(table.target, attributes) && (has_no_page(table.target) || is_empty());
@@ -251,14 +250,10 @@ void PivotPass::finish() {
     counts.replaced += table.rows->replaced;
     counts_.inserted += counts.written;
     table.rows->readings = table.rows->replaced = 0;
-    if (table.number == 1 && counts.rejected == 0) {
-      // Told with the first table of the ship.
-      const auto rejected = rejected_by_ship_.find(table.ship);
-      if (rejected != rejected_by_ship_.end()) {
-        counts.rejected = rejected->second;
-        counts.read += rejected->second;
-        rejected_by_ship_.erase(rejected);
-      }
+    // Told with the first table of the ship.
+    if (const auto rejected = rejected_by_ship_.extract(table.ship)) {
+      counts.rejected = rejected.mapped();
+      counts.read += counts.rejected;
     }
     if (counts.read > 0 || counts.columns > 0) all.push_back(counts);
     counts = {};

@@ -41,11 +41,7 @@ std::string array_of(const Row &cells) {
 Row cells_of(const std::vector<std::string> &texts) { return Row(texts.begin(), texts.end()); }
 
 // The call, as it is kept.
-std::string bytes_of(const PivotSpec &spec) {
-  PivotSpec kept = spec;
-  kept.restart = kept.drop_tables = false;
-  return "\\x" + to_hex(to_kept(kept));
-}
+std::string bytes_of(const PivotSpec &spec) { return "\\x" + to_hex(to_kept(spec)); }
 
 // One member of each, as an array.
 template <typename Item, typename F>

@@ -184,9 +184,7 @@ void PivotWork::start() {
   drop_checkpoint(copier_.subject());
   checkpoint_ = {};
   checkpoint_.run_id = run_id_;
-  PivotSpec kept = spec_;
-  kept.restart = kept.drop_tables = false;
-  checkpoint_.request = to_kept(kept);
+  checkpoint_.request = to_kept(spec_);
   checkpoint_.definition = definition_of(spec_);
   checkpoint_.by = ChunkBy::time;
   checkpoint_.size = spec_.chunk_interval;

@@ -40,18 +40,7 @@ const HeldType *held_by(unsigned int oid, int typmod) {
   return typmod >= 0 ? nullptr : find_held([&](const HeldType &one) { return one.oid == oid; });
 }
 
-unsigned int oid_of(ValueType type) {
-  switch (type) {
-    case ValueType::boolean:
-      return BOOLOID;
-    case ValueType::integer:
-      return INT8OID;
-    case ValueType::decimal:
-      return FLOAT8OID;
-    default:
-      return TEXTOID;
-  }
-}
+unsigned int oid_of(ValueType type) { return held_by(sql_type_of(type))->oid; }
 
 SchemaNames::SchemaNames(const std::string &schema, const std::string &prefix) : schema_(schema) {
   const Rows found = query(

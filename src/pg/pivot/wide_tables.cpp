@@ -28,6 +28,11 @@ namespace {
 constexpr char default_group[] = "default";
 constexpr char time_name[] = "created_time";
 
+// The others are words of the grammar, which mean the same whatever the search_path is.
+std::string made_as(ValueType type) {
+  return type == ValueType::string ? "pg_catalog.text" : sql_type_of(type);
+}
+
 unsigned int to_oid(const Cell &cell) {
   return static_cast<unsigned int>(std::strtoul(text_of(cell).c_str(), nullptr, 10));
 }
@@ -333,13 +338,6 @@ void WideTables::add_channels(const std::map<ChannelName, ValueType> &channels) 
 // ---- making them
 // --------------------------------------------------------------------------------------------------------
 
-std::string WideTables::sql_type(ValueType type) const {
-  return std::string("pg_catalog.") + (type == ValueType::boolean   ? "bool"
-                                       : type == ValueType::integer ? "int8"
-                                       : type == ValueType::decimal ? "float8"
-                                                                    : "text");
-}
-
 NamedType WideTables::time_type() const {
   return {time_name, plan_.time_has_zone ? "pg_catalog.timestamptz" : "pg_catalog.timestamp"};
 }
@@ -379,7 +377,7 @@ void WideTables::make(WideTable &table) {
     WideColumn &column = table.columns[n];
     // It may take other values by now than when it was met first.
     column.type = oid_of(column.cells->type);
-    lacking.emplace_back(column.name, sql_type(column.cells->type));
+    lacking.emplace_back(column.name, made_as(column.cells->type));
     records.push_back({column.cells->at + 1, column.channel, column.name, column.type});
   }
   execute(statement_for(table, lacking));
@@ -454,7 +452,7 @@ std::vector<std::string> WideTables::definition() const {
   for (const WideTable &table : tables_) {
     std::vector<NamedType> lacking;
     for (size_t n = table.made; n < table.columns.size(); ++n)
-      lacking.emplace_back(table.columns[n].name, sql_type(table.columns[n].cells->type));
+      lacking.emplace_back(table.columns[n].name, made_as(table.columns[n].cells->type));
     if (!lacking.empty()) statements.push_back(statement_for(table, lacking));
   }
   return statements;

@@ -112,7 +112,6 @@ class WideTables {
   void refuse_other_ship(const std::string &ship, const std::string &table);
   std::string group_of(const std::string &channel) const;
   std::string table_name(const std::string &ship, const std::string &group, int number) const;
-  std::string sql_type(ValueType type) const;
   NamedType time_type() const;
   std::string statement_for(const WideTable &table, const std::vector<NamedType> &lacking) const;
   void order_columns(WideTable &table);

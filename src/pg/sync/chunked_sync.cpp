@@ -128,15 +128,8 @@ void ChunkedSync::resume() {
                       (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
                       tell_done());
   checkpoint_.run_id = pair_.run_id;
-  checkpoint_.request = kept_request();
+  checkpoint_.request = to_kept(spec_);
   copier_.save();
-}
-
-// What goes on begins nothing anew.
-std::string ChunkedSync::kept_request() const {
-  SyncSpec kept = spec_;
-  kept.restart = kept.failed_chunks_only = false;
-  return to_kept(kept);
 }
 
 std::string ChunkedSync::tell_done() const {
@@ -153,7 +146,7 @@ void ChunkedSync::start() {
   const bool first_load = pair_.checkpoint ? pair_.checkpoint->first_load : pair_.target_is_empty;
   checkpoint_ = {};
   checkpoint_.run_id = pair_.run_id;
-  checkpoint_.request = kept_request();
+  checkpoint_.request = to_kept(spec_);
   checkpoint_.definition = definition_of(spec_, source.name);
   checkpoint_.first_load = first_load;
   // What is in a table that only we have made comes in once, and needs no index to be found by: rows that

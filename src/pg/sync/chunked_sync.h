@@ -49,7 +49,6 @@ class ChunkedSync final : public Work {
   void tell_inconsistent(const std::string &detail) const;
   [[noreturn]] void fail_incomplete() const;
   std::string tell_done() const;
-  std::string kept_request() const;
 
   const SyncSpec &spec_;
   RunSteps &steps_;

@@ -35,7 +35,6 @@ SyncSpec spec_of(const KeptRequest &kept) {
     throw Error(sqlstate::wrong_state, "the run was started by another version of pg_tablesync", {},
                 "Call sync_table() as before: it does the failed chunks again, and goes on.");
   spec->failed_chunks_only = true;
-  spec->restart = false;
   return *spec;
 }
 
