@@ -12,7 +12,7 @@
 #include "pg/run/upkeep_record.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
-#include "pg/sync/call_arguments.h"
+#include "pg/sync/sync_call.h"
 
 namespace tablesync::pg {
 namespace {

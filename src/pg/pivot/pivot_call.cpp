@@ -11,13 +11,13 @@ extern "C" {
 
 #include "core/error.h"
 #include "core/wide_table.h"
+#include "pg/run/call_arguments.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
-#include "pg/sync/call_arguments.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/run/source_guard.h"
+#include "pg/run/target.h"
 #include "pg/run/target_lock.h"
 #include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
@@ -12,7 +13,6 @@
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -18,9 +18,9 @@ extern "C" {
 #include "core/text.h"
 #include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_view.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {

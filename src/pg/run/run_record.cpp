@@ -14,7 +14,6 @@ extern "C" {
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/compare.h"
 
 namespace tablesync::pg {
 namespace {
@@ -233,29 +232,6 @@ void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &
       "rejected_at) VALUES ($1::int8, $2::oid, $3, $4, $5, $6::jsonb, $7, $8, clock_timestamp())",
       {std::to_string(run_id), std::to_string(GetUserId()), display_name(spec.target), optional_text(key),
        optional_text(error.column), row, error.sqlstate, error.message});
-}
-
-void record_differences(std::int64_t run_id, const RunSpec &spec,
-                        const std::vector<Difference> &differences) {
-  int number = 0;
-  for (const Difference &difference : differences) {
-    std::vector<std::string> columns;
-    for (const std::string &column : difference.columns) columns.push_back(quote_literal(column));
-    write_state(
-        "INSERT INTO tablesync.difference (run_id, difference_no, owner, target, kind, row_key, columns) "
-        "VALUES "
-        "($1::int8, $2::int4, $3::oid, $4, $5, $6, " +
-            (columns.empty() ? "NULL" : "ARRAY[" + join(columns, ", ") + "]") + ")",
-        {std::to_string(run_id), std::to_string(++number), std::to_string(GetUserId()),
-         display_name(spec.target), difference.kind, difference.key});
-  }
-}
-
-Rows find_differences(std::int64_t run_id) {
-  return query_latest(
-      "SELECT kind, row_key, columns FROM tablesync.difference WHERE run_id = $1::int8 ORDER BY "
-      "difference_no",
-      {std::to_string(run_id)});
 }
 
 std::optional<Row> find_run(std::int64_t run_id) {

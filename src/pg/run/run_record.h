@@ -69,12 +69,6 @@ void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string
 void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &key, const std::string &row,
                    const Diagnostics &error);
 
-// Keeps the differences that a verification listed.
-struct Difference;
-void record_differences(std::int64_t run_id, const RunSpec &spec, const std::vector<Difference> &differences);
-// They, as kind, row_key and columns (an array as text). Read as the current user.
-Rows find_differences(std::int64_t run_id);
-
 // The record as the eleven columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
 // context. Reads as the current user: the row policies decide. None where there is no such record.
 std::optional<Row> find_run(std::int64_t run_id);

@@ -5,11 +5,11 @@
 
 #include "core/deparse.h"
 #include "core/text.h"
+#include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/modify_counter.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -5,10 +5,10 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/target.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/sync/field_bounds.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 

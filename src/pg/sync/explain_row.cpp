@@ -11,14 +11,15 @@ extern "C" {
 #include "core/deparse_source.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/call_arguments.h"
 #include "pg/run/run_record.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
-#include "pg/sync/call_arguments.h"
-#include "pg/sync/target.h"
+#include "pg/sync/sync_call.h"
 #include "remote/source.h"
 
 namespace tablesync::pg {

@@ -11,13 +11,13 @@ extern "C" {
 
 #include "core/deparse.h"
 #include "pg/run/run_record.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 namespace {

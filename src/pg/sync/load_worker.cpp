@@ -14,6 +14,7 @@ extern "C" {
 #include "pg/run/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/run_workers.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/latch_host.h"
@@ -22,7 +23,6 @@ extern "C" {
 #include "pg/server/worker.h"
 #include "pg/sync/load.h"
 #include "pg/sync/load_task.h"
-#include "pg/sync/target.h"
 #include "remote/copy.h"
 #include "remote/source.h"
 

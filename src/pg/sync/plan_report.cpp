@@ -21,8 +21,8 @@ extern "C" {
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/call_arguments.h"
 #include "pg/sync/chunk_choice.h"
+#include "pg/sync/sync_call.h"
 #include "pg/sync/table_sync.h"
 #include "remote/source_load.h"
 

@@ -12,7 +12,7 @@ extern "C" {
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
-#include "pg/sync/call_arguments.h"
+#include "pg/sync/sync_call.h"
 
 namespace tablesync::pg {
 namespace {

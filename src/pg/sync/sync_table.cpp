@@ -21,14 +21,14 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/run/run_record.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
-#include "pg/sync/call_arguments.h"
-#include "pg/sync/target.h"
+#include "pg/sync/sync_call.h"
 
 namespace tablesync::pg {
 namespace {

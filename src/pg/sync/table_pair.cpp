@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/run/source_guard.h"
+#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
@@ -14,7 +15,6 @@
 #include "pg/sync/convert.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/load.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 

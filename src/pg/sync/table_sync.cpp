@@ -6,6 +6,7 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
@@ -14,7 +15,6 @@
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/field_notices.h"
 #include "pg/sync/load.h"
-#include "pg/sync/target.h"
 
 namespace tablesync::pg {
 

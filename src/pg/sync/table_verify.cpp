@@ -4,10 +4,11 @@
 #include "core/deparse_verify.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
-#include "pg/sync/target.h"
+#include "pg/sync/difference_record.h"
 
 namespace tablesync::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/sync/target.h"
+#include "pg/run/target.h"
 
 extern "C" {
 #include "postgres.h"

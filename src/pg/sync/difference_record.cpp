@@ -1,0 +1,38 @@
+#include "pg/sync/difference_record.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "miscadmin.h"
+}
+
+#include "core/quote.h"
+#include "pg/run/run_record.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+
+void record_differences(std::int64_t run_id, const RunSpec &spec,
+                        const std::vector<Difference> &differences) {
+  int number = 0;
+  for (const Difference &difference : differences) {
+    std::vector<std::string> columns;
+    for (const std::string &column : difference.columns) columns.push_back(quote_literal(column));
+    write_state(
+        "INSERT INTO tablesync.difference (run_id, difference_no, owner, target, kind, row_key, columns) "
+        "VALUES "
+        "($1::int8, $2::int4, $3::oid, $4, $5, $6, " +
+            (columns.empty() ? "NULL" : "ARRAY[" + join(columns, ", ") + "]") + ")",
+        {std::to_string(run_id), std::to_string(++number), std::to_string(GetUserId()),
+         display_name(spec.target), difference.kind, difference.key});
+  }
+}
+
+Rows find_differences(std::int64_t run_id) {
+  return query_latest(
+      "SELECT kind, row_key, columns FROM tablesync.difference WHERE run_id = $1::int8 ORDER BY "
+      "difference_no",
+      {std::to_string(run_id)});
+}
+
+}  // namespace tablesync::pg
