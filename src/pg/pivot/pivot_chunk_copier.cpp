@@ -221,7 +221,7 @@ void PivotChunkCopier::change_tables(const Lacking &lacking) {
   const auto no_lock = [](const ServerError &error) {
     return error.diagnostics().sqlstate == sqlstate::lock_not_available;
   };
-  const auto change_now = [&] { try_to_change(lacking); };
+  const auto change_now = [&] { change_at_once(lacking); };
   for (std::int64_t wait_ms = first_wait_ms;; wait_ms = std::min(2 * wait_ms, longest_wait_ms)) {
     if (steady_ms() - began_ms > limit_ms) {
       change_now();
@@ -233,7 +233,7 @@ void PivotChunkCopier::change_tables(const Lacking &lacking) {
   pass_.reset();
 }
 
-void PivotChunkCopier::try_to_change(const Lacking &lacking) {
+void PivotChunkCopier::change_at_once(const Lacking &lacking) {
   lock_definition(spec_.target);
   look_at_tables();
   WideTables &tables = pass_->tables();

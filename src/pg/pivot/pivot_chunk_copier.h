@@ -51,7 +51,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::int64_t size_after(double) const override { return checkpoint.size; }
   void record_outcome(const Diagnostics *failure) override;
   std::optional<Moment> skip_gap(Moment begin);
-  void try_to_change(const Lacking &lacking);
+  void change_at_once(const Lacking &lacking);
   void widen(const Lacking &lacking);
 
   const PivotSpec &spec_;

@@ -212,9 +212,7 @@ Reading reading_of(const ReadingPlan &plan, const std::array<Field, reading_colu
            decimal_in(field(ReadingColumn::double_v))}};
 }
 
-}  // namespace
-
-namespace {
+// ---- here, from the pages ------------------------------------------------------------------------------
 
 unsigned int oid_of(const Table &table) {
   return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
@@ -264,16 +262,15 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   const auto deform = [&](int count) {
     if (!scan.deform(count)) call([&] { scan.fill_missing(count); });
   };
-  std::string last;
-  bool looked_up = false, last_is_wanted = false;
+  std::optional<std::string> last;
+  bool last_is_wanted = false;
   const auto is_wanted = [&] {
     if (wanted.empty() || ship_at < 0) return true;
     deform(ship_at + 1);
     const MaybeText ship = intake.text_at(scan.values(), scan.nulls(), ReadingColumn::ship_id);
     if (!is_there(ship)) return false;
     // Often that of the row before.
-    if (!is_same(ship, last) || !looked_up) {
-      looked_up = true;
+    if (!last || !is_same(ship, *last)) {
       last = ship;
       last_is_wanted = wanted.contains(ship);
     }

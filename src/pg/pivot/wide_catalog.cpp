@@ -7,10 +7,8 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <iterator>
 
 #include "core/error.h"
-#include "core/wide_table.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -41,27 +39,6 @@ const HeldType *held_by(unsigned int oid, int typmod) {
 }
 
 unsigned int oid_of(ValueType type) { return held_by(sql_type_of(type))->oid; }
-
-SchemaNames::SchemaNames(const std::string &schema, const std::string &prefix) : schema_(schema) {
-  const Rows found = query(
-      // Letters that are not of ASCII stay as they are in "C".
-      "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relnamespace = (SELECT n.oid FROM "
-      "pg_catalog.pg_namespace n WHERE n.nspname = $1) AND pg_catalog.starts_with(pg_catalog.lower(c.relname "
-      "COLLATE \"C\"), $2) ORDER BY c.relname",
-      {schema, folded(prefix)});
-  for (const Row &row : found) names_.emplace(folded(text_of(row[0])), text_of(row[0]));
-}
-
-std::string SchemaNames::find(const std::string &name) const {
-  const auto [first, end] = names_.equal_range(folded(name));
-  if (first == end) return {};
-  const auto second = std::next(first);
-  if (second == end) return first->second;
-  throw Error(
-      "42725",
-      "there is more than one table that could be \"" + display_name(QualifiedName{schema_, name}) + "\"",
-      "Such as \"" + first->second + "\" and \"" + second->second + "\".", "Rename or drop all but one.");
-}
 
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
                     const std::string &ship) {

@@ -3,10 +3,7 @@
 extern "C" {
 #include "postgres.h"
 
-#include "catalog/pg_collation_d.h"
 #include "catalog/pg_type_d.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 }
 
 #include <algorithm>
@@ -19,13 +16,11 @@ extern "C" {
 #include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_view.h"
 #include "pg/run/target.h"
-#include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
 namespace {
 
-constexpr char default_group[] = "default";
 constexpr char time_name[] = "created_time";
 
 // The others are words of the grammar, which mean the same whatever the search_path is.
@@ -64,7 +59,7 @@ Attributes WideTable::attributes() const {
 }
 
 WideTables::WideTables(const PivotSource &source, const ReadingPlan &plan, PivotBuffer &buffer)
-    : source_(source), plan_(plan), buffer_(buffer) {}
+    : source_(source), plan_(plan), buffer_(buffer), names_(source.spec) {}
 
 // ---- what is there
 // ------------------------------------------------------------------------------------------------------
@@ -77,11 +72,9 @@ void WideTables::load(bool exact) {
     const std::string group = text_of(row[2]);
     const auto number = std::count_if(ship.tables.begin(), ship.tables.end(),
                                       [&](const WideTable *table) { return table->group == group; });
-    WideTable &table = begin_table(ship, text_of(row[1]), group, static_cast<int>(number) + 1);
-    owners_.erase(table.name.name);
+    WideTable &table =
+        begin_table(ship, text_of(row[1]), group, static_cast<int>(number) + 1, text_of(row[3]));
     table.oid = to_oid(row[0]);
-    table.name.name = text_of(row[3]);
-    owners_[table.name.name] = table.ship;
     table.made_here = bool_of(row[4]);
     table.time_column = text_of(row[5]);
     take_time(table, std::atoi(text_of(row[6]).c_str()), bool_of(row[7]));
@@ -111,13 +104,13 @@ void WideTables::take_records(const std::vector<WideTable *> &tables) {
   for (WideTable *table : tables) std::sort(table->columns.begin(), table->columns.end(), earlier);
 }
 
-WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const std::string &group,
-                                   int number) {
+WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const std::string &group, int number,
+                                   const std::string &table_name) {
   WideTable &table = tables_.emplace_back();
   table.ship = name;
   table.group = group;
   table.number = number;
-  table.name = {source_.spec.target.schema, table_name(name, group, number)};
+  table.name = {source_.spec.target.schema, table_name};
   table.time_column = time_name;
   table.rows = buffer_.add_table(1, 0);
   table.target = {0, 0, TimeForm::as_it_is, plan_.time_zone, plan_.time_has_zone};
@@ -125,7 +118,7 @@ WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const st
   ship.taken.insert(time_name);
   ship.tables.push_back(&table);
   by_rows_[table.rows] = &table;
-  owners_.emplace(table.name.name, name);
+  names_.give(table_name, name);
   return table;
 }
 
@@ -209,15 +202,11 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
 // Takes over what is there by the names that the ship's tables would have.
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
   std::vector<WideTable *> adopted;
-  if (!names_) names_.emplace(source_.spec.target.schema, source_.spec.target.name);
   for (int number = 1;; ++number) {
-    const std::string there = names_->find(table_name(name, group, number));
+    const std::string there = names_.find(names_.table_name(name, group, number));
     if (there.empty()) break;
-    refuse_other_ship(name, there);
-    WideTable &table = begin_table(ship, name, group, number);
-    owners_.erase(table.name.name);
-    table.name.name = there;
-    owners_[there] = name;
+    names_.refuse_other_ship(name, there);
+    WideTable &table = begin_table(ship, name, group, number, there);
     table.made_here = false;
     table.oid = find_target(table.name, false);
     check_target(table.oid, false);
@@ -253,26 +242,15 @@ void WideTables::record_adopted(WideTable &table) {
   record_wide_columns(oid, columns);
 }
 
-void WideTables::refuse_other_ship(const std::string &ship, const std::string &table) {
-  const auto owner = owners_.find(table);
-  if (owner == owners_.end() || owner->second == ship) return;
-  throw Error("42710",
-              "ships \"" + owner->second + "\" and \"" + ship + "\" have the same wide table, \"" +
-                  display_name(QualifiedName{source_.spec.target.schema, table}) + "\"",
-              "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
-}
-
 // ---- ships and channels
 // -------------------------------------------------------------------------------------------------
 
 WideTables::Ship &WideTables::find_ship(const std::string &name) {
   const auto known = ships_.find(name);
   if (known != ships_.end()) return known->second;
-  std::vector<std::string> groups;
-  for (const auto &[group, pattern] : source_.spec.groups) groups.push_back(group);
-  groups.emplace_back(groups.empty() ? "" : default_group);
+  const std::vector<std::string> groups = names_.groups();
   // Its name is looked at first, so that no ship is half known.
-  for (const std::string &group : groups) refuse_other_ship(name, table_name(name, group, 1));
+  for (const std::string &group : groups) names_.refuse_other_ship(name, names_.table_name(name, group, 1));
   Ship &ship = ships_[name];
   ship.taken.insert(time_name);
   for (const std::string &group : groups) adopt(ship, name, group);
@@ -281,30 +259,10 @@ WideTables::Ship &WideTables::find_ship(const std::string &name) {
 
 bool WideTables::is_settled(const std::string &ship) { return find_ship(ship).settled; }
 
-std::string WideTables::group_of(const std::string &channel) const {
-  for (const auto &[group, pattern] : source_.spec.groups) {
-    const char *const text = channel.c_str();
-    const char *const expression = pattern.c_str();
-    if (call([&] {
-          return DatumGetBool(DirectFunctionCall2Coll(textregexeq, C_COLLATION_OID, CStringGetTextDatum(text),
-                                                      CStringGetTextDatum(expression)));
-        }))
-      return group;
-  }
-  return source_.spec.groups.empty() ? "" : default_group;
-}
-
-std::string WideTables::table_name(const std::string &ship, const std::string &group, int number) const {
-  const std::string &prefix = source_.spec.target.name;
-  if (number == 1) return wide_table_name(prefix, ship, group);
-  return wide_table_name(prefix, ship,
-                         group.empty() ? std::to_string(number) : group + "_" + std::to_string(number));
-}
-
 PivotColumn *WideTables::add_channel(const std::string &name, const std::string &channel, ValueType type) {
   Ship &ship = find_ship(name);
   if (source_.spec.all_text) type = ValueType::string;
-  const std::string group = group_of(channel);
+  const std::string group = names_.group_of(channel);
   if (ship.unusable.contains(channel)) refuse_type(channel, ship.tables.at(0)->name, channel);
   const std::string column = wide_column_name(channel, ship.taken);
   WideTable *table = nullptr;
@@ -315,9 +273,9 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
     if (table == nullptr && one->size.add(type)) table = one;
   }
   if (table == nullptr) {
-    const std::string wanted = table_name(name, group, number);
-    refuse_other_ship(name, wanted);
-    table = &begin_table(ship, name, group, number);
+    const std::string wanted = names_.table_name(name, group, number);
+    names_.refuse_other_ship(name, wanted);
+    table = &begin_table(ship, name, group, number, wanted);
     table->size.add(type);
   }
   ship.taken.insert(column);
@@ -421,6 +379,7 @@ void WideTables::committed() {
     ship.settled = std::any_of(ship.tables.begin(), ship.tables.end(),
                                [](const WideTable *table) { return table->oid != 0; });
   last_change_ = last_change();
+  names_.forget_relations();
 }
 
 void WideTables::make_views() {

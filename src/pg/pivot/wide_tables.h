@@ -5,10 +5,8 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,7 +14,7 @@
 #include "core/pivot_buffer.h"
 #include "core/wide_table.h"
 #include "pg/pivot/pivot_record.h"
-#include "pg/pivot/wide_catalog.h"
+#include "pg/pivot/wide_names.h"
 #include "pg/pivot/wide_writer.h"
 
 namespace tablesync::pg {
@@ -98,7 +96,8 @@ class WideTables {
   };
 
   Ship &find_ship(const std::string &ship);
-  WideTable &begin_table(Ship &ship, const std::string &name, const std::string &group, int number);
+  WideTable &begin_table(Ship &ship, const std::string &name, const std::string &group, int number,
+                         const std::string &table_name);
   void adopt(Ship &ship, const std::string &name, const std::string &group);
   void record_adopted(WideTable &table);
   void take_records(const std::vector<WideTable *> &tables);
@@ -109,9 +108,6 @@ class WideTables {
   void take_column(WideTable &table, int attnum, const std::string &channel, const std::string &name,
                    unsigned int type, std::uint8_t integer_bytes, ValueType held);
   static void refuse_type(const std::string &column, const QualifiedName &table, const std::string &channel);
-  void refuse_other_ship(const std::string &ship, const std::string &table);
-  std::string group_of(const std::string &channel) const;
-  std::string table_name(const std::string &ship, const std::string &group, int number) const;
   NamedType time_type() const;
   std::string statement_for(const WideTable &table, const std::vector<NamedType> &lacking) const;
   void order_columns(WideTable &table);
@@ -119,11 +115,10 @@ class WideTables {
   const PivotSource &source_;
   const ReadingPlan &plan_;
   PivotBuffer &buffer_;
+  WideNames names_;
   std::string last_change_;
-  std::optional<SchemaNames> names_;  // when a ship was met that has no table on record
   std::deque<WideTable> tables_;
   std::map<std::string, Ship, std::less<>> ships_;
-  std::map<std::string, std::string> owners_;  // of names of tables: ships
   std::map<const WideRows *, WideTable *> by_rows_;
 };
 

@@ -209,7 +209,14 @@ QualifiedName find_readable(const std::string &sql_name) {
   return name;
 }
 
-Table describe_readable(const std::string &sql_name) { return describe_target(find_readable(sql_name)); }
+Table describe_readable(const std::string &sql_name) {
+  const QualifiedName name = find_readable(sql_name);
+  const char *const schema = name.schema.c_str(), *const relation = name.name.c_str();
+  call([&] {
+    RangeVarGetRelid(makeRangeVar(pstrdup(schema), pstrdup(relation), -1), AccessShareLock, false);
+  });
+  return describe_target(name);
+}
 
 namespace {
 

@@ -39,8 +39,8 @@ Table describe_target(const QualifiedName &name);
 // Drops a table where there is one by that name.
 void drop_if_exists(const QualifiedName &name);
 
-// A table or view that is to be read, by its name in SQL form: its name, and its description. Throw 42P01,
-// 42501, 42809.
+// A table or view that is to be read, by its name in SQL form: its name; and its description, which stays as
+// it is until the end of the transaction (ACCESS SHARE is taken). Throw 42P01, 42501, 42809.
 QualifiedName find_readable(const std::string &sql_name);
 Table describe_readable(const std::string &sql_name);
 

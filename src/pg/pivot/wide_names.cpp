@@ -1,0 +1,85 @@
+#include "pg/pivot/wide_names.h"
+
+extern "C" {
+#include "postgres.h"
+
+#include "catalog/pg_collation_d.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+}
+
+#include <iterator>
+
+#include "core/error.h"
+#include "core/wide_table.h"
+#include "pg/server/airlock.h"
+#include "pg/server/spi.h"
+
+namespace tablesync::pg {
+namespace {
+
+constexpr char default_group[] = "default";
+
+}  // namespace
+
+std::vector<std::string> WideNames::groups() const {
+  std::vector<std::string> groups;
+  for (const auto &[group, pattern] : spec_.groups) groups.push_back(group);
+  groups.emplace_back(groups.empty() ? "" : default_group);
+  return groups;
+}
+
+std::string WideNames::group_of(const std::string &channel) const {
+  for (const auto &[group, pattern] : spec_.groups) {
+    const char *const text = channel.c_str();
+    const char *const expression = pattern.c_str();
+    if (call([&] {
+          return DatumGetBool(DirectFunctionCall2Coll(textregexeq, C_COLLATION_OID, CStringGetTextDatum(text),
+                                                      CStringGetTextDatum(expression)));
+        }))
+      return group;
+  }
+  return spec_.groups.empty() ? "" : default_group;
+}
+
+std::string WideNames::table_name(const std::string &ship, const std::string &group, int number) const {
+  const std::string &prefix = spec_.target.name;
+  if (number == 1) return wide_table_name(prefix, ship, group);
+  return wide_table_name(prefix, ship,
+                         group.empty() ? std::to_string(number) : group + "_" + std::to_string(number));
+}
+
+void WideNames::read_relations() {
+  relations_.emplace();
+  const Rows found = query(
+      // Letters that are not of ASCII stay as they are in "C".
+      "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relnamespace = (SELECT n.oid FROM "
+      "pg_catalog.pg_namespace n WHERE n.nspname = $1) AND pg_catalog.starts_with(pg_catalog.lower(c.relname "
+      "COLLATE \"C\"), $2) ORDER BY c.relname",
+      {spec_.target.schema, folded(spec_.target.name)});
+  for (const Row &row : found) relations_->emplace(folded(text_of(row[0])), text_of(row[0]));
+}
+
+std::string WideNames::find(const std::string &table) {
+  if (!relations_) read_relations();
+  const auto [first, end] = relations_->equal_range(folded(table));
+  if (first == end) return {};
+  const auto second = std::next(first);
+  if (second == end) return first->second;
+  throw Error("42725",
+              "there is more than one table that could be \"" +
+                  display_name(QualifiedName{spec_.target.schema, table}) + "\"",
+              "Such as \"" + first->second + "\" and \"" + second->second + "\".",
+              "Rename or drop all but one.");
+}
+
+void WideNames::refuse_other_ship(const std::string &ship, const std::string &table) const {
+  const auto owner = owners_.find(table);
+  if (owner == owners_.end() || owner->second == ship) return;
+  throw Error("42710",
+              "ships \"" + owner->second + "\" and \"" + ship + "\" have the same wide table, \"" +
+                  display_name(QualifiedName{spec_.target.schema, table}) + "\"",
+              "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
+}
+
+}  // namespace tablesync::pg
