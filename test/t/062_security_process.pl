@@ -364,7 +364,7 @@ foreach my $size (sort keys %letters)
 			foreach my $what ('a long source', 'a long ship', 'a short name')
 			{
 				my $call = $attack->start_as('alice', $calls{$what});
-				$attack->wait_until_paused('run_recorded');
+				$attack->wait_until_paused('run_recorded', $call);
 				assert_text("$what: what a worker shows is text", 'SELECT a.query FROM pg_stat_activity a', 'SELECT a.application_name FROM pg_stat_activity a', 'SELECT to_jsonb(p)::text FROM tablesync.progress p');
 				my $pid = $pair->worker_pid;
 				ok($pid && is_text(slurp_file("/proc/$pid/cmdline") =~ tr/\0//dr), '... and so is its title');

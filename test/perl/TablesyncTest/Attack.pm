@@ -216,12 +216,12 @@ sub wait_until_stuck
 		'SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type IS DISTINCT FROM $$Lock$$ AND pid = ' . $call->pid . ')');
 }
 
-# Waits until a run that nobody waits for has ended, or stands at a fault point.
+# Waits until a call has ended, or one of its processes stands at a fault point.
 sub wait_until_paused
 {
-	my ($self, $point) = @_;
-	return $self->{pair}->wait_until($self->{pair}->target, qq(SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'pg\\_tablesync%')
-		OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'fault point $point')));
+	my ($self, $point, $call) = @_;
+	return $self->{pair}->wait_until($self->{pair}->target, 'SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ' . $call->pid . ')
+		OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name = $$fault point ' . $point . '$$)');
 }
 
 1;
