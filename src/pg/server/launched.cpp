@@ -26,12 +26,16 @@ namespace {
 
 constexpr int check_interval_ms = 1000;
 
+Oid role_of(const WorkerTask &task) { return task.role != 0 ? task.role : GetUserId(); }
+
 }  // namespace
 
 Launched::Launched(const WorkerTask &task, bool caller_waits, std::int64_t patience_ms)
-    : subject_(task.subject), segment_(SharedSegment::create(task.request)) {
+    : subject_(task.subject),
+      slot_(take_worker_slot(role_of(task), SlotUntil::end_of_transaction)),
+      segment_(SharedSegment::create(task.request)) {
   run().database = MyDatabaseId;
-  run().role = task.role != 0 ? task.role : GetUserId();
+  run().role = role_of(task);
   run().caller_pid = MyProcPid;
   run().progress_handle = segment_.handle();
   run().caller_waits = caller_waits;
@@ -39,7 +43,6 @@ Launched::Launched(const WorkerTask &task, bool caller_waits, std::int64_t patie
     shm_mq_set_receiver(segment_.queue(), MyProc);
     queue_ = shm_mq_attach(segment_.queue(), segment_.segment(), nullptr);
   });
-  slot_ = take_worker_slot(run().role, SlotUntil::end_of_transaction);
   // A worker that outlives this call takes one of its own.
   if (!caller_waits) release_slot();
   register_worker(task, patience_ms);

@@ -55,7 +55,7 @@ class Launched {
   void tell_progress();
 
   std::string subject_;
-  int slot_ = -1;  // see worker_slot.h
+  int slot_;  // see worker_slot.h
   SharedSegment segment_;
   shm_mq_handle *queue_ = nullptr;
   BackgroundWorkerHandle *handle_ = nullptr;
