@@ -113,9 +113,9 @@ COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field tha
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
 
 CREATE TABLE tablesync.checkpoint (
-  subject pg_catalog.text PRIMARY KEY,
-  target pg_catalog.text NOT NULL,
   owner pg_catalog.regrole NOT NULL,
+  subject pg_catalog.text NOT NULL,
+  target pg_catalog.text NOT NULL,
   run_id pg_catalog.int8 NOT NULL,
   request pg_catalog.bytea NOT NULL,
   definition pg_catalog.text NOT NULL,
@@ -141,9 +141,10 @@ CREATE TABLE tablesync.checkpoint (
   next_lsn pg_catalog.pg_lsn,
   next_timeline pg_catalog.int4,
   started_at pg_catalog.timestamptz NOT NULL,
-  updated_at pg_catalog.timestamptz NOT NULL
+  updated_at pg_catalog.timestamptz NOT NULL,
+  PRIMARY KEY (owner, subject)
 );
-COMMENT ON TABLE tablesync.checkpoint IS 'How far each sync in chunks has come that is not complete; written with the rows of each chunk';
+COMMENT ON TABLE tablesync.checkpoint IS 'How far each sync in chunks has come that is not complete, of each role; written with the rows of each chunk';
 COMMENT ON COLUMN tablesync.checkpoint.subject IS 'The oid of a sync''s target, or what a pivot calls itself; also in tablesync.chunk';
 COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it';
 COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
@@ -155,6 +156,7 @@ COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: th
 CREATE TABLE tablesync.chunk (
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
   chunk_no pg_catalog.int8 NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
   subject pg_catalog.text NOT NULL,
   status pg_catalog.text NOT NULL CONSTRAINT chunk_status CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY[
     'running', 'succeeded', 'failed'])),
@@ -177,7 +179,7 @@ COMMENT ON TABLE tablesync.chunk IS 'The chunks of each run: a range of pages (f
 COMMENT ON COLUMN tablesync.chunk.status IS 'running: one of several workers is at it, or was when it ended';
 COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Within the sync: a run that resumes another goes on counting';
 COMMENT ON COLUMN tablesync.chunk.first_xid IS 'As in tablesync.run';
-CREATE INDEX chunk_not_done ON tablesync.chunk (subject, chunk_no) WHERE status OPERATOR(pg_catalog.<>) 'succeeded';
+CREATE INDEX chunk_not_done ON tablesync.chunk (subject, owner, chunk_no) WHERE status OPERATOR(pg_catalog.<>) 'succeeded';
 
 CREATE TABLE tablesync.reject (
   reject_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -235,23 +237,24 @@ CREATE TABLE tablesync.pivot_table (
   request pg_catalog.bytea NOT NULL,
   change_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY
 );
-COMMENT ON TABLE tablesync.pivot_table IS 'The wide tables of each ship, by the source that fills them';
+COMMENT ON TABLE tablesync.pivot_table IS 'The wide tables of each ship, by the source that fills them and the role that pivots';
 COMMENT ON COLUMN tablesync.pivot_table.made_here IS 'pivot_ship() made it, and may drop it; others were there before';
 COMMENT ON COLUMN tablesync.pivot_table.group_name IS 'Of channels, where table_groups was given';
 COMMENT ON COLUMN tablesync.pivot_table.change_id IS 'Another one with each change of its columns';
 COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call that was for this table, so that chunks of it can be done again';
-CREATE UNIQUE INDEX pivot_table_key ON tablesync.pivot_table (table_oid, source, COALESCE(server, ''));
+CREATE UNIQUE INDEX pivot_table_key ON tablesync.pivot_table (table_oid, owner, source, COALESCE(server, ''));
 CREATE INDEX pivot_table_ship ON tablesync.pivot_table (ship);
 
 CREATE TABLE tablesync.pivot_column (
   table_oid pg_catalog.oid NOT NULL,
+  owner pg_catalog.regrole NOT NULL,
   attnum pg_catalog.int2 NOT NULL,
   channel pg_catalog.text NOT NULL,
   column_name pg_catalog.name NOT NULL,
   column_type pg_catalog.text NOT NULL,
-  PRIMARY KEY (table_oid, attnum)
+  PRIMARY KEY (table_oid, owner, attnum)
 );
-COMMENT ON TABLE tablesync.pivot_column IS 'Which column of a wide table has the readings of which channel';
+COMMENT ON TABLE tablesync.pivot_column IS 'Which column of a wide table has the readings of which channel, in the pivots of a role';
 COMMENT ON COLUMN tablesync.pivot_column.attnum IS 'By this it is known, whatever its name becomes';
 
 CREATE TABLE tablesync.pivot_run (
@@ -298,7 +301,7 @@ CREATE UNIQUE INDEX chunk_to_redo_run ON tablesync.chunk_to_redo (run_id, chunk_
 CREATE VIEW tablesync.failed_chunk WITH (security_barrier = true) AS
   SELECT c.failed_chunk_id, c.ship_id, c.start_time, c.end_time, c.owner, c.server, c.source, c.target_schema,
          c.table_prefix, c.run_id, c.chunk_no, c.attempts, c.sqlstate, c.message, c.failed_at
-  FROM tablesync.chunk_to_redo c WHERE pg_catalog.pg_has_role(c.owner::pg_catalog.oid, 'MEMBER');
+  FROM tablesync.chunk_to_redo c WHERE pg_catalog.pg_has_role(c.owner::pg_catalog.oid, 'USAGE');
 ALTER VIEW tablesync.failed_chunk ALTER COLUMN owner SET DEFAULT CURRENT_USER::pg_catalog.regrole;
 COMMENT ON VIEW tablesync.failed_chunk IS 'Chunks of pivots that are to be done again, by reprocess_failed_chunks(); of runs, or copied in as ship_id, start_time, end_time';
 COMMENT ON COLUMN tablesync.failed_chunk.ship_id IS 'NULL: every ship that the run was of';
@@ -330,6 +333,9 @@ CREATE TABLE tablesync.pivot_difference (
 );
 COMMENT ON TABLE tablesync.pivot_difference IS 'What verify_pivot() found: the first differences of each run; kept as long as the run';
 
+-- Who has the rights of a role sees its rows, as in pg_stat_activity. What the functions do with rows is another
+-- matter: they work as the row's owner, or not at all.
+
 -- A restored record would speak of rows that another database holds: none of these tables is dumped.
 
 ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
@@ -346,37 +352,37 @@ ALTER TABLE tablesync.pivot_column ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.pivot_run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.pivot_difference ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON tablesync.pivot_table FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.pivot_column FOR SELECT
-  USING (EXISTS (SELECT FROM tablesync.pivot_table t WHERE t.table_oid OPERATOR(pg_catalog.=) pivot_column.table_oid));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.pivot_run FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) pivot_run.run_id));
 CREATE POLICY own_rows ON tablesync.pivot_difference FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) pivot_difference.run_id));
 CREATE POLICY own_rows ON tablesync.run FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) run_step.run_id));
 CREATE POLICY own_rows ON tablesync.failed_attempt FOR SELECT
   USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) failed_attempt.run_id));
 CREATE POLICY own_rows ON tablesync.checkpoint FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.chunk FOR SELECT
-  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) chunk.run_id));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.difference FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.reject FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 CREATE POLICY own_rows ON tablesync.watermark FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 
 CREATE POLICY own_rows ON tablesync.hidden_table FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'MEMBER'));
+  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
 
 -- Rows that a sync brought carry times of another server, and late ones come late here too. A sync that reads a
 -- table which this database fills must not take more for proven than this database does: so everybody who may read
 -- a table may know how far it is filled. The view reads as its owner.
-CREATE VIEW tablesync.cascade AS
+CREATE VIEW tablesync.cascade WITH (security_barrier = true) AS
   SELECT w.target_oid, w.sync_mode, w.field, w.value FROM tablesync.watermark w
   WHERE pg_catalog.has_table_privilege(w.target_oid, 'SELECT');
 COMMENT ON VIEW tablesync.cascade IS 'How far the targets here are filled, for syncs that read them in turn';

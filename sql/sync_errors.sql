@@ -140,7 +140,7 @@ CREATE TABLE bad.mine (id bigint PRIMARY KEY, name text);
 INSERT INTO bad.mine SELECT g, 'mine' FROM generate_series(1, 40) g;
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.mine')$$);
 SELECT count(*) FROM bad.mine WHERE name = 'mine';
-SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.mine', options => '{"adopt": true}')$$);
+SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.mine', options => '{"adopt": true, "trust_owner": true}')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.mine', options => '{"adopt": true, "max_delete_fraction": 1}')$$);
 SELECT count(*) FROM bad.mine;
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.mine')$$);
@@ -179,7 +179,7 @@ CREATE SERVER myself FOREIGN DATA WRAPPER tablesync OPTIONS (host '127.0.0.1', p
 CREATE USER MAPPING FOR CURRENT_USER SERVER myself OPTIONS (user 'tablesync_plain', password 'plain');
 GRANT SELECT ON bad.mine TO tablesync_plain;
 GRANT USAGE ON SCHEMA bad TO tablesync_plain;
-SELECT * FROM outcome($$SELECT sync_table('myself', 'bad.mine', 'bad.mine', options => '{"adopt": true}')$$);
+SELECT * FROM outcome($$SELECT sync_table('myself', 'bad.mine', 'bad.mine', options => '{"adopt": true, "trust_owner": true}')$$);
 
 -- Privileges, as a plain role.
 CREATE TABLE bad.not_yours (id bigint PRIMARY KEY, name text);

@@ -33,11 +33,18 @@ bool is_builtin(const Column &column, std::initializer_list<const char *> names)
                   name_of(which) + R"(": "..."}}', or null where there is none.)");
 }
 
+struct TypedExpression {
+  std::string sql;
+  std::string type;  // of pg_catalog
+};
+
 // The column as the type that a reading has; without a cast where it is that, so that a scan need not
 // project.
-std::string expression_of(const Column &column, ReadingColumn which) {
-  const std::string name = quote_identifier(column.name);
-  const auto cast = [&](const char *type) { return "CAST(" + name + " AS pg_catalog." + type + ")"; };
+TypedExpression expression_of(const Column &column, ReadingColumn which) {
+  const TypedExpression name{quote_identifier(column.name), column.type.name};
+  const auto cast = [&](const char *type) {
+    return TypedExpression{"CAST(" + name.sql + " AS pg_catalog." + type + ")", type};
+  };
   switch (which) {
     case ReadingColumn::created_time:
       if (is_builtin(column, {"timestamptz", "timestamp"})) return name;
@@ -131,7 +138,9 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
     if (column == nullptr) continue;
     const auto n = static_cast<size_t>(which);
     plan.columns[n] = quote_identifier(column->name);
-    plan.expressions[n] = expression_of(*column, which);
+    const auto [expression, type] = expression_of(*column, which);
+    plan.expressions[n] = expression;
+    plan.types[n] = type;
     has_value = has_value || is_value(which);
     if (which != ReadingColumn::created_time) continue;
     plan.time_has_zone = is_builtin(*column, {"timestamptz"});

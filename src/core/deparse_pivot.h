@@ -26,6 +26,7 @@ struct ReadingPlan {
   // What its readings are made of: SQL, of the types text, text, timestamptz or timestamp, text, boolean,
   // text, bigint, double precision. Empty where the source has no such column.
   std::array<std::string, reading_columns> expressions;
+  std::array<std::string, reading_columns> types;  // of the expressions: names in pg_catalog
   // The column itself, for conditions.
   std::array<std::string, reading_columns> columns;
   // The place among the columns that are selected; below 0: none.

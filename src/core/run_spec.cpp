@@ -19,7 +19,7 @@ std::int64_t to_lag(const std::string &key, const std::optional<std::string> &va
 
 const std::vector<std::string> run_option_keys = {"if_running",          "max_rate", "max_source_lag",
                                                   "max_source_sessions", "restart",  "retry_delay",
-                                                  "time_zone",           "timeout"};
+                                                  "time_zone",           "timeout",  "trust_owner"};
 
 const char *name_of(Command command) {
   switch (command) {
@@ -44,6 +44,8 @@ bool set_run_option(RunSpec &spec, const std::string &key, const std::optional<s
     spec.max_rate = parse_rate(to_text(key, value, rate_hint));
   } else if (key == "restart") {
     spec.restart = to_bool(key, value);
+  } else if (key == "trust_owner") {
+    spec.trust_owner = to_bool(key, value);
   } else if (key == "max_source_lag") {
     spec.source_limits.lag_ms = to_lag(key, value);
   } else if (key == "max_source_sessions") {

@@ -38,6 +38,7 @@ struct RunSpec {
   SourceLimits source_limits;  // above which it is not read
   std::string time_zone;       // of a field without one; empty: the source's, and UTC
   bool restart = false;        // from the first chunk, whatever was begun
+  bool trust_owner = false;    // whoever owns what is written: his triggers may run with the rights of the run
   // Settings of the caller's session that the worker takes over: name and value.
   std::vector<std::pair<std::string, std::string>> settings;
 
@@ -53,12 +54,12 @@ template <typename Spec, typename Visitor>
 void each_run_field(Spec &spec, Visitor &visit) {
   auto &[command, server, source, target, parallel_workers, memory_limit_mb, enable_checkpoint,
          failed_chunks_only, max_retries, if_running, timeout_ms, retry_delay_ms, max_rate, source_limits,
-         time_zone, restart, settings] = spec;
+         time_zone, restart, trust_owner, settings] = spec;
   visit(command), visit(server), visit(source), visit(target.schema), visit(target.name);
   visit(parallel_workers), visit(memory_limit_mb), visit(enable_checkpoint), visit(failed_chunks_only);
   visit(max_retries), visit(if_running), visit(timeout_ms), visit(retry_delay_ms), visit(max_rate.rows);
   visit(max_rate.bytes), visit(source_limits.lag_ms), visit(source_limits.sessions), visit(time_zone);
-  visit(restart), visit(settings);
+  visit(restart), visit(trust_owner), visit(settings);
 }
 
 // "shop: public.orders -> raw.orders", for messages and records.

@@ -31,6 +31,7 @@ bool is_in_history(const SnapshotPosition &then, const SnapshotPosition &now,
 
 // Why the rows that were read before say nothing of those that are to be read now; empty where they do.
 std::string definition_change(const SyncSpec &spec, const Watermark &known, const Table &source) {
+  if (known.hidden_definition) return "another role's run filled the target, from a part of the rows";
   if (known.custom_select != spec.custom_select || known.custom_where != spec.custom_where)
     return "custom_select or custom_where is not what it was";
   if (known.soft_delete_column != spec.soft_delete_column) return "soft_delete_column is not what it was";
@@ -82,6 +83,13 @@ void check_history(const SyncSpec &spec, const Watermark &known, const Table &so
 }
 
 }  // namespace
+
+void Watermark::hide_definition() {
+  hidden_definition = !custom_select.empty() || !custom_where.empty() || !soft_delete_column.empty();
+  custom_select.clear();
+  custom_where.clear();
+  soft_delete_column.clear();
+}
 
 void Watermark::take_table(const Table &source) {
   shape = shape_of(source);

@@ -74,7 +74,7 @@ sub make_cluster
 	$node->append_conf('postgresql.conf', join("\n",
 			"listen_addresses = '127.0.0.1'", 'wal_level = replica',
 			'max_wal_senders = 4',            'shared_buffers = 32MB',
-			"timezone = 'UTC'",               'restart_after_crash = on',
+			"timezone = 'UTC'",               'restart_after_crash = on', 'tablesync.max_workers_per_role = 64',
 			@{ $conf // [] }));
 	write_hba($node);
 	return $node;

@@ -34,6 +34,7 @@ extern "C" {
 #include "core/text.h"
 #include "pg/launcher/upkeep.h"
 #include "pg/server/airlock.h"
+#include "pg/server/clipped.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/transaction.h"
@@ -143,7 +144,7 @@ void Database::register_worker(dsm_handle handle) {
   worker.bgw_notify_pid = MyProcPid;
   strlcpy(worker.bgw_library_name, "pg_tablesync", sizeof worker.bgw_library_name);
   strlcpy(worker.bgw_function_name, "tablesync_upkeep", sizeof worker.bgw_function_name);
-  strlcpy(worker.bgw_name, ("pg_tablesync upkeep of " + display()).c_str(), sizeof worker.bgw_name);
+  copy_clipped(worker.bgw_name, "pg_tablesync upkeep of " + display());
   strlcpy(worker.bgw_type, "pg_tablesync upkeep", sizeof worker.bgw_type);
   if (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &worker_); })) worker_ = nullptr;
 }

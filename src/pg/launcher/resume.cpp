@@ -9,7 +9,7 @@
 #include "core/retry.h"
 #include "core/sync_spec.h"
 #include "pg/pivot/pivot_call.h"
-#include "pg/run/upkeep_record.h"
+#include "pg/record/upkeep_record.h"
 #include "pg/server/transaction.h"
 #include "pg/server/worker.h"
 #include "pg/sync/sync_call.h"

@@ -15,7 +15,7 @@ extern "C" {
 
 #include "core/error.h"
 #include "pg/launcher/resume.h"
-#include "pg/run/upkeep_record.h"
+#include "pg/record/upkeep_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/transaction.h"
@@ -25,7 +25,7 @@ namespace tablesync::pg {
 namespace {
 
 // This process is a superuser. It runs fixed statements on our own tables, as their owner and in a restricted
-// operation (run_record.cpp), and nothing that could reach a user's code: what needs that is done by a worker
+// operation (record/state.h), and nothing that could reach a user's code: what needs that is done by a worker
 // of the user's role (resume.cpp).
 void apply_settings() {
   // A database's own settings hold for this process, too.
@@ -52,7 +52,10 @@ void sweep_hidden_tables() {
 // Each in a transaction of its own; each may say when it wants to be called again.
 void do_chores(UpkeepPass &pass) {
   in_transaction([] { close_interrupted(""); });
-  in_transaction([] { forget_dropped_targets(); });
+  in_transaction([] {
+    forget_dropped_targets();
+    forget_dropped_roles();
+  });
   sweep_hidden_tables();
   pass.again_ms = resume_interrupted();
 }

@@ -62,18 +62,23 @@ std::string PivotChunkCopier::open() {
     narrow_ = remote_->table();
     fault_point(FaultPoint::snapshot_open);
   } else {
+    const std::string before = narrow_.oid;
     narrow_ = describe_readable(sql_name(spec_.source));
+    if (!before.empty() && narrow_.oid != before)
+      throw Error("40001", "\"" + display_name(narrow_.name) + "\" was replaced during the run",
+                  "It is another table or view of that name.", "Run it again.");
     for (const char *name : {"synchronize_seqscans", "max_parallel_workers_per_gather"})
       set_session_option(name, "0");
   }
-  if (!source_) source_.emplace(PivotSource{spec_, display_name(narrow_.name), {}});
+  if (!source_) source_.emplace(PivotSource{{spec_, display_name(narrow_.name)}, {}});
   plan_ = plan_readings(spec_, narrow_);
   if (claims_) {
     const std::optional<Checkpoint> now = read_checkpoint(subject_);
     if (now) checkpoint = *now;
   }
+  // Where the tables were not what the records say, the catalogs say what is wrong with them.
   if (!pass_ || !pass_->is_current())
-    pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, !claims_, integers_);
+    pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, !claims_, integers_, changes_ > 0);
   fault_point(FaultPoint::target_described);
   return {};
 }
@@ -176,6 +181,7 @@ void PivotChunkCopier::copy_rows() {
   if (lacks_) throw Error(sqlstate::internal, "wide tables lack columns");
   close_source();
   pass_->finish();
+  changes_ = 0;
   was_empty_ = read_now == 0;
   const std::int64_t bytes = counts_.bytes;
   counts_ = pass_->counts();
@@ -194,7 +200,9 @@ bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   if (pass_ && pass_->outdated()) {
     forget_tables();
     refresh_wide_columns(*source_);
-    return in_chunk();
+    // Somebody who goes on changing them must not keep the run for ever.
+    constexpr int most_changes = 10;
+    return in_chunk() && ++changes_ <= most_changes;
   }
   if (!lacks_) return ChunkCopier::absorb(said, by_source);
   lacks_ = false;

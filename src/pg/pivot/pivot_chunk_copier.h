@@ -64,6 +64,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::unique_ptr<PivotPass> pass_;
   std::set<ChannelName> integers_;  // columns that cannot take decimals
   bool lacks_ = false;              // the last pass met what is not there
+  int changes_ = 0;                 // of tables by others, that the chunk has met in a row
   Lacking lacking_;                 // what is to be made before the next
   bool is_last_ = false;            // chunk_ is
   bool was_empty_ = false;          // the chunk before was

@@ -182,6 +182,8 @@ void PivotPass::write(WideTable &table) {
   for (const WideRow &row : table.rows->rows) (row.late ? late : rows).push_back(&row);
   tables_.make(table);
   const bool bulk = is_bulk(table);
+  // What cannot take rows as they are takes them by SQL, which needs the key.
+  if (!bulk) tables_.build_key(table);
   const bool first = !table.has_key;
   if (!first && !bulk) {
     rows.insert(rows.end(), late.begin(), late.end());
@@ -216,13 +218,16 @@ void PivotPass::write_over(WideTable &table, const RowPointers &rows) {
 // Whether no row can be in the way: the table has none in the chunk's range, and nothing but columns and
 // indexes. A row that others add meanwhile is a unique_violation, and the chunk is done again.
 bool PivotPass::is_bulk(const WideTable &table) {
-  const auto [place, is_new] = bulk_.try_emplace(&table, table.made_now);
-  if (!is_new || table.made_now) return place->second;
+  const auto [place, is_new] = bulk_.try_emplace(&table, false);
+  if (!is_new) return place->second;
   const Attributes attributes = table.attributes();
-  if (!has_attributes(table.target, attributes)) {
+  if (!tables_.hold(table) || !has_attributes(table.target, attributes)) {
     outdated_ = true;
-    throw Error(sqlstate::internal, "table \"" + display_name(table.name) + "\" was changed meanwhile");
+    throw Error("40001", "table \"" + display_name(table.name) + "\" was changed during the run", {},
+                "Run it again.");
   }
+  // An event trigger can have added anything to a table that was made just now.
+  if (table.made_now) return place->second = takes_plain_rows(table.target, attributes);
   if (table.target.form == TimeForm::as_it_is) {
     // Of times without zone, as their clock is in UTC: other zones have another form.
     const auto is_empty = [&] {

@@ -10,7 +10,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/pivot/pivot_call.h"
-#include "pg/pivot/pivot_record.h"
+#include "pg/record/pivot_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"

@@ -5,12 +5,11 @@
 #include <string>
 
 #include "core/pivot_spec.h"
+#include "pg/record/pivot_record.h"
 
 namespace tablesync::pg {
 
-struct PivotSource {
-  const PivotSpec &spec;
-  std::string source;                  // as the records name it: resolved
+struct PivotSource : PivotIdentity {
   mutable std::set<std::string> told;  // what the caller has been told of its tables
 };
 

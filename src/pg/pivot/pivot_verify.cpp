@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/server/held_relation.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -95,6 +96,7 @@ void PivotVerify::compare() {
 
 // A range of rows after the other, in the order of time, with what the table has there.
 void PivotVerify::compare(WideTable &table) {
+  hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
   RowPointers rows;
   for (const WideRow &row : table.rows->rows) rows.push_back(&row);
   std::sort(rows.begin(), rows.end(), [](const WideRow *a, const WideRow *b) { return a->time < b->time; });

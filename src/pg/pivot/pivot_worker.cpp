@@ -10,6 +10,7 @@ extern "C" {
 #include "core/pivot_spec.h"
 #include "pg/pivot/pivot_verify.h"
 #include "pg/pivot/pivot_work.h"
+#include "pg/pivot/wide_catalog.h"
 #include "pg/run/chunk_leader.h"
 #include "pg/run/run.h"
 #include "pg/run/run_workers.h"
@@ -20,10 +21,10 @@ namespace {
 
 // Pivots of different ships into tables of one prefix go side by side; one of all ships is alone.
 std::vector<TargetLock> locks_of(const PivotSpec &spec) {
-  std::vector<TargetLock> locks{{spec.target, !spec.ships.empty()}};
+  std::vector<TargetLock> locks{{spec.target, !spec.ships.empty(), true}};
   std::vector<std::string> ships = spec.ships;
   std::sort(ships.begin(), ships.end());
-  for (const std::string &ship : ships) locks.push_back({{spec.target.schema, spec.target.name + ship}});
+  for (const std::string &ship : ships) locks.push_back({{spec.target.schema, spec.target.name + ship}, false, true});
   return locks;
 }
 
@@ -32,6 +33,9 @@ Row pivot_task(SharedRun &shared, std::string_view request) {
   const bool pivots = spec.command == Command::pivot;
   return Run(shared, {spec, pivots ? "the pivot" : "the verification", pivots ? name_of(spec.mode) : "verify",
                       pivots ? locks_of(spec) : std::vector<TargetLock>(),
+                      [&] {
+                        if (pivots) check_may_fill(spec);
+                      },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         if (pivots) return std::make_unique<PivotWork>(spec, run_id, steps);
                         return std::make_unique<PivotVerify>(spec, run_id, steps);

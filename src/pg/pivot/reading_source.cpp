@@ -3,10 +3,12 @@
 extern "C" {
 #include "postgres.h"
 
+#include "catalog/pg_type_d.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/server/compat.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
@@ -18,6 +20,7 @@ extern "C" {
 #include <bit>
 #include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "core/copy_binary.h"
 #include "core/error.h"
@@ -218,6 +221,24 @@ unsigned int oid_of(const Table &table) {
   return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
 }
 
+// The oid of a type of pg_catalog that readings are read as.
+unsigned int type_oid(const std::string &name) {
+  constexpr std::pair<std::string_view, unsigned int> types[] = {
+      {"text", TEXTOID}, {"varchar", VARCHAROID}, {"timestamptz", TIMESTAMPTZOID}, {"timestamp", TIMESTAMPOID},
+      {"bool", BOOLOID}, {"int8", INT8OID},       {"float8", FLOAT8OID}};
+  for (const auto &[known, oid] : types)
+    if (known == name) return oid;
+  throw Error(sqlstate::internal, "readings cannot be read as " + name);
+}
+
+// The types of the columns at these places; 0 where no reading is made of a column.
+std::vector<unsigned int> types_at(const ReadingPlan &plan, const std::array<int, reading_columns> &places) {
+  std::vector<unsigned int> types(static_cast<size_t>(*std::max_element(places.begin(), places.end()) + 1));
+  for (size_t n = 0; n < places.size(); ++n)
+    if (places[n] >= 0) types[static_cast<size_t>(places[n])] = type_oid(plan.types[n]);
+  return types;
+}
+
 // By attribute number; columns that were dropped count.
 std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Table &table) {
   const unsigned int oid = oid_of(table);
@@ -237,7 +258,7 @@ std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Ta
 std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
                        const Rate &rate, Progress &progress) {
   Intake intake(plan, plan.places, sink, rate, progress);
-  each_row(select, {}, [&](const std::uintptr_t *values, const bool *nulls) {
+  each_row(select, {}, types_at(plan, plan.places), [&](const std::uintptr_t *values, const bool *nulls) {
     intake.take(values, nulls);
     if (intake.rows() % rows_per_look == 0) intake.tell();
   });
@@ -247,7 +268,10 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
 bool can_scan_here(const ReadingPlan &plan, const Table &table) {
   if (table.kind != 'r' || table.has_children || plan.expressions != plan.columns) return false;
   const unsigned int oid = oid_of(table);
-  return can_scan_heap(oid) && call([&] { return check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED; });
+  return can_scan_heap(oid) && call([&] {
+           return check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED &&
+                  pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+         });
 }
 
 std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
@@ -256,9 +280,10 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   const std::array<int, reading_columns> attributes = attributes_of(plan, table);
   Intake intake(plan, attributes, sink, rate, progress);
   const int ship_at = intake.place_of(ReadingColumn::ship_id);
-  const int width = *std::max_element(attributes.begin(), attributes.end()) + 1;
+  const std::vector<unsigned int> types = types_at(plan, attributes);
+  const auto width = static_cast<int>(types.size());
   const unsigned int oid = oid_of(table);
-  HeapScan scan = call([&] { return HeapScan::begin(oid, width); });
+  HeapScan scan = call([&] { return HeapScan::begin(oid, width, types.data()); });
   const auto deform = [&](int count) {
     if (!scan.deform(count)) call([&] { scan.fill_missing(count); });
   };

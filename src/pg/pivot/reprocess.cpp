@@ -13,8 +13,8 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/pivot/pivot_call.h"
-#include "pg/pivot/pivot_record.h"
-#include "pg/run/run_record.h"
+#include "pg/record/pivot_record.h"
+#include "pg/record/run_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/sql_call.h"
@@ -23,31 +23,16 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// As chunks_to_redo() gives it.
-struct Chunk {
-  explicit Chunk(const Row &row)
-      : id(row.at(0)),
-        ship(row.at(1)),
-        start(row.at(2)),
-        end(row.at(3)),
-        request(row.at(4)),
-        server(row.at(5)),
-        source(row.at(6)),
-        schema(row.at(7)),
-        prefix(row.at(8)) {}
-  Cell id, ship, start, end, request, server, source, schema, prefix;
-};
-
 std::string name_pivot(const Row &pivot) {
   return (pivot.at(0) ? display_name(*pivot[0]) + ": " : "") + text_of(pivot.at(1)) + " -> " +
          display_name(QualifiedName{text_of(pivot.at(2)), text_of(pivot.at(3))});
 }
 
 // The call that a chunk was a part of, or would be.
-std::string find_request(const Chunk &chunk) {
+std::string find_request(const ChunkToRedo &chunk) {
   if (chunk.request) return *chunk.request;
   const std::string &ship = text_of(chunk.ship);
-  const Rows pivots = pivots_of(ship, chunk.server, chunk.source, chunk.schema, chunk.prefix);
+  const Rows pivots = pivots_of(chunk);
   const std::string which = "failed chunk " + text_of(chunk.id) + " of ship \"" + ship + "\"";
   if (pivots.empty())
     throw Error(
@@ -73,7 +58,7 @@ Moment moment_of(const Cell &text) {
   });
 }
 
-PivotSpec spec_of(const Chunk &chunk) {
+PivotSpec spec_of(const ChunkToRedo &chunk) {
   std::optional<PivotSpec> spec = pivot_from_kept(from_hex(find_request(chunk)));
   if (!spec)
     throw Error(sqlstate::wrong_state,
@@ -94,10 +79,13 @@ bool ends_all(const Error &error) {
   return state == sqlstate::canceled || state == sqlstate::admin_shutdown;
 }
 
-Row redo(const Chunk &chunk, const PivotSpec &spec) {
+Row redo(const ChunkToRedo &chunk, const PivotSpec &spec) {
   Row told{chunk.id, chunk.ship, chunk.start, chunk.end, "succeeded", "0", "0", {}, {}};
   try {
-    const Row run = run_in_worker(task_for(spec));
+    WorkerTask task = task_for(spec);
+    // Whoever calls it: the chunk, and the views that it may read, are that role's.
+    task.role = chunk.owner;
+    const Row run = run_in_worker(task);
     told[5] = run.at(2);
     told[6] = run.at(3);
   } catch (const ServerError &) {
@@ -118,11 +106,11 @@ Rows reprocess(const std::optional<std::string> &ship, bool dry_run, std::int64_
                 "Or it belongs to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   if (!dry_run) check_may_launch("reprocess_failed_chunks");
-  std::vector<std::pair<Chunk, PivotSpec>> chunks;
+  std::vector<std::pair<ChunkToRedo, PivotSpec>> chunks;
   // All are looked up before one is done.
-  for (const Row &row : chunks_to_redo(ship, run_id)) {
-    const Chunk chunk(row);
-    chunks.emplace_back(chunk, spec_of(chunk));
+  for (ChunkToRedo &chunk : chunks_to_redo(ship, run_id)) {
+    PivotSpec spec = spec_of(chunk);
+    chunks.emplace_back(std::move(chunk), std::move(spec));
   }
   Rows told;
   for (const auto &[chunk, spec] : chunks) {

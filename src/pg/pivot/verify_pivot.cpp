@@ -9,7 +9,7 @@ extern "C" {
 
 #include "core/text.h"
 #include "pg/pivot/pivot_call.h"
-#include "pg/pivot/pivot_record.h"
+#include "pg/record/pivot_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"

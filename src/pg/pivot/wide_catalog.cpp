@@ -9,6 +9,8 @@ extern "C" {
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/wide_table.h"
+#include "pg/run/target.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -39,6 +41,16 @@ const HeldType *held_by(unsigned int oid, int typmod) {
 }
 
 unsigned int oid_of(ValueType type) { return held_by(sql_type_of(type))->oid; }
+
+void check_may_fill(const PivotSpec &spec) {
+  const Rows writable = query(
+      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname "
+      "= $1 AND c.relkind IN ('r', 'p') AND pg_catalog.starts_with(pg_catalog.lower(c.relname COLLATE \"C\"), $2) "
+      "AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') "
+      "LIMIT 1",
+      {spec.target.schema, folded(spec.target.name)});
+  if (writable.empty()) check_may_prepare(spec.target.schema, spec);
+}
 
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
                     const std::string &ship) {

@@ -4,6 +4,7 @@ extern "C" {
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "miscadmin.h"
 }
 
 #include <algorithm>
@@ -16,6 +17,7 @@ extern "C" {
 #include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_view.h"
 #include "pg/run/target.h"
+#include "pg/server/held_relation.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -52,7 +54,8 @@ std::vector<std::string> WideTable::column_names() const {
 }
 
 Attributes WideTable::attributes() const {
-  Attributes all;
+  const unsigned int time_type = target.time_has_zone ? TIMESTAMPTZOID : TIMESTAMPOID;
+  Attributes all{{target.time_at, time_type, time_column.c_str()}};
   for (const WideColumn &column : columns)
     all.push_back({column.cells->at, column.type, column.name.c_str()});
   return all;
@@ -67,17 +70,18 @@ WideTables::WideTables(const PivotSource &source, const ReadingPlan &plan, Pivot
 void WideTables::load(bool exact) {
   last_change_ = last_change();
   std::vector<WideTable *> known;
-  for (const Row &row : wide_tables(source_)) {
-    Ship &ship = ships_[text_of(row[1])];
-    const std::string group = text_of(row[2]);
+  for (const KnownTable &record : wide_tables(source_)) {
+    Ship &ship = ships_[record.ship];
     const auto number = std::count_if(ship.tables.begin(), ship.tables.end(),
-                                      [&](const WideTable *table) { return table->group == group; });
+                                      [&](const WideTable *table) { return table->group == record.group; });
     WideTable &table =
-        begin_table(ship, text_of(row[1]), group, static_cast<int>(number) + 1, text_of(row[3]));
-    table.oid = to_oid(row[0]);
-    table.made_here = bool_of(row[4]);
-    table.time_column = text_of(row[5]);
-    take_time(table, std::atoi(text_of(row[6]).c_str()), bool_of(row[7]));
+        begin_table(ship, record.ship, record.group, static_cast<int>(number) + 1, record.name.name);
+    table.name = record.name;
+    table.oid = to_oid(record.oid);
+    table.owner = record.owner;
+    table.made_here = record.made_here;
+    table.time_column = record.time_column;
+    take_time(table, record.time_attnum, record.time_has_zone);
     table.target.oid = table.oid;
     ship.settled = true;
     known.push_back(&table);
@@ -208,8 +212,12 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     names_.refuse_other_ship(name, there);
     WideTable &table = begin_table(ship, name, group, number, there);
     table.made_here = false;
-    table.oid = find_target(table.name, false);
-    check_target(table.oid, false);
+    const std::optional<HeldRelation> held = hold_target(table.name, false, source_.spec);
+    if (!held)
+      throw Error("40001", "table \"" + display_name(table.name) + "\" was renamed or dropped during the run", {},
+                  "Run it again.");
+    table.oid = held->oid;
+    table.owner = held->owner;
     adopted.push_back(&table);
     record_adopted(table);
     check_time_key(table.oid, table.name, table.time_column, name);
@@ -322,12 +330,22 @@ void WideTables::order_columns(WideTable &table) {
   buffer_.reorder(*table.rows, new_places);
 }
 
+bool WideTables::hold(const WideTable &table) const {
+  if (table.made_now) return true;
+  if (!hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) return false;
+  check_target(table.oid, false, source_.spec);
+  return true;
+}
+
 void WideTables::make(WideTable &table) {
   if (table.made == table.columns.size() && table.oid != 0) return;
   const bool is_new = table.oid == 0;
   if (is_new) {
-    prepare_schema(table.name.schema);
+    prepare_schema(table.name.schema, source_.spec);
     order_columns(table);
+  } else if (!hold(table)) {
+    throw Error("40001", "table \"" + display_name(table.name) + "\" was replaced during the run", {},
+                "Run it again.");
   }
   std::vector<NamedType> lacking;
   std::vector<WideColumnRecord> records;
@@ -340,7 +358,8 @@ void WideTables::make(WideTable &table) {
   }
   execute(statement_for(table, lacking));
   if (is_new) {
-    table.oid = table.target.oid = find_target(table.name, false);
+    table.oid = table.target.oid = find_target(table.name);
+    table.owner = GetUserId();
     table.made_now = true;
     table.has_key = false;
     record_wide_table(source_, record_of(table));
@@ -361,6 +380,7 @@ void WideTables::build_key(WideTable &table) {
 }
 
 bool WideTables::widen(WideTable &table, const std::vector<std::string> &columns) {
+  if (!hold(table)) return false;
   if (bool_of(query(has_integer_beyond_decimal(table.name, columns)).at(0).at(0))) return false;
   drop_wide_view(source_, table.ship);
   ships_.at(table.ship).new_tables = true;
@@ -396,13 +416,20 @@ void WideTables::make_views() {
 // ------------------------------------------------------------------------------------------------------
 
 void WideTables::drop(const PivotSource &source, const std::vector<std::string> &ships) {
-  for (const Row &row : wide_tables(source)) {
-    const std::string &ship = text_of(row[1]);
-    if (!bool_of(row[4]) || (!ships.empty() && std::find(ships.begin(), ships.end(), ship) == ships.end()))
+  for (const KnownTable &table : wide_tables(source)) {
+    const bool asked = ships.empty() || std::find(ships.begin(), ships.end(), table.ship) != ships.end();
+    if (!table.made_here || !asked) continue;
+    // Whoever gave it another name or schema wants to keep it.
+    if (table.name != table.recorded ||
+        !hold_same({to_oid(table.oid), table.name, table.owner}, HeldFor::writing)) {
+      tell_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
+                "It was made as " + display_name(table.recorded) + ", and renamed or moved since.");
+      forget_wide_table(table.oid);
       continue;
-    drop_wide_view(source, ship);
-    execute(drop_table({source.spec.target.schema, text_of(row[3])}));
-    forget_wide_table(text_of(row[0]));
+    }
+    drop_wide_view(source, table.ship);
+    execute(drop_table(table.name));
+    forget_wide_table(table.oid);
   }
 }
 

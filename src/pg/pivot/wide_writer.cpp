@@ -8,6 +8,7 @@ extern "C" {
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_type_d.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -173,6 +174,9 @@ Times run_upsert(const WideTarget &target, const char *statement, const WideRow 
   const int code = SPI_execute(statement, false, 0);
   if (code != SPI_OK_INSERT_RETURNING) elog(ERROR, "SPI failed: %s", SPI_result_code_string(code));
   const size_t written = Min(count, static_cast<size_t>(SPI_processed));
+  Oid const type = SPI_gettypeid(SPI_tuptable->tupdesc, 1);
+  if (type != (target.time_has_zone ? TIMESTAMPTZOID : TIMESTAMPOID))
+    elog(ERROR, "an upsert returned type %u instead of the time's", type);
   for (size_t n = 0; n < written; ++n) {
     bool is_null = false;
     times[n] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[n], SPI_tuptable->tupdesc, 1, &is_null));
@@ -182,16 +186,20 @@ Times run_upsert(const WideTarget &target, const char *statement, const WideRow 
   return {times, written};
 }
 
+// No reading is stored in a type with a modifier, such as a varchar with a length: its values would have to be
+// changed.
+bool is_there(TupleDesc shape, const Attribute &wanted) {
+  if (wanted.at < 0 || wanted.at >= shape->natts) return false;
+  auto *attribute = TupleDescAttr(shape, wanted.at);
+  return !attribute->attisdropped && attribute->atttypid == wanted.type && attribute->atttypmod == -1 &&
+         strcmp(NameStr(attribute->attname), wanted.name) == 0;
+}
+
 bool are_there(const WideTarget &target, const Attribute *attributes, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   TupleDesc const shape = RelationGetDescr(relation);
   bool there = true;
-  for (size_t n = 0; there && n < count; ++n) {
-    const auto &[at, type, name] = attributes[n];
-    there = at < shape->natts && !TupleDescAttr(shape, at)->attisdropped &&
-            TupleDescAttr(shape, at)->atttypid == type &&
-            strcmp(NameStr(TupleDescAttr(shape, at)->attname), name) == 0;
-  }
+  for (size_t n = 0; there && n < count; ++n) there = is_there(shape, attributes[n]);
   table_close(relation, NoLock);
   return there;
 }

@@ -11,8 +11,8 @@
 
 #include "core/chunk.h"
 #include "core/run_spec.h"
-#include "pg/run/chunk_record.h"
-#include "pg/run/run_record.h"
+#include "pg/record/chunk_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 
 namespace tablesync::pg {

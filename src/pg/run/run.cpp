@@ -17,11 +17,12 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/run/run_failure.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/run_settings.h"
 #include "pg/run/target_lock.h"
-#include "pg/run/upkeep_record.h"
+#include "pg/record/upkeep_record.h"
 #include "pg/server/airlock.h"
+#include "pg/server/clipped.h"
 #include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/session_option.h"
@@ -91,14 +92,14 @@ Row Run::work() {
     run_id_ = begin_run(task_.spec, task_.mode, shared_.progress_handle);
     fault_point(FaultPoint::run_begun);
   });
-  strlcpy(run_context.text, ("run " + std::to_string(run_id_) + " of " + activity).c_str(),
-          sizeof run_context.text);
+  copy_clipped(run_context.text, "run " + std::to_string(run_id_) + " of " + activity);
   shared_.run_id = run_id_;
   fault_point(FaultPoint::run_recorded);
   if (task_.spec.timeout_ms > 0)
     call([&] { enable_timeout_after(STATEMENT_TIMEOUT, static_cast<int>(task_.spec.timeout_ms)); });
 
   in_transaction([&] {
+    task_.check_may_lock();
     locked_ = lock();
     if (locked_) {
       close_interrupted(display_name(task_.spec.target));

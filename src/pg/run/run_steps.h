@@ -7,14 +7,9 @@
 #include <vector>
 
 #include "core/progress.h"
+#include "pg/record/run_record.h"
 
 namespace tablesync::pg {
-
-struct RunStep {
-  std::string name;
-  double started_at, finished_at;      // seconds since 1970, as to_timestamp() takes them
-  std::int64_t rows = -1, bytes = -1;  // below 0: does not apply
-};
 
 double now_seconds();
 

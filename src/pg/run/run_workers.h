@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "core/run_spec.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/worker.h"
 

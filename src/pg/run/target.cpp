@@ -19,6 +19,8 @@ extern "C" {
 #include "nodes/makefuncs.h"
 #include "pg/server/compat.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
@@ -27,6 +29,7 @@ extern "C" {
 #include "core/deparse.h"
 #include "core/describe.h"
 #include "core/error.h"
+#include "pg/run/trust.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
@@ -109,7 +112,7 @@ void check_privileges(Oid oid, bool deletes) {
 
 }  // namespace
 
-void check_target(unsigned int oid, bool deletes) {
+void check_target(unsigned int oid, bool deletes, const RunSpec &spec) {
   struct Facts {
     char kind;
     bool temporary, has_rules, is_system;
@@ -149,6 +152,7 @@ void check_target(unsigned int oid, bool deletes) {
                 "Rows that a policy hides could be neither compared nor deleted.",
                 "Call it as the table's owner, or as a role with BYPASSRLS.");
   check_privileges(oid, deletes);
+  check_trust(oid, spec);
 }
 
 void check_not_locked_here(unsigned int oid) {
@@ -167,12 +171,17 @@ void check_not_locked_here(unsigned int oid) {
                 "COMMIT first, then call it.");
 }
 
-unsigned int find_target(const QualifiedName &name, bool lock) {
+unsigned int find_target(const QualifiedName &name) {
   return call([&] {
     if (!OidIsValid(get_namespace_oid(name.schema.c_str(), true))) return InvalidOid;
     RangeVar *range = makeRangeVar(pstrdup(name.schema.c_str()), pstrdup(name.name.c_str()), -1);
-    return RangeVarGetRelid(range, lock ? RowExclusiveLock : NoLock, true);
+    return RangeVarGetRelid(range, NoLock, true);
   });
+}
+
+std::optional<HeldRelation> hold_target(const QualifiedName &name, bool deletes, const RunSpec &spec) {
+  return hold_relation(name, HeldFor::writing,
+                       [&](unsigned int oid) { check_target(oid, deletes, spec); });
 }
 
 bool try_lock_exclusively(unsigned int oid) {
@@ -193,6 +202,15 @@ Table describe_target(const QualifiedName &name) {
   return table;
 }
 
+namespace {
+
+[[noreturn]] void fail_select(const std::string &name) {
+  throw Error(sqlstate::insufficient_privilege, "permission denied for table " + name, {},
+              "GRANT SELECT ON " + name + " TO " + display_name(current_user_name()) + ".");
+}
+
+}  // namespace
+
 QualifiedName find_readable(const std::string &sql_name) {
   const Rows found = query(
       "SELECT n.nspname, c.relname, c.relkind, pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM "
@@ -203,32 +221,36 @@ QualifiedName find_readable(const std::string &sql_name) {
   const QualifiedName name{text_of(found[0][0]), text_of(found[0][1])};
   if (std::string_view("rpvmf").find(text_of(found[0][2])) == std::string_view::npos)
     throw Error(sqlstate::wrong_object_type, "\"" + display_name(name) + "\" is not a table or view");
-  if (!bool_of(found[0][3]))
-    throw Error(sqlstate::insufficient_privilege, "permission denied for table " + display_name(name), {},
-                "GRANT SELECT ON " + display_name(name) + " TO " + display_name(current_user_name()) + ".");
+  if (!bool_of(found[0][3])) fail_select(display_name(name));
   return name;
 }
 
-Table describe_readable(const std::string &sql_name) {
-  const QualifiedName name = find_readable(sql_name);
-  const char *const schema = name.schema.c_str(), *const relation = name.name.c_str();
-  call([&] {
-    RangeVarGetRelid(makeRangeVar(pstrdup(schema), pstrdup(relation), -1), AccessShareLock, false);
+std::optional<HeldRelation> hold_readable(const QualifiedName &name, HeldFor purpose) {
+  return hold_relation(name, purpose, [](unsigned int oid) {
+    if (call([&] { return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT); }) != ACLCHECK_OK)
+      fail_select(name_of(oid));
   });
-  return describe_target(name);
+}
+
+Table describe_readable(const std::string &sql_name, HeldFor purpose) {
+  const std::optional<HeldRelation> held = hold_readable(find_readable(sql_name), purpose);
+  if (!held) throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist");
+  return describe_target(held->name);
 }
 
 namespace {
 
-void create_schema_if_absent(const std::string &schema) {
-  if (OidIsValid(call([&] { return get_namespace_oid(schema.c_str(), true); }))) return;
-  if (call([] { return compat_aclcheck_database(MyDatabaseId, GetUserId(), ACL_CREATE); }) != ACLCHECK_OK) {
-    const std::string database = call([] { return get_database_name(MyDatabaseId); });
-    throw Error(sqlstate::insufficient_privilege, "permission denied to create schema \"" + schema + "\"", {},
-                "GRANT CREATE ON DATABASE " + display_name(database) + " TO " +
-                    display_name(current_user_name()) + ", or create the schema.");
-  }
-  execute("CREATE SCHEMA " + quote_identifier(schema));
+bool schema_exists(const std::string &schema) {
+  return OidIsValid(call([&] { return get_namespace_oid(schema.c_str(), true); }));
+}
+
+void check_may_create_schema(const std::string &schema) {
+  if (call([] { return compat_aclcheck_database(MyDatabaseId, GetUserId(), ACL_CREATE); }) == ACLCHECK_OK)
+    return;
+  const std::string database = call([] { return get_database_name(MyDatabaseId); });
+  throw Error(sqlstate::insufficient_privilege, "permission denied to create schema \"" + schema + "\"", {},
+              "GRANT CREATE ON DATABASE " + display_name(database) + " TO " +
+                  display_name(current_user_name()) + ", or create the schema.");
 }
 
 void check_may_create_in(const std::string &schema) {
@@ -267,15 +289,25 @@ void notice(const std::string &text) {
 
 }  // namespace
 
-void prepare_schema(const std::string &schema) {
+void check_may_prepare(const std::string &schema, const RunSpec &spec) {
   if (schema == "tablesync" || schema.starts_with("pg_") || schema == "information_schema")
     throw Error(sqlstate::insufficient_privilege, "cannot make tables in schema \"" + schema + "\"");
-  create_schema_if_absent(schema);
+  if (!schema_exists(schema)) return check_may_create_schema(schema);
   check_may_create_in(schema);
+  check_schema_trust(schema, spec);
 }
 
-void create_target(const QualifiedName &name, const Table &source) {
-  prepare_schema(name.schema);
+void prepare_schema(const std::string &schema, const RunSpec &spec) {
+  check_may_prepare(schema, spec);
+  if (!schema_exists(schema)) execute("CREATE SCHEMA " + quote_identifier(schema));
+  // Another session may have renamed one to it, or made it, since.
+  if (!OidIsValid(hold_schema(schema)))
+    throw Error("40001", "schema \"" + schema + "\" was renamed or dropped during the run", {}, "Run it again.");
+  check_may_prepare(schema, spec);
+}
+
+void create_target(const QualifiedName &name, const Table &source, const RunSpec &spec) {
+  prepare_schema(name.schema, spec);
   std::vector<NewColumn> columns;
   for (const Column &column : source.columns) {
     NewColumn made{&column, local_type(column), false};
@@ -328,6 +360,18 @@ std::vector<std::string> first_column(const Rows &rows) {
 }
 
 }  // namespace
+
+std::string base_type(unsigned int table, const std::string &column) {
+  const char *const name = column.c_str();
+  return call([&] {
+    AttrNumber const number = get_attnum(table, name);
+    Oid type = InvalidOid, collation = InvalidOid;
+    int32 typmod = -1;
+    get_atttypetypmodcoll(table, number, &type, &typmod, &collation);
+    type = getBaseTypeAndTypmod(type, &typmod);
+    return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+  });
+}
 
 bool may_analyze(const Table &target) {
   const Rows rows = query(

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/run_spec.h"
 #include "core/table.h"
+#include "pg/server/held_relation.h"
 
 namespace tablesync::pg {
 
@@ -18,16 +20,17 @@ QualifiedName resolve_target(const std::string &text);
 // A name as a user wrote it, in SQL form with every part quoted. Throws as above.
 std::string sql_name(const std::string &text);
 
-// Throws where the current user may not sync into this existing table, or it is not a table that can be
-// synced into: 42809, 42501, 0A000. `deletes`: whether rows may have to be deleted.
-void check_target(unsigned int oid, bool deletes);
+// Throws where the current user may not sync into this existing table, does not trust its owner (see trust.h), or
+// it is not a table that can be synced into: 42809, 42501, 0A000. `deletes`: whether rows may have to be deleted.
+void check_target(unsigned int oid, bool deletes, const RunSpec &spec);
 
 // Throws 25001 where this session holds a lock on the table that its worker would wait for.
 void check_not_locked_here(unsigned int oid);
 
-// The oid of the table by that name, 0 where there is none. `lock`: takes ROW EXCLUSIVE on it until the end
-// of the transaction.
-unsigned int find_target(const QualifiedName &name, bool lock);
+// The oid of the table by that name, 0 where there is none. Takes no lock.
+unsigned int find_target(const QualifiedName &name);
+// The table by that name, held for writing (see held_relation.h) and checked by check_target().
+std::optional<HeldRelation> hold_target(const QualifiedName &name, bool deletes, const RunSpec &spec);
 
 // Tries for SHARE ROW EXCLUSIVE, which keeps other writers out. Not taken where somebody (an autovacuum, say)
 // holds a lock that conflicts.
@@ -40,17 +43,22 @@ Table describe_target(const QualifiedName &name);
 void drop_if_exists(const QualifiedName &name);
 
 // A table or view that is to be read, by its name in SQL form: its name; and its description, which stays as
-// it is until the end of the transaction (ACCESS SHARE is taken). Throw 42P01, 42501, 42809.
+// it is until the end of the transaction (it is held). Throw 42P01, 42501, 42809.
 QualifiedName find_readable(const std::string &sql_name);
-Table describe_readable(const std::string &sql_name);
+std::optional<HeldRelation> hold_readable(const QualifiedName &name, HeldFor purpose = HeldFor::reading);
+Table describe_readable(const std::string &sql_name, HeldFor purpose = HeldFor::reading);
 
 // Makes the schema if it is absent, and the table with the source's columns, types, NOT NULLs, identities,
 // collations and comments, without a key. Types that are missing here become text, with a NOTICE.
-void create_target(const QualifiedName &name, const Table &source);
+void create_target(const QualifiedName &name, const Table &source, const RunSpec &spec);
 
-// Makes the schema if it is absent. Throws 42501 where the current user may not make tables in it, or it is
-// one of the system's or our own.
-void prepare_schema(const std::string &schema);
+// Makes the schema if it is absent, and holds it. Throws 42501 where the current user may not make tables in it or
+// does not trust its owner, or it is one of the system's or our own.
+void prepare_schema(const std::string &schema, const RunSpec &spec);
+// Throws 42501 where prepare_schema() would, and changes nothing.
+void check_may_prepare(const std::string &schema, const RunSpec &spec);
+// The type of a column of a table here without the checks of a domain, in SQL form.
+std::string base_type(unsigned int table, const std::string &column);
 
 // Alter an existing target: a column more, or the type of one as wide as on the source. Throw 42501 where the
 // current user does not own the table, 42704 where the type does not exist here.

@@ -18,10 +18,10 @@ namespace tablesync::pg {
 namespace {
 
 // Marks our locks among user locks: LOCKTAG_USERLOCK is left unused by the server itself.
-constexpr uint16 run_kind = 0x7453, definition_kind = 0x7454;
+constexpr uint16 run_kind = 0x7453, definition_kind = 0x7454, pivot_kind = 0x7455;
 
 // Two targets whose names have the same 64-bit hash would wait for each other; no more.
-LOCKTAG tag_of(const QualifiedName &target, uint16 kind = run_kind) {
+LOCKTAG tag_of(const QualifiedName &target, uint16 kind) {
   const std::string name = quote_qualified(target);
   const uint64 hash = hash_bytes_extended(reinterpret_cast<const unsigned char *>(name.data()),
                                           static_cast<int>(name.size()), 0);
@@ -35,29 +35,31 @@ LOCKTAG tag_of(const QualifiedName &target, uint16 kind = run_kind) {
   return tag;
 }
 
+LOCKTAG tag_of(const TargetLock &lock) { return tag_of(lock.target, lock.of_pivot ? pivot_kind : run_kind); }
+
 LOCKMODE mode_of(const TargetLock &lock) { return lock.shared ? ShareLock : ExclusiveLock; }
 
 int holder_of(const LOCKTAG &tag) {
   const Rows rows = query(
       "SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'userlock' AND l.granted AND l.database = "
       "$1::pg_catalog.oid AND l.pid <> pg_catalog.pg_backend_pid() AND l.classid = $2::pg_catalog.oid AND "
-      "l.objid = $3::pg_catalog.oid",
+      "l.objid = $3::pg_catalog.oid AND l.objsubid = $4::pg_catalog.int2",
       {std::to_string(tag.locktag_field1), std::to_string(tag.locktag_field2),
-       std::to_string(tag.locktag_field3)});
+       std::to_string(tag.locktag_field3), std::to_string(tag.locktag_field4)});
   return rows.empty() ? 0 : std::atoi(text_of(rows[0][0]).c_str());
 }
 
 }  // namespace
 
 std::optional<int> try_lock_target(const TargetLock &lock) {
-  const LOCKTAG tag = tag_of(lock.target);
+  const LOCKTAG tag = tag_of(lock);
   const LOCKMODE mode = mode_of(lock);
   if (call([&] { return LockAcquire(&tag, mode, true, true); }) != LOCKACQUIRE_NOT_AVAIL) return std::nullopt;
   return holder_of(tag);
 }
 
 void lock_target(const TargetLock &lock) {
-  const LOCKTAG tag = tag_of(lock.target);
+  const LOCKTAG tag = tag_of(lock);
   const LOCKMODE mode = mode_of(lock);
   call([&] { LockAcquire(&tag, mode, true, false); });
 }

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/rows.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 
 namespace tablesync::pg {
 

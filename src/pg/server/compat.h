@@ -99,3 +99,10 @@ static inline AclResult compat_aclcheck_server(Oid server, Oid role, AclMode mod
   return pg_foreign_server_aclcheck(server, role, mode);
 #endif
 }
+
+// The privilege of pg_has_role() that SET ROLE needs.
+#if PG_VERSION_NUM >= 160000
+#define compat_become_privilege "SET"
+#else
+#define compat_become_privilege "MEMBER"
+#endif

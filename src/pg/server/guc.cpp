@@ -18,6 +18,7 @@ char *databases = nullptr;
 int history_retention_min = 30 * 24 * 60;
 int launcher_naptime_ms = 60000;
 int max_source_transaction_ms = 60000;
+int max_workers_per_role = -1;
 int memory_limit_mb = 64;
 int progress_interval_ms = 5000;
 int stall_timeout_ms = 300000;
@@ -60,6 +61,11 @@ void define_settings() {
                           "The longest transaction on the source that a sync in chunks may have for a chunk.",
                           "A chunk that takes longer is made smaller.", &max_source_transaction_ms, 60000,
                           100, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("tablesync.max_workers_per_role",
+                          "How many background workers one role may have at one time; -1: half of "
+                          "max_worker_processes.",
+                          "Superusers are not limited.", &max_workers_per_role, -1, -1, 1024, PGC_SUSET, 0,
+                          nullptr, nullptr, nullptr);
   DefineCustomIntVariable("tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
                           "Staging buffers, the work memory of the merge and the build of the primary key.",
                           &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -25,9 +25,20 @@ bool can_scan_heap(unsigned int oid) {
   });
 }
 
-HeapScan HeapScan::begin(unsigned int oid, int columns) {
+// Datums of other types would be read as what they are not.
+static void check_types(TupleDesc row, int columns, const unsigned int *types) {
+  bool expected = columns <= row->natts;
+  for (int n = 0; expected && n < columns; ++n)
+    expected = types[n] == 0 || (TupleDescAttr(row, n)->atttypid == types[n] && !TupleDescAttr(row, n)->attisdropped);
+  if (!expected)
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("a table that is read was altered during the run"), errhint("Run it again.")));
+}
+
+HeapScan HeapScan::begin(unsigned int oid, int columns, const unsigned int *types) {
   HeapScan scan{};
   scan.relation_ = table_open(oid, AccessShareLock);
+  check_types(RelationGetDescr(scan.relation_), columns, types);
   scan.snapshot_ = GetActiveSnapshot();
   scan.blocks_ = RelationGetNumberOfBlocks(scan.relation_);
   scan.block_ = 0;

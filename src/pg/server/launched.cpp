@@ -16,20 +16,26 @@ extern "C" {
 #include <vector>
 
 #include "pg/server/airlock.h"
+#include "pg/server/clipped.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
+#include "pg/server/worker_slot.h"
 
 namespace tablesync::pg {
 namespace {
 
 constexpr int check_interval_ms = 1000;
 
+Oid role_of(const WorkerTask &task) { return task.role != 0 ? task.role : GetUserId(); }
+
 }  // namespace
 
 Launched::Launched(const WorkerTask &task, bool caller_waits, std::int64_t patience_ms)
-    : subject_(task.subject), segment_(SharedSegment::create(task.request)) {
+    : subject_(task.subject),
+      slot_(take_worker_slot(role_of(task), SlotUntil::end_of_transaction)),
+      segment_(SharedSegment::create(task.request)) {
   run().database = MyDatabaseId;
-  run().role = task.role != 0 ? task.role : GetUserId();
+  run().role = role_of(task);
   run().caller_pid = MyProcPid;
   run().progress_handle = segment_.handle();
   run().caller_waits = caller_waits;
@@ -37,9 +43,21 @@ Launched::Launched(const WorkerTask &task, bool caller_waits, std::int64_t patie
     shm_mq_set_receiver(segment_.queue(), MyProc);
     queue_ = shm_mq_attach(segment_.queue(), segment_.segment(), nullptr);
   });
+  // A worker that outlives this call takes one of its own.
+  if (!caller_waits) release_slot();
   register_worker(task, patience_ms);
   next_check_ms_ = steady_ms() + check_interval_ms;
   next_notice_ms_ = steady_ms() + progress_interval_ms;
+}
+
+void Launched::release_slot() {
+  release_worker_slot(run().role, slot_);
+  slot_ = -1;
+}
+
+void Launched::close() {
+  release_slot();
+  segment_.detach();
 }
 
 void Launched::register_worker(const WorkerTask &task, std::int64_t patience_ms) {
@@ -51,7 +69,7 @@ void Launched::register_worker(const WorkerTask &task, std::int64_t patience_ms)
   worker.bgw_notify_pid = MyProcPid;
   strlcpy(worker.bgw_library_name, "pg_tablesync", sizeof worker.bgw_library_name);
   strlcpy(worker.bgw_function_name, task.entry, sizeof worker.bgw_function_name);
-  strlcpy(worker.bgw_name, task.title.c_str(), sizeof worker.bgw_name);
+  copy_clipped(worker.bgw_name, task.title);
   strlcpy(worker.bgw_type, task.type, sizeof worker.bgw_type);
   const std::int64_t began_ms = steady_ms();
   while (!call([&] { return RegisterDynamicBackgroundWorker(&worker, &handle_); })) {
@@ -59,7 +77,7 @@ void Launched::register_worker(const WorkerTask &task, std::int64_t patience_ms)
       wait_for_ms(10);
       continue;
     }
-    segment_.detach();  // the caller may go on without it
+    close();  // the caller may go on without it
     throw Error(sqlstate::out_of_resources, "could not start a background worker",
                 "All slots of max_worker_processes (" + std::to_string(max_worker_processes) + ") are taken.",
                 "Raise max_worker_processes (needs a restart), or wait until other workers have ended.");

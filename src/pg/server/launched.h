@@ -42,11 +42,12 @@ class Launched {
 
   SharedRun &run() { return *segment_.run(); }
   // Lets go of the segment. (Where the call fails, the end of its transaction does that.)
-  void close() { segment_.detach(); }
+  void close();
   // The same where the caller goes on after a failure.
   void let_go() noexcept;
 
  private:
+  void release_slot();
   void register_worker(const WorkerTask &task, std::int64_t patience_ms);
   void wait_loop(const std::function<bool()> &done);
   void take_message(const char *data, Size size);
@@ -54,6 +55,7 @@ class Launched {
   void tell_progress();
 
   std::string subject_;
+  int slot_;  // see worker_slot.h
   SharedSegment segment_;
   shm_mq_handle *queue_ = nullptr;
   BackgroundWorkerHandle *handle_ = nullptr;

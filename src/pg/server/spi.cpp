@@ -83,6 +83,7 @@ Rows run_query(const std::string &sql, const Row &parameters, bool read_only) {
 // What the executor gives rows to. `base` comes first, so that a pointer to it is one to this.
 struct Receiver {
   DestReceiver base;
+  const std::vector<unsigned int> *types;
   const std::function<void(const std::uintptr_t *, const bool *)> *take;
 };
 
@@ -93,7 +94,18 @@ bool receive(TupleTableSlot *slot, DestReceiver *self) {
   return true;
 }
 
-void start_up(DestReceiver *, int, TupleDesc) {}
+// Before the first row: a Datum of another type than is expected would be read as something that it is not.
+void start_up(DestReceiver *self, int, TupleDesc row) {
+  const std::vector<unsigned int> &types = *reinterpret_cast<Receiver *>(self)->types;
+  bool expected = row->natts == static_cast<int>(types.size());
+  for (int n = 0; expected && n < row->natts; ++n)
+    expected = TupleDescAttr(row, n)->atttypid == types[static_cast<size_t>(n)];
+  if (!expected)
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("a query returned columns of other types than it was planned for"),
+                    errdetail("A relation that it reads was replaced or altered during the run."),
+                    errhint("Run it again.")));
+}
 void shut_down(DestReceiver *) {}
 void destroy(DestReceiver *) {}
 
@@ -112,10 +124,10 @@ ParamListInfo list_of(const Row &parameters) {
 
 Rows query(const std::string &sql, const Row &parameters) { return run_query(sql, parameters, false); }
 
-void each_row(const std::string &sql, const Row &parameters,
+void each_row(const std::string &sql, const Row &parameters, const std::vector<unsigned int> &types,
               const std::function<void(const std::uintptr_t *, const bool *)> &take) {
   // Of some kind that is not DestNone: SPI would take the statement for one without rows.
-  Receiver receiver{{receive, start_up, shut_down, destroy, DestTransientRel}, &take};
+  Receiver receiver{{receive, start_up, shut_down, destroy, DestTransientRel}, &types, &take};
   in_spi([&] {
     const int code = call([&] {
       SPIExecuteOptions options{};

@@ -13,6 +13,8 @@ extern "C" {
 #include "utils/guc.h"
 #include "utils/pidfile.h"
 #include "utils/resowner.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 }
 
 #include <libpq-fe.h>
@@ -25,7 +27,9 @@ extern "C" {
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/shared_run.h"
+#include "pg/server/transaction.h"
 #include "pg/server/worker.h"
+#include "pg/server/worker_slot.h"
 
 namespace tablesync::pg {
 namespace {
@@ -41,6 +45,23 @@ void on_sigterm(int) {
   QueryCancelPending = true;
   SetLatch(MyLatch);
   errno = saved;
+}
+
+// A user's code can catch a cancel and go on. It cannot catch this: the next check for interrupts is FATAL.
+void end_for_certain() {
+  static int looks = 0;
+  constexpr int patience = 2;  // seconds, for the record and whatever is to be undone
+  if (!terminate || ++looks < patience) return;
+  ProcDiePending = true;
+  InterruptPending = true;
+  SetLatch(MyLatch);
+}
+
+// A handler of a signal cannot set a timer, so one looks every second whether there was a SIGTERM.
+void watch_for_sigterm() {
+  constexpr int look_ms = 1000;
+  TimeoutId const timer = RegisterTimeout(USER_TIMEOUT, end_for_certain);
+  enable_timeout_every(timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), look_ms), look_ms);
 }
 
 // Connections are made from the foreign server and the user mapping alone.
@@ -86,9 +107,11 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   pqsignal(SIGTERM, on_sigterm);
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   BackgroundWorkerUnblockSignals();
+  call([] { watch_for_sigterm(); });
   const SharedSegment segment = attach(DatumGetUInt32(argument));
   SharedRun &run = *segment.run();
   call([&] { BackgroundWorkerInitializeConnectionByOid(run.database, run.role, 0); });
+  if (!run.caller_waits) in_transaction([&] { take_worker_slot(run.role, SlotUntil::end_of_process); });
   // COPY, errors and notices pass untouched: the source was asked for the database's encoding.
   call([] { SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET, PGC_S_OVERRIDE); });
   forget_libpq_environment();

@@ -6,7 +6,8 @@
 #include "core/sync_plan.h"
 #include "core/sync_spec.h"
 #include "core/table.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
+#include "pg/run/run_steps.h"
 
 namespace tablesync::pg {
 

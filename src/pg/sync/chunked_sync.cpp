@@ -114,6 +114,7 @@ void ChunkedSync::begin() {
 void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
   std::string why = copier_.outdated();
+  if (pair_.overwritten_since(checkpoint_.run_id)) why = "another role has synced the target meanwhile";
   // A further attempt of the same run goes on in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {

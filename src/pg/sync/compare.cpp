@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/run/target.h"
+#include "pg/run/trust.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 
@@ -113,6 +114,8 @@ class Comparer {
 
   // Values that only this server can bring into the target's form.
   void compare_staged() {
+    // The stage has the target's types: the checks of domains run where values come in.
+    check_trust(static_cast<unsigned int>(std::strtoul(pair_.target.oid.c_str(), nullptr, 10)), pair_.spec);
     drop_if_exists(stage_name);
     query(create_stage(stage_name, pair_.plan));
     SourceRows rows = pair_.all_rows;

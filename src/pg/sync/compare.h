@@ -6,15 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "pg/record/difference_record.h"
 #include "pg/sync/table_pair.h"
 
 namespace tablesync::pg {
-
-struct Difference {
-  std::string kind;  // missing, extra, different
-  std::string key;
-  std::vector<std::string> columns;  // that differ; empty where the row is on one side only
-};
 
 struct Comparison {
   std::int64_t source_rows = 0;  // without those that are pending

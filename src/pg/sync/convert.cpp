@@ -5,7 +5,8 @@
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
+#include "pg/server/clipped.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
 
@@ -100,10 +101,10 @@ class Converter {
     if (!said.column.empty())
       value = text_of(
           query("SELECT r." + quote_identifier(said.column) + "::pg_catalog.text" + from).at(0).at(0));
-    if (value.size() > longest) value = value.substr(0, longest) + " ...";
+    if (value.size() > longest) value = clipped(value, longest) + " ...";
     const std::string key = join(plan_.key, ", ");
     throw Error(said.sqlstate, "column \"" + said.column + "\": " + said.message,
-                (plan_.key.empty() ? "In row " + text_of(row[1]).substr(0, longest)
+                (plan_.key.empty() ? "In row " + clipped(text_of(row[1]), longest)
                                    : "In the row with key (" + key + ") = " + text_of(row[0])) +
                     " of the source; the value is \"" + value + "\".",
                 "Mend it on the source, convert it in custom_select, or let such rows go to "

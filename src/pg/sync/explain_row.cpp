@@ -12,7 +12,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/run/call_arguments.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
@@ -28,7 +28,7 @@ namespace {
 class Explainer {
  public:
   Explainer(const QualifiedName &target, const std::vector<std::string> &key)
-      : target_(describe_readable(quote_qualified(target))), values_(key) {
+      : target_(describe_readable(quote_qualified(target), HeldFor::looking)), values_(key) {
     choose_key();
   }
 
@@ -45,7 +45,10 @@ class Explainer {
 
   void choose_key() {
     for (const UniqueKey &candidate : target_.keys)
-      if (key_.empty() && candidate.columns.size() == values_.size()) key_ = candidate.columns;
+      if (key_.empty() && candidate.columns.size() == values_.size()) {
+        key_ = candidate.columns;
+        equality_ = candidate.equality;
+      }
     if (!key_.empty()) return;
     const UniqueKey *primary = target_.primary_key();
     throw Error(sqlstate::invalid_key,
@@ -56,9 +59,11 @@ class Explainer {
 
   void look_here() {
     std::vector<std::string> conditions;
+    const auto oid = static_cast<unsigned int>(std::strtoul(target_.oid.c_str(), nullptr, 10));
+    // Not as a domain: its checks are code of its owner.
     for (size_t n = 0; n < key_.size(); ++n)
-      conditions.push_back("t." + quote_identifier(key_[n]) + " = CAST($" + std::to_string(n + 1) + " AS " +
-                           target_.find_column(key_[n])->sql_type + ")");
+      conditions.push_back("t." + quote_identifier(key_[n]) + " " + equality_[n] + " CAST($" +
+                           std::to_string(n + 1) + " AS " + base_type(oid, key_[n]) + ")");
     const Rows rows = query("SELECT t.xmin::pg_catalog.text, pg_catalog.to_jsonb(t)::pg_catalog.text FROM " +
                                 quote_qualified(target_.name) + " AS t WHERE " + join(conditions, " AND "),
                             Row(values_.begin(), values_.end()));
@@ -69,51 +74,25 @@ class Explainer {
 
   // The run whose transaction, or one of its subtransactions, wrote the row.
   std::string writer(const std::string &xmin) const {
-    const Rows runs = query(
-        "SELECT r.run_id, r.command, w.finished_at, w.chunk_no FROM tablesync.run r CROSS JOIN LATERAL "
-        "(SELECT "
-        "r.first_xid, r.next_xid, r.finished_at, NULL::int8 AS chunk_no UNION ALL SELECT c.first_xid, "
-        "c.next_xid, "
-        "c.finished_at, c.chunk_no FROM tablesync.chunk c WHERE c.run_id = r.run_id AND c.status = "
-        "'succeeded') w "
-        "WHERE r.target = $1 AND w.first_xid IS NOT NULL "
-        "AND ($2::int8 - w.first_xid % 4294967296 + 4294967296) % 4294967296 < w.next_xid - w.first_xid "
-        "ORDER BY r.run_id DESC LIMIT 1",
-        {display_name(target_.name), xmin});
-    if (runs.empty()) return "no run that is on record (transaction " + xmin + ")";
-    return (runs[0][3] ? "chunk " + text_of(runs[0][3]) + " of " : std::string()) + "run " +
-           text_of(runs[0][0]) + " of " + text_of(runs[0][1]) + ", which ended " + text_of(runs[0][2]);
+    const std::optional<Row> run = find_writer(display_name(target_.name), xmin);
+    if (!run) return "no run that is on record (transaction " + xmin + ")";
+    return (run->at(3) ? "chunk " + text_of(run->at(3)) + " of " : std::string()) + "run " +
+           text_of(run->at(0)) + " of " + text_of(run->at(1)) + ", which ended " + text_of(run->at(2));
   }
 
   void look_at_records() {
-    // As the current user: the policies decide what there is to see.
-    if (!query("SELECT FROM tablesync.watermark w WHERE w.target_oid = $1::oid", {target_.oid}).empty())
-      known_ = read_watermark(target_.oid);
+    // What another role's sync is of is that role's SQL: it is neither shown nor run.
+    known_ = read_watermark(target_.oid);
+    if (known_ && !known_->own) known_.reset();
     const std::string name = display_name(target_.name);
-    const Rows last = query(
-        "SELECT r.run_id, r.status, r.started_at, r.message FROM tablesync.run r WHERE r.target = $1 AND "
-        "r.command = "
-        "'sync_table' ORDER BY r.run_id DESC LIMIT 1",
-        {name});
-    if (!last.empty())
-      say("last sync", "run " + text_of(last[0][0]) + ", " + text_of(last[0][1]) + ", begun " +
-                           text_of(last[0][2]) + (last[0][3] ? ": " + text_of(last[0][3]) : ""));
-    std::vector<std::string> arguments;
-    Row parameters{name};
-    for (const std::string &value : values_) {
-      parameters.push_back(value);
-      arguments.push_back("$" + std::to_string(parameters.size()));
-    }
-    const Rows rejects = query(
-        "SELECT j.run_id, j.column_name, j.message FROM tablesync.reject j WHERE j.target = $1 AND j.row_key "
-        "= "
-        "(ROW(" +
-            join(arguments, ", ") + ")::record)::text ORDER BY j.reject_id DESC LIMIT 1",
-        parameters);
-    rejected_ = !rejects.empty();
+    if (const std::optional<Row> last = find_last_sync(name))
+      say("last sync", "run " + text_of(last->at(0)) + ", " + text_of(last->at(1)) + ", begun " +
+                           text_of(last->at(2)) + (last->at(3) ? ": " + text_of(last->at(3)) : ""));
+    const std::optional<Row> reject = find_reject(name, values_);
+    rejected_ = reject.has_value();
     if (rejected_)
-      say("rejected", "by run " + text_of(rejects[0][0]) + ", column \"" + text_of(rejects[0][1]) +
-                          "\": " + text_of(rejects[0][2]));
+      say("rejected", "by run " + text_of(reject->at(0)) + ", column \"" + text_of(reject->at(1)) +
+                          "\": " + text_of(reject->at(2)));
     if (!known_) return;
     say("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
     if (known_->mode == SyncMode::incremental)
@@ -168,8 +147,8 @@ class Explainer {
 
   std::string verdict() const {
     if (!known_)
-      return here_ ? "it is here; no sync of this target is known to you"
-                   : "no sync of this target is known to you";
+      return here_ ? "it is here; no sync of this target by you is known"
+                   : "no sync of this target by you is known";
     if (!asked_) return "the source could not be asked";
     if (here_ && there_)
       return filtered_  ? "it is here from before it left the filter: a delete pass removes it "
@@ -187,7 +166,7 @@ class Explainer {
   }
 
   Table target_;
-  std::vector<std::string> values_, key_;
+  std::vector<std::string> values_, key_, equality_;
   std::optional<Watermark> known_;
   LatchHost host_;
   bool here_ = false, there_ = false, asked_ = false, rejected_ = false, filtered_ = false, marked_ = false,

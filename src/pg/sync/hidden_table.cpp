@@ -7,10 +7,13 @@ extern "C" {
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pg/server/compat.h"
+#include "utils/acl.h"
 }
 
+#include <cstdlib>
+
 #include "core/deparse.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
@@ -22,8 +25,14 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
+// Nobody can know it beforehand: whoever may make tables in the schema could make one of that name.
 QualifiedName name_for(std::int64_t run_id, const RunSpec &spec) {
-  return {spec.target.schema, "tablesync_hidden_" + std::to_string(run_id)};
+  const std::uint32_t random = call([] {
+    std::uint32_t bits = 0;
+    if (!pg_strong_random(&bits, sizeof bits)) elog(ERROR, "could not generate random values");
+    return bits;
+  });
+  return {spec.target.schema, "tablesync_hidden_" + std::to_string(run_id) + "_" + std::to_string(random)};
 }
 
 // Takes from others what default privileges gave them: they may not be allowed to read the target.
@@ -32,21 +41,27 @@ void revoke_all(const QualifiedName &name, const std::string &oid) {
   for (const Row &row :
        query("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
              "quote_ident(pg_get_userbyid(a.grantee)) END "
-             "FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1::oid AND a.grantee <> c.relowner",
+             "FROM pg_catalog.pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1::oid AND a.grantee <> c.relowner",
              {oid}))
     grantees.push_back(text_of(row[0]));
   if (!grantees.empty())
     query("REVOKE ALL ON " + quote_qualified(name) + " FROM " + join(grantees, ", ") + " CASCADE");
 }
 
-// Drops these, as hidden_tables() returns them.
-int drop(const Rows &tables) {
+bool may_drop(const HeldRelation &table) {
+  return call([&] { return has_privs_of_role(GetUserId(), table.owner); });
+}
+
+int drop(const std::vector<HiddenTableRecord> &tables) {
   int dropped = 0;
-  for (const Row &table : tables) {
-    const bool is_there = table[1].has_value();
-    if (is_there && !bool_of(table[3])) continue;  // its owner's business
-    if (is_there) execute(drop_table({text_of(table[1]), text_of(table[2])}));
-    forget_hidden_table(text_of(table[0]));
+  for (const HiddenTableRecord &record : tables) {
+    const auto oid = static_cast<unsigned int>(std::strtoul(record.oid.c_str(), nullptr, 10));
+    const std::optional<HeldRelation> table = look_up_relation(oid);
+    // Under another name it is what a run made of it, or another table that has its oid by now.
+    const bool is_there = table && table->name.name == record.name;
+    if (is_there && (!may_drop(*table) || !hold_same(*table, HeldFor::writing))) continue;
+    if (is_there) execute(drop_table(table->name));
+    forget_hidden_table(record.oid);
     dropped += is_there ? 1 : 0;
   }
   return dropped;
@@ -61,30 +76,31 @@ bool may_make_hidden_table(const RunSpec &spec) {
   });
 }
 
-HiddenTable make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan) {
+HeldRelation make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan) {
   const QualifiedName name = name_for(run_id, spec);
   query(create_shared_stage(name, plan));
-  HiddenTable made{name, std::to_string(find_target(name, false))};
-  revoke_all(name, made.oid);
-  record_hidden_table(run_id, spec, made.oid, name.name);
+  const HeldRelation made{find_target(name), name, GetUserId()};
+  const std::string oid = std::to_string(made.oid);
+  revoke_all(name, oid);
+  record_hidden_table(run_id, spec, oid, name.name);
   return made;
 }
 
-HiddenTable hide_target(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid) {
+HeldRelation hide_target(std::int64_t run_id, const RunSpec &spec, unsigned int target_oid) {
   const QualifiedName name = name_for(run_id, spec);
   execute(rename_table(spec.target, name.name));
-  record_hidden_table(run_id, spec, target_oid, name.name);
-  return {name, target_oid};
+  record_hidden_table(run_id, spec, std::to_string(target_oid), name.name);
+  return {target_oid, name, GetUserId()};
 }
 
-void make_target(const HiddenTable &hidden, const RunSpec &spec) {
+void make_target(const HeldRelation &hidden, const RunSpec &spec) {
   execute(rename_table(hidden.name, spec.target.name));
-  forget_hidden_table(hidden.oid);
+  forget_hidden_table(std::to_string(hidden.oid));
 }
 
-void drop_hidden_table(const HiddenTable &hidden) {
+void drop_hidden_table(const HeldRelation &hidden) {
   execute(drop_table(hidden.name));
-  forget_hidden_table(hidden.oid);
+  forget_hidden_table(std::to_string(hidden.oid));
 }
 
 namespace {

@@ -39,7 +39,8 @@ void SharedLoad::detach(dsm_handle handle) {
 std::string serialize(const LoadTask &task) {
   return serialize(Row{serialize(task.spec), std::to_string(task.shared), task.snapshot,
                        task.system_identifier, task.database_oid, task.relation_oid,
-                       std::to_string(task.snapshot_xmin), task.table.schema, task.table.name,
+                       std::to_string(task.snapshot_xmin), std::to_string(task.table.oid),
+                       task.table.name.schema, task.table.name.name, std::to_string(task.table.owner),
                        serialize(row_of(task.columns)), serialize(row_of(task.statements))});
 }
 
@@ -55,8 +56,10 @@ LoadTask deserialize_load_task(std::string_view bytes) {
   task.database_oid = next();
   task.relation_oid = next();
   task.snapshot_xmin = std::strtoull(next().c_str(), nullptr, 10);
-  task.table.schema = next();
-  task.table.name = next();
+  task.table.oid = static_cast<unsigned int>(std::strtoul(next().c_str(), nullptr, 10));
+  task.table.name.schema = next();
+  task.table.name.name = next();
+  task.table.owner = static_cast<unsigned int>(std::strtoul(next().c_str(), nullptr, 10));
   task.columns = texts_of(deserialize_row(next()));
   task.statements = texts_of(deserialize_row(next()));
   return task;

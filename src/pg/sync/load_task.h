@@ -18,6 +18,7 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/table.h"
 #include "core/watermark.h"
+#include "pg/server/held_relation.h"
 
 namespace tablesync::pg {
 
@@ -39,7 +40,7 @@ struct LoadTask {
   // What the connection must lead to.
   std::string system_identifier, database_oid, relation_oid;
   std::uint64_t snapshot_xmin = 0;
-  QualifiedName table;                  // to be filled
+  HeldRelation table;                   // to be filled
   std::vector<std::string> columns;     // in the order of the statements
   std::vector<std::string> statements;  // COPY ... TO STDOUT, each of a part of the rows
 };

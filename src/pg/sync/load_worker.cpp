@@ -11,7 +11,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/rate.h"
 #include "core/text.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/run_workers.h"
 #include "pg/run/target.h"
@@ -39,13 +39,14 @@ class Loader {
     SharedLoad &shared = *SharedLoad::attach(task_.shared);
     remote::Source source(host_, connection_settings(task_.spec.server));
     open(source);
+    hold_again(task_.table, HeldFor::writing);
     SyncPlan plan;
     for (const std::string &column : task_.columns) plan.columns.emplace_back().name = column;
     RunCounts counts;
     const double began = now_seconds();
     for (size_t n; (n = static_cast<size_t>(shared.next_statement++)) < task_.statements.size();) {
       remote::CopyOut stream(source.connection(), task_.statements[n]);
-      const std::int64_t stored = load(stream, task_.table, plan, true, rate(shared.loaders), run_.progress);
+      const std::int64_t stored = load(stream, task_.table.name, plan, true, rate(shared.loaders), run_.progress);
       if (stored != stream.rows())
         throw Error(sqlstate::protocol_violation,
                     "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));

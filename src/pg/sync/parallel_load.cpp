@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "core/error.h"
@@ -44,6 +45,10 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
   return ranges.size() < 2 ? "it is small" : "";
 }
 
+unsigned int oid_of(const Table &table) {
+  return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
+}
+
 }  // namespace
 
 std::string ParallelLoad::obstacle(TablePair &pair, bool by_field) {
@@ -64,7 +69,7 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   load->makes_target_ = pair.target_is_new;
   load->target_was_empty_ = pair.target_is_empty;
   load->target_oid_ = pair.target.oid;
-  load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, pair.target.oid)
+  load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, oid_of(pair.target))
                                      : make_hidden_stage(pair.run_id, pair.spec, pair.plan);
   if (load->makes_target_)
     load->first_xid_ = U64FromFullTransactionId(call([] { return GetTopFullTransactionId(); }));
@@ -77,13 +82,14 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   task.database_oid = source.database_oid;
   task.relation_oid = source.oid;
   task.snapshot_xmin = pair.source->position().xmin;
-  task.table = load->hidden_.name;
+  task.table = load->hidden_;
   for (const ColumnPlan &column : pair.plan.columns) task.columns.push_back(column.name);
   for (const BlockRange &range : ranges) task.statements.push_back(copy_out(rows_in(rows, range), pair.plan));
   return load;
 }
 
 void ParallelLoad::run(TablePair &pair) {
+  hold_again(hidden_, HeldFor::writing);
   const int wanted = std::min(pair.spec.parallel_workers, static_cast<int>(task_.statements.size()));
   SharedLoad *const shared = SharedLoad::create(wanted, task_.shared);
   const auto loader = [&](int n) {

@@ -32,7 +32,7 @@ class ParallelLoad {
   // What was planned for, against what the target is now; throws 40001 where they are not the same.
   void check_unchanged(const TablePair &pair) const;
 
-  const HiddenTable &hidden() const { return hidden_; }
+  const HeldRelation &hidden() const { return hidden_; }
   // Whether it has all that the target is to have, which did not exist.
   bool makes_target() const { return makes_target_; }
   std::uint64_t first_xid() const { return first_xid_; }
@@ -42,7 +42,7 @@ class ParallelLoad {
   void read_alone(TablePair &pair);
 
   LoadTask task_;
-  HiddenTable hidden_;
+  HeldRelation hidden_;
   SourceRows rows_;
   SyncPlan plan_;
   bool makes_target_ = false;

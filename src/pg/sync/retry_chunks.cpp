@@ -7,8 +7,8 @@ extern "C" {
 
 #include "core/error.h"
 #include "core/text.h"
-#include "pg/run/chunk_record.h"
-#include "pg/run/run_record.h"
+#include "pg/record/chunk_record.h"
+#include "pg/record/run_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
@@ -25,7 +25,8 @@ KeptRequest request_of(std::int64_t run_id) {
   std::optional<KeptRequest> request = find_request(run_id);
   if (!request)
     throw Error(sqlstate::wrong_state, run + " has no chunks to be done again",
-                "It was complete, or no sync in chunks, or another one has completed or replaced it.");
+                "It was complete, or no sync in chunks, or another one has completed or replaced it; or you may "
+                "not SET ROLE to the role that it belongs to.");
   return *request;
 }
 
@@ -40,13 +41,16 @@ SyncSpec spec_of(const KeptRequest &kept) {
 
 Rows retry(std::int64_t run_id, bool dry_run) {
   const KeptRequest kept = request_of(run_id);
-  Rows listed = list_failed_chunks(kept.subject);
+  Rows listed = list_failed_chunks(kept);
   if (!dry_run) {
     check_may_launch("retry_chunks");
-    run_in_worker(task_for(spec_of(kept)));
+    WorkerTask task = task_for(spec_of(kept));
+    // Whoever calls it: the request is SQL of the role that made it.
+    task.role = kept.owner;
+    run_in_worker(task);
     for (Row &chunk : listed) {
       // They are gone with their run's record only.
-      const Rows now = list_chunk(chunk);
+      const Rows now = list_chunk(kept, chunk);
       if (!now.empty()) chunk = now[0];
     }
   }

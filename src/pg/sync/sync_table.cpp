@@ -20,12 +20,11 @@ extern "C" {
 #include "core/error.h"
 #include "core/sync_spec.h"
 #include "core/text.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/shared_run.h"
-#include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
 #include "pg/sync/sync_call.h"
@@ -36,8 +35,8 @@ namespace {
 // What can be known before a worker is started, said by the caller's own session. The worker checks again.
 void check_early(const SyncSpec &spec) {
   connection_options(connection_source(spec.server));
-  if (Oid const oid = find_target(spec.target, false); OidIsValid(oid)) {
-    check_target(oid, spec.delete_missing);
+  if (Oid const oid = find_target(spec.target); OidIsValid(oid)) {
+    check_target(oid, spec.delete_missing, spec);
     check_not_locked_here(oid);
   }
 }
@@ -122,12 +121,9 @@ Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
 }
 
 Rows progress_of(std::int64_t run_id) {
-  const Rows found =
-      query("SELECT shared_memory FROM tablesync.run WHERE run_id = $1::int8 AND status = 'running'",
-            {std::to_string(run_id)});
-  if (found.empty()) return {};
-  SharedSegment segment =
-      SharedSegment::attach(static_cast<dsm_handle>(std::strtoul(text_of(found[0][0]).c_str(), nullptr, 10)));
+  const std::uint32_t handle = find_segment(run_id);
+  if (handle == 0) return {};
+  SharedSegment segment = SharedSegment::attach(handle);
   Rows rows;
   // The handle may have been taken by another run by now.
   if (segment.run() != nullptr && segment.run()->run_id.load() == run_id) {
@@ -189,13 +185,7 @@ Datum tablesync_cancel_run(PG_FUNCTION_ARGS) {
   return pg::enter([=]() -> Datum {
     const std::int64_t run_id = PG_GETARG_INT64(0);
     pg::existing_run(run_id);
-    const Rows canceled = pg::query(
-        "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM tablesync.run r JOIN "
-        "pg_catalog.pg_stat_get_activity(r.worker_pid) a ON a.backend_start = r.worker_start WHERE r.run_id "
-        "= "
-        "$1::int8 AND r.status = 'running'",
-        {std::to_string(run_id)});
-    PG_RETURN_BOOL(!canceled.empty() && bool_of(canceled[0][0]));
+    PG_RETURN_BOOL(pg::cancel_worker(run_id));
   });
 }
 

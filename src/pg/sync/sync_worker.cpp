@@ -5,14 +5,28 @@ extern "C" {
 #include "fmgr.h"
 }
 
+#include "core/error.h"
 #include "core/sync_spec.h"
 #include "pg/run/run.h"
+#include "pg/run/target.h"
 #include "pg/sync/chunked_sync.h"
 #include "pg/sync/hidden_table.h"
 #include "pg/sync/table_verify.h"
 
 namespace tablesync::pg {
 namespace {
+
+void check_may_lock(const SyncSpec &spec) {
+  const unsigned int oid = find_target(spec.target);
+  if (!spec.writes() && oid == 0)
+    throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
+  if (!spec.writes())
+    find_readable(quote_qualified(spec.target));
+  else if (oid != 0)
+    check_target(oid, spec.delete_missing || !spec.soft_delete_column.empty(), spec);
+  else
+    check_may_prepare(spec.target.schema, spec);
+}
 
 Row sync_task(SharedRun &shared, std::string_view request) {
   const SyncSpec spec = deserialize_sync_spec(request);
@@ -21,6 +35,7 @@ Row sync_task(SharedRun &shared, std::string_view request) {
                       syncs ? "the sync" : "the verification",
                       name_of(spec.mode),
                       {{spec.target}},
+                      [&] { check_may_lock(spec); },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         if (syncs) return std::make_unique<ChunkedSync>(spec, run_id, steps);
                         return std::make_unique<TableVerify>(spec, run_id, steps);

@@ -23,13 +23,25 @@ void TablePair::open(bool may_create) {
   connect();
   if (source) wait_for_source(source->connection(), spec, steps);
   // Before the source's transaction begins: that need not wait for those who hold a lock here.
-  const unsigned int oid = find_target(spec.target, true);
+  const unsigned int oid = hold();
   open_source();
   match_target(oid, may_create);
   choose_all_rows();
 }
 
-void TablePair::open_target_again() { match_target(find_target(spec.target, true), false); }
+// The target, held until the end of the transaction; 0 where there is none.
+unsigned int TablePair::hold() {
+  const bool deletes = spec.delete_missing || !spec.soft_delete_column.empty();
+  const std::optional<HeldRelation> held =
+      spec.writes() ? hold_target(spec.target, deletes, spec) : hold_readable(spec.target);
+  const unsigned int oid = held ? held->oid : 0;
+  if (opened_ != 0 && oid != 0 && oid != opened_)
+    throw Error("40001", "table \"" + display_name(spec.target) + "\" was replaced during the run",
+                "It is another table of that name.", "Run it again.");
+  return oid;
+}
+
+void TablePair::open_target_again() { match_target(hold(), false); }
 
 void TablePair::match_target(unsigned int oid, bool may_create) {
   open_target(oid, may_create);
@@ -82,14 +94,10 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
   if (target_is_new) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
-    create_target(spec.target, source_table);
+    create_target(spec.target, source_table, spec);
     fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
-    if (spec.writes())
-      check_target(oid, spec.delete_missing || !spec.soft_delete_column.empty());
-    else
-      describe_readable(quote_qualified(spec.target));
     target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
     // What reads a few rows only lets others write.
     if (!shared && spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
@@ -99,6 +107,7 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
       target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
   }
   target = describe_target(spec.target);
+  if (!target_is_new) opened_ = oid;
   refuse_same_table();
   fault_point(FaultPoint::target_described);
   known.reset();
@@ -162,12 +171,19 @@ void TablePair::refuse_same_table() const {
 void TablePair::refuse_unknown_content() const {
   if (target_is_empty || spec.adopt || known || !spec.writes()) return;
   const std::string there = display_name(source_table.name);
-  if (checkpoint && checkpoint->since.server == spec.server && checkpoint->since.source == there) return;
+  if (checkpoint && checkpoint->since.server == spec.server && checkpoint->since.source == there &&
+      !overwritten_since(checkpoint->run_id))
+    return;
   throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
-              written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
+              written_ && !written_->own ? "It was filled by another role."
+              : written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
                              spec.server + ": " + there + "."
                        : "It has rows that tablesync did not put there.",
               "If it is to become a copy of " + there + ": options => '{\"adopt\": true}'.");
+}
+
+bool TablePair::overwritten_since(std::int64_t run) const {
+  return written_ && !written_->own && written_->run_id > run;
 }
 
 void TablePair::choose_all_rows() {

@@ -10,9 +10,9 @@
 #include "core/sync_plan.h"
 #include "core/sync_spec.h"
 #include "core/watermark.h"
-#include "pg/run/chunk_record.h"
+#include "pg/record/chunk_record.h"
 #include "pg/run/run_notice.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/latch_host.h"
 #include "remote/horizon.h"
@@ -37,6 +37,8 @@ class TablePair {
   std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
   // Reads rows of the source into a table of the plan's columns, which exists; returns how many were stored.
   std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
+  // Whether another role's run has filled the target after this run of the current role.
+  bool overwritten_since(std::int64_t run) const;
   // Adds the rows with these keys (texts of the key's columns) to the stage.
   std::int64_t stage_by_key(const Rows &keys);
 
@@ -61,6 +63,7 @@ class TablePair {
 
  private:
   void tell_once(const std::string &text);
+  unsigned int hold();
   void connect();
   void open_source();
   void match_target(unsigned int oid, bool may_create);
@@ -73,6 +76,7 @@ class TablePair {
 
   LatchHost host_;
   std::optional<Watermark> written_;  // whoever filled the target
+  unsigned int opened_ = 0;           // the oid of the target that was there; 0: none yet
   std::set<std::string> told_;
 };
 

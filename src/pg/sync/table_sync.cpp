@@ -180,7 +180,7 @@ bool TableSync::begin_in_parallel() {
 void TableSync::copy_in_parallel() {
   enter_copy();
   parallel_->run(pair_);
-  if (parallel_->makes_target() && find_target(spec_.target, false) == 0) {
+  if (parallel_->makes_target() && find_target(spec_.target) == 0) {
     make_target(parallel_->hidden(), spec_);
     pair_.plan.stage = spec_.target;
     check_keys(pair_.plan);

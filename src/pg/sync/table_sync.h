@@ -13,7 +13,7 @@
 #include "core/incremental_field.h"
 #include "core/sync_spec.h"
 #include "core/watermark.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
 #include "pg/sync/apply.h"

@@ -8,7 +8,7 @@
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
-#include "pg/sync/difference_record.h"
+#include "pg/record/difference_record.h"
 
 namespace tablesync::pg {
 
@@ -35,10 +35,15 @@ bool TableVerify::step() {
 void TableVerify::take_definition() {
   const bool given =
       !spec_.custom_select.empty() || !spec_.custom_where.empty() || !spec_.soft_delete_column.empty();
-  const unsigned int oid = find_target(spec_.target, false);
+  const unsigned int oid = find_target(spec_.target);
   if (given || oid == 0) return;
   const std::optional<Watermark> known = read_watermark(std::to_string(oid));
   if (!known || known->server != spec_.server) return;
+  if (known->hidden_definition)
+    throw Error(sqlstate::wrong_state,
+                "another role filled \"" + display_name(spec_.target) + "\" from a part of the source's rows",
+                "Which part is SQL of that role, so it is not run with your rights.",
+                "Pass custom_select, custom_where or the option soft_delete_column, or call it as that role.");
   spec_.custom_select = known->custom_select;
   spec_.custom_where = known->custom_where;
   spec_.soft_delete_column = known->soft_delete_column;
@@ -129,6 +134,9 @@ void TableVerify::start_anew() {
   if (!pending_.empty() || !pair_->source || !pair_->known) return;
   const Table &source = pair_->source_table;
   watermark_ = pair_->known;
+  watermark_->custom_select = spec_.custom_select;
+  watermark_->custom_where = spec_.custom_where;
+  watermark_->soft_delete_column = spec_.soft_delete_column;
   watermark_->take_table(source);
   watermark_->position = pair_->source->position();
 }

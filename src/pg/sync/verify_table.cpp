@@ -12,14 +12,14 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/run/call_arguments.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
-#include "pg/sync/difference_record.h"
+#include "pg/record/difference_record.h"
 #include "pg/sync/sync_call.h"
 
 namespace tablesync::pg {
@@ -84,7 +84,7 @@ Rows verify(FunctionCallInfo fcinfo) {
   check_may_launch("verify_table");
   const SyncSpec spec = spec_from_arguments(fcinfo);
   if (!spec.server.empty()) connection_options(connection_source(spec.server));
-  if (const unsigned int oid = find_target(spec.target, false); oid != 0) check_not_locked_here(oid);
+  if (const unsigned int oid = find_target(spec.target); oid != 0) check_not_locked_here(oid);
   const Row row = run_in_worker(task_for(spec));
   if (text_of(row.at(1)) == "skipped")
     throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");

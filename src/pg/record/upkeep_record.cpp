@@ -1,16 +1,16 @@
-#include "pg/run/upkeep_record.h"
+#include "pg/record/upkeep_record.h"
 
 #include <cstdlib>
 
 #include "core/text.h"
-#include "pg/run/run_record.h"
+#include "pg/record/state.h"
 
 namespace tablesync::pg {
 
 // A run that ends meanwhile has another status by the time its row is locked. A process whose start is not
 // shown is taken for the run's.
 void close_interrupted(const std::string &target) {
-  write_state(
+  state_of_all(
       "UPDATE tablesync.run r SET status = 'interrupted', finished_at = clock_timestamp(), sqlstate = "
       "'57P02', message = 'the worker ended without a word: the server crashed or was stopped' "
       "WHERE r.status = 'running' AND ($1 = '' OR r.target = $1) AND NOT EXISTS (SELECT FROM "
@@ -21,23 +21,31 @@ void close_interrupted(const std::string &target) {
 
 void forget_dropped_targets() {
   // Of the chunks, those that nobody can do again.
-  const std::string of_none = " NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = ";
-  write_state("DELETE FROM tablesync.watermark t WHERE" + of_none + "t.target_oid)", {});
-  write_state("WITH gone AS (DELETE FROM tablesync.pivot_table t WHERE" + of_none +
-                  "t.table_oid) RETURNING t.table_oid) DELETE FROM tablesync.pivot_column c USING gone g "
-                  "WHERE c.table_oid = g.table_oid",
-              {});
+  const std::string of_none = " NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = ";
+  state_of_all("DELETE FROM tablesync.watermark t WHERE" + of_none + "t.target_oid)", {});
+  state_of_all("WITH gone AS (DELETE FROM tablesync.pivot_table t WHERE" + of_none +
+                   "t.table_oid) RETURNING t.table_oid) DELETE FROM tablesync.pivot_column c USING gone g "
+                   "WHERE c.table_oid = g.table_oid",
+               {});
   for (const char *rows : {"checkpoint t WHERE", "chunk t WHERE t.status = 'failed' AND"})
-    write_state(std::string("DELETE FROM tablesync.") + rows + " t.subject ~ '^[0-9]+$' AND" + of_none +
+    state_of_all(std::string("DELETE FROM tablesync.") + rows + " t.subject ~ '^[0-9]+$' AND" + of_none +
                     "t.subject::oid)",
                 {});
+}
+
+void forget_dropped_roles() {
+  for (const char *rows : {"checkpoint t WHERE", "hidden_table t WHERE", "chunk_to_redo t WHERE",
+                           "chunk t WHERE t.status <> 'succeeded' AND"})
+    state_of_all(std::string("DELETE FROM tablesync.") + rows +
+                     " NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.owner::oid)",
+                 {});
 }
 
 // The last run that worked on the target must be the one that was interrupted. One that was sent away by
 // another did not.
 std::vector<Resumable> find_resumable() {
-  const Rows rows = write_state(
-      "WITH worked AS (SELECT r.run_id, r.target, r.status, r.sqlstate, r.finished_at, r.command FROM "
+  const Rows rows = state_of_all(
+      "WITH worked AS (SELECT r.run_id, r.owner, r.target, r.status, r.sqlstate, r.finished_at, r.command FROM "
       "tablesync.run r "
       "WHERE r.command IN ('sync_table', 'pivot_ship') AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT "
       "FROM '55P03') "
@@ -46,13 +54,13 @@ std::vector<Resumable> find_resumable() {
       "coalesce((SELECT max(o.run_id) FROM worked o WHERE o.target = c.target AND o.status <> "
       "'interrupted'), 0)), "
       "(extract(epoch FROM clock_timestamp() - l.finished_at) * 1000)::int8 "
-      "FROM tablesync.checkpoint c JOIN pg_roles o ON o.oid = c.owner::oid CROSS JOIN LATERAL "
+      "FROM tablesync.checkpoint c JOIN pg_catalog.pg_roles o ON o.oid = c.owner::oid CROSS JOIN LATERAL "
       "(SELECT w.* FROM worked w WHERE w.target = c.target ORDER BY w.run_id DESC LIMIT 1) l "
-      "WHERE l.status = 'interrupted' AND o.rolcanlogin "
-      "AND has_database_privilege(o.oid, (SELECT d.oid FROM pg_database d WHERE d.datname = "
+      "WHERE l.owner = c.owner AND l.status = 'interrupted' AND o.rolcanlogin "
+      "AND has_database_privilege(o.oid, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = "
       "current_database()), 'CONNECT') "
-      "AND EXISTS (SELECT FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = "
-      "p.oid AND d.deptype = 'e' JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND "
+      "AND EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = "
+      "p.oid AND d.deptype = 'e' JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_extension'::regclass AND "
       "d.refobjid = e.oid WHERE e.extname = 'pg_tablesync' AND p.proname = l.command AND "
       "has_function_privilege(o.oid, p.oid, 'EXECUTE')) ORDER BY l.run_id",
       {});
@@ -65,8 +73,8 @@ std::vector<Resumable> find_resumable() {
 }
 
 std::vector<unsigned int> owners_of_remains() {
-  const Rows rows = write_state(
-      "SELECT DISTINCT o.oid FROM tablesync.hidden_table h JOIN pg_roles o ON o.oid = h.owner::oid WHERE "
+  const Rows rows = state_of_all(
+      "SELECT DISTINCT o.oid FROM tablesync.hidden_table h JOIN pg_catalog.pg_roles o ON o.oid = h.owner::oid WHERE "
       "o.rolcanlogin AND NOT EXISTS (SELECT FROM tablesync.run r WHERE r.run_id = h.run_id AND r.status = "
       "'running')",
       {});

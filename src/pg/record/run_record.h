@@ -1,5 +1,4 @@
-// The records of runs and what targets were filled from: the schema tablesync. All statements that write it
-// are here, fixed, and run as the extension's owner; neither a caller nor a trigger can forge what they say.
+// The records of runs and what targets were filled from. See state.h for how they are written and read.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,6 @@
 #include "core/rows.h"
 #include "core/run_spec.h"
 #include "core/watermark.h"
-#include "pg/run/run_steps.h"
 
 namespace tablesync::pg {
 
@@ -23,8 +21,11 @@ struct RunCounts {
 Row row_of(const RunCounts &counts);
 RunCounts counts_of(const Row &row);
 
-// Runs a fixed statement on our own tables, as the extension's owner.
-Rows write_state(const std::string &sql, const Row &parameters);
+struct RunStep {
+  std::string name;
+  double started_at, finished_at;      // seconds since 1970, as to_timestamp() takes them
+  std::int64_t rows = -1, bytes = -1;  // below 0: does not apply
+};
 
 // The current transaction, with epoch, and the one that comes next: its subtransactions are between them.
 struct TransactionRange {
@@ -55,12 +56,15 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
 void record_hidden_table(std::int64_t run_id, const RunSpec &spec, const std::string &oid,
                          const std::string &name);
 void forget_hidden_table(const std::string &oid);
-// Those that are on record: oid, schema and name (null where it is gone, or is another table now), whether
-// the current user may drop it. Of one target (as display_name() writes it), or, where none is given, of all
-// runs that are not going on.
-Rows hidden_tables(const std::string &target);
+// The current user's own that are on record: of one target (as display_name() writes it), or, where none is given,
+// of all runs that are not going on.
+struct HiddenTableRecord {
+  std::string oid, name;  // the name that it was given
+};
+std::vector<HiddenTableRecord> hidden_tables(const std::string &target);
 
-// What the target with this oid was last filled from and how far, or nothing.
+// What the target with this oid was last filled from and how far, or nothing. Whoever may read the target may know
+// that; another role's custom_select, custom_where and soft_delete_column are hidden.
 std::optional<Watermark> read_watermark(const std::string &target_oid);
 void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid,
                      const Watermark &watermark);
@@ -70,7 +74,21 @@ void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &
                    const Diagnostics &error);
 
 // The record as the eleven columns of sync_table(), then worker_pid, sqlstate, message, detail, hint and
-// context. Reads as the current user: the row policies decide. None where there is no such record.
+// context. None where there is no such record, or it is of a role whose rights the current user has not.
 std::optional<Row> find_run(std::int64_t run_id);
+// The segment of a run that is going on; 0 where it has ended.
+std::uint32_t find_segment(std::int64_t run_id);
+// Cancels the worker of a run; false where it has ended.
+bool cancel_worker(std::int64_t run_id);
+
+// ---- for explain_row()
+
+// The run, and the chunk of it, whose transaction or one of its subtransactions has this xmin: run id, command, end,
+// chunk number or null. Of the runs of a target, as display_name() writes it.
+std::optional<Row> find_writer(const std::string &target, const std::string &xmin);
+// The last sync of a target: run id, status, start, message.
+std::optional<Row> find_last_sync(const std::string &target);
+// The last time that the row with this key was rejected: run id, column, message.
+std::optional<Row> find_reject(const std::string &target, const std::vector<std::string> &key);
 
 }  // namespace tablesync::pg

@@ -1,5 +1,5 @@
 // What is put right in the records after a crash: by the next run of a target, and by the upkeep of a
-// database. Written as run_record.h says.
+// database. These are the only statements about everybody's rows: see state.h.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,8 @@ void close_interrupted(const std::string &target);
 // Removes what is known of targets that do not exist any more.
 void forget_dropped_targets();
 
+// Removes what roles had begun that do not exist any more: nobody can go on with it.
+void forget_dropped_roles();
 // A sync that was interrupted and may go on: its owner may still log in and call sync_table(), and nobody has
 // worked on its target since.
 struct Resumable {

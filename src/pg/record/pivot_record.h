@@ -1,5 +1,5 @@
-// The records of pivots: wide tables and their columns, what each run did, chunks that failed. Written as
-// run_record.h says.
+// The records of pivots: wide tables and their columns, what each run did, chunks that failed. See state.h for how
+// they are written and read. A pivot knows the wide tables that its own role has recorded.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,28 @@
 #include "core/moment.h"
 #include "core/pivot_spec.h"
 #include "core/rows.h"
-#include "pg/pivot/pivot_source.h"
 
 namespace tablesync::pg {
 
-// The wide tables that this source fills, with this schema and prefix, as far as they are there: oid, ship,
-// group (or null), name, whether pivot_ship() made it, the time's column, its number, whether it has a zone.
+// Which pivot the records are of.
+struct PivotIdentity {
+  const PivotSpec &spec;
+  std::string source;  // resolved
+};
+
+// A wide table of this pivot, as far as it is there.
+struct KnownTable {
+  std::string oid, ship, group;  // group: empty where the call has none
+  QualifiedName name;            // as it is now
+  QualifiedName recorded;        // as it was made
+  unsigned int owner;            // of the table, now
+  bool made_here;                // by pivot_ship()
+  std::string time_column;
+  int time_attnum;
+  bool time_has_zone;
+};
 // In the order in which they were made.
-Rows wide_tables(const PivotSource &source);
+std::vector<KnownTable> wide_tables(const PivotIdentity &pivot);
 // Gives `take` the columns of these tables (oids) that are on record, in any order.
 struct KnownColumn {
   unsigned int table;  // its oid
@@ -29,7 +43,7 @@ struct KnownColumn {
 void each_wide_column(const std::vector<std::string> &tables,
                       const std::function<void(const KnownColumn &)> &take);
 // Makes the record say what the catalogs say: names, types, columns that are gone.
-void refresh_wide_columns(const PivotSource &source);
+void refresh_wide_columns(const PivotIdentity &pivot);
 // Attributes of these tables, dropped ones too: oid, number, channel (or null), whether dropped, name,
 // the type's oid, its length (below 0: it varies), typmod.
 Rows wide_attributes(const std::vector<std::string> &tables);
@@ -41,7 +55,7 @@ struct WideTableRecord {
   int time_attnum;
   bool time_has_zone, made_here;
 };
-void record_wide_table(const PivotSource &source, const WideTableRecord &table);
+void record_wide_table(const PivotIdentity &pivot, const WideTableRecord &table);
 struct WideColumnRecord {
   int attnum;
   std::string channel, name;
@@ -56,7 +70,7 @@ struct TableCounts {
   std::int64_t read = 0, written = 0, cells = 0, columns = 0, replaced = 0, rejected = 0;
 };
 void add_counts(std::int64_t run_id, const std::vector<TableCounts> &counts);
-// They, as the columns of pivot_ship(). Read as the current user.
+// The counts of one of the current user's runs, as the columns of pivot_ship().
 Rows find_counts(std::int64_t run_id);
 
 // A reading that no column could take.
@@ -68,18 +82,24 @@ void record_rejected(std::int64_t run_id, const PivotSpec &spec,
                      const std::vector<RejectedReading> &readings);
 
 // A chunk of a run that failed: it is to be done again.
-void record_failed_chunk(const PivotSource &source, std::int64_t run_id, std::int64_t chunk_no,
+void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::int64_t chunk_no,
                          const std::string &start, const std::string &end, const Diagnostics &said);
 // The call is the last one for these tables.
-void record_request(const PivotSource &source);
+void record_request(const PivotIdentity &pivot);
 
-// What failed_chunk shows to the current user: id, ship, start, end, the call (hexadecimal; null where none
-// is known), server, source, schema, prefix, attempts. Of a ship, of a run, or all.
-Rows chunks_to_redo(const std::optional<std::string> &ship, std::optional<std::int64_t> run_id);
-// The pivots that the current user has made of a ship, as far as they are told apart by what is given:
+// A chunk that is to be done again, of the current user or of a role that he may become: it is done as its owner.
+struct ChunkToRedo {
+  Cell id, ship, start, end;
+  Cell request;  // the call (hexadecimal); null where a user gave the chunk
+  Cell server, source, schema, prefix;
+  unsigned int owner;
+};
+// Of a ship, of a run, or all.
+std::vector<ChunkToRedo> chunks_to_redo(const std::optional<std::string> &ship,
+                                        std::optional<std::int64_t> run_id);
+// The pivots that the chunk's owner has made of its ship, as far as they are told apart by what the chunk says:
 // server, source, schema, prefix, the last call (hexadecimal).
-Rows pivots_of(const std::string &ship, const Cell &server, const Cell &source, const Cell &schema,
-               const Cell &prefix);
+Rows pivots_of(const ChunkToRedo &chunk);
 
 // A reading that is not in its cell.
 struct PivotDifference {
@@ -87,7 +107,7 @@ struct PivotDifference {
   Cell found;
 };
 void record_pivot_differences(std::int64_t run_id, const std::vector<PivotDifference> &differences);
-// They, as the columns of verify_pivot(). Read as the current user.
+// The differences of one of the current user's runs, as the columns of verify_pivot().
 Rows find_pivot_differences(std::int64_t run_id);
 
 // It was done: by the run, or because it was asked for by its id.

@@ -1,6 +1,6 @@
 // The records of syncs in chunks: how far each has come (tablesync.checkpoint), and what became of each chunk
-// (tablesync.chunk). Written as run_record.h says. Their subject is the oid of a sync's target, or what a
-// pivot calls itself.
+// (tablesync.chunk). See state.h for how they are written and read. Their subject is the oid of a sync's target, or
+// what a pivot calls itself. Each role has its own: two that work on one target do not see each other's.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include "core/error.h"
 #include "core/run_spec.h"
 #include "core/watermark.h"
-#include "pg/run/run_record.h"
+#include "pg/record/run_record.h"
 
 namespace tablesync::pg {
 
@@ -56,18 +56,16 @@ struct FailedChunk {
 std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from = 0);
 std::int64_t count_failed_chunks(const std::string &subject);
 
-// ---- read as the current user: the row policies decide
-// ------------------------------------------------------------
-
-// The call of the sync that a run is of, where that is not complete; and its subject.
+// The call of the sync that a run is of, where that is not complete; its subject, and whose it is: the current user,
+// or a role that he may become. What is done of it is done as that role.
 struct KeptRequest {
   std::string request;  // for from_kept()
   std::string subject;
+  unsigned int owner;
 };
 std::optional<KeptRequest> find_request(std::int64_t run_id);
-// The failed chunks of a target, or those with these ids (as listed before), as the columns of retry_chunks()
-// and, first, their run.
-Rows list_failed_chunks(const std::string &subject);
-Rows list_chunk(const Row &listed);
+// The failed chunks of it, or a chunk that was listed before: as the columns of retry_chunks() and, first, their run.
+Rows list_failed_chunks(const KeptRequest &kept);
+Rows list_chunk(const KeptRequest &kept, const Row &listed);
 
 }  // namespace tablesync::pg

@@ -1,14 +1,7 @@
-#include "pg/sync/difference_record.h"
-
-extern "C" {
-#include "postgres.h"
-
-#include "miscadmin.h"
-}
+#include "pg/record/difference_record.h"
 
 #include "core/quote.h"
-#include "pg/run/run_record.h"
-#include "pg/server/spi.h"
+#include "pg/record/state.h"
 
 namespace tablesync::pg {
 
@@ -18,20 +11,19 @@ void record_differences(std::int64_t run_id, const RunSpec &spec,
   for (const Difference &difference : differences) {
     std::vector<std::string> columns;
     for (const std::string &column : difference.columns) columns.push_back(quote_literal(column));
-    write_state(
+    own_state(
         "INSERT INTO tablesync.difference (run_id, difference_no, owner, target, kind, row_key, columns) "
-        "VALUES "
-        "($1::int8, $2::int4, $3::oid, $4, $5, $6, " +
+        "VALUES ($1::int8, $2::int4, $owner, $3, $4, $5, " +
             (columns.empty() ? "NULL" : "ARRAY[" + join(columns, ", ") + "]") + ")",
-        {std::to_string(run_id), std::to_string(++number), std::to_string(GetUserId()),
-         display_name(spec.target), difference.kind, difference.key});
+        {std::to_string(run_id), std::to_string(++number), display_name(spec.target), difference.kind,
+         difference.key});
   }
 }
 
 Rows find_differences(std::int64_t run_id) {
-  return query_latest(
-      "SELECT kind, row_key, columns FROM tablesync.difference WHERE run_id = $1::int8 ORDER BY "
-      "difference_no",
+  return latest_own_state(
+      "SELECT kind, row_key, columns FROM tablesync.difference WHERE run_id = $1::int8 AND owner = $owner "
+      "ORDER BY difference_no",
       {std::to_string(run_id)});
 }
 

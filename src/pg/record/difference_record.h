@@ -1,0 +1,23 @@
+// The record of what a verification found. See state.h for how it is written and read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/rows.h"
+#include "core/run_spec.h"
+
+namespace tablesync::pg {
+
+struct Difference {
+  std::string kind;  // missing, extra, different
+  std::string key;
+  std::vector<std::string> columns;  // that differ; empty where the row is on one side only
+};
+// Records the differences that a run listed.
+void record_differences(std::int64_t run_id, const RunSpec &spec, const std::vector<Difference> &differences);
+// The differences of one of the current user's runs, as kind, row_key and columns (an array as text).
+Rows find_differences(std::int64_t run_id);
+
+}  // namespace tablesync::pg
