@@ -361,13 +361,14 @@ foreach my $size (sort keys %letters)
 			}
 			assert_text('... what is recorded is text', @texts);
 			TablesyncTest::Fault::set($pair, 'run_recorded:1:pause');
-			foreach my $what ('a long source', 'a long ship', 'a short name')
+			foreach my $what ('a long source', 'a short name', 'a short ship')
 			{
 				my $call = $attack->start_as('alice', $calls{$what});
 				$attack->wait_until_paused('run_recorded', $call);
 				assert_text("$what: what a worker shows is text", 'SELECT a.query FROM pg_stat_activity a', 'SELECT a.application_name FROM pg_stat_activity a', 'SELECT to_jsonb(p)::text FROM tablesync.progress p');
 				my $pid = $pair->worker_pid;
-				ok($pid && is_text(slurp_file("/proc/$pid/cmdline") =~ tr/\0//dr), '... and so is its title');
+				isnt($pid, '', '... it is there');
+				ok(is_text(slurp_file("/proc/$pid/cmdline") =~ tr/\0//dr), '... and so is its title');
 				$pair->admin(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_tablesync'));
 				ok(is_text($call->finish->{text}), '... and what its caller hears');
 			}
