@@ -352,7 +352,8 @@ foreach my $size (sort keys %letters)
 				'a long ship'    => qq(SELECT FROM pivot_ship(NULL, 'public.readings', '$long', target_schema => 'slow', max_retries => 0)),
 				'a long prefix'  => qq(SELECT FROM pivot_ship(NULL, 'public.readings', 'HS1', target_schema => 'slow', table_prefix => '$long', max_retries => 0)),
 				'a short name'   => qq(SELECT FROM sync_table('src', '"$short"', 'slow."$short"', max_retries => 0)),
-				'a short ship'   => qq(SELECT FROM pivot_ship('src', 'public.readings', '$short', target_schema => 'slow', table_prefix => '$short', max_retries => 0)));
+				'a short ship'   => qq(SELECT FROM pivot_ship('src', 'public.readings', '$short', target_schema => 'slow', table_prefix => '$short', max_retries => 0)),
+				'a ship'         => qq(SELECT FROM pivot_ship('src', 'public.readings', '$short', target_schema => 'slow', table_prefix => 'p', max_retries => 0)));
 			foreach my $what (sort keys %calls)
 			{
 				my $said = $attack->try_as('alice', $calls{$what});
@@ -361,7 +362,7 @@ foreach my $size (sort keys %letters)
 			}
 			assert_text('... what is recorded is text', @texts);
 			TablesyncTest::Fault::set($pair, 'run_recorded:1:pause');
-			foreach my $what ('a long source', 'a short name', 'a short ship')
+			foreach my $what ('a long source', 'a short name', 'a ship')
 			{
 				my $call = $attack->start_as('alice', $calls{$what});
 				$attack->wait_until_paused('run_recorded', $call);

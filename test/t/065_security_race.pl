@@ -50,7 +50,7 @@ $attack->alice(qq(
 	GRANT ALL ON SCHEMA sa, sb, sc TO PUBLIC;
 	CREATE TABLE sa.r ($narrow); INSERT INTO sa.r $some; GRANT SELECT ON sa.r TO PUBLIC;
 	CREATE VIEW sa.v AS SELECT * FROM public.readings; GRANT SELECT ON sa.v TO PUBLIC;
-	CREATE VIEW sa.trapped AS SELECT evil.text_trap(ship_id) AS ship_id, data_channel_id, created_time, value_format, bool_v, str_v, long_v, double_v FROM public.readings;
+	CREATE VIEW evil.trapped AS SELECT evil.text_trap(ship_id) AS ship_id, data_channel_id, created_time, value_format, bool_v, str_v, long_v, double_v FROM public.readings;
 	CREATE TABLE sa.t (id int PRIMARY KEY, name text); GRANT ALL ON sa.t TO PUBLIC;
 	CREATE TRIGGER trap BEFORE INSERT OR UPDATE OR DELETE ON sa.t FOR EACH ROW EXECUTE FUNCTION evil.row_trap();
 	CREATE TABLE sa.p (id int PRIMARY KEY, name text) PARTITION BY RANGE (id); GRANT ALL ON sa.p TO PUBLIC;
@@ -111,6 +111,7 @@ my %who = (
 	chief => { source => 'for_trusted', targets => [ 'sa.t', 'sa.p', 'shared.parted', 'sa.trusted' ], own => 'chiefs', options => '"adopt": true, "restart": true, "trust_owner": true' });
 $pair->admin('CREATE SCHEMA chiefs');
 my $chunked = q((SELECT max(r.run_id) FROM tablesync.run r WHERE EXISTS (SELECT FROM tablesync.chunk k WHERE k.run_id = r.run_id AND k.status = 'failed')));
+my $run_of_chunk;
 my $latest  = '(SELECT max(run_id) FROM tablesync.run)';
 
 sub one_of { return $_[ int rand @_ ] }
@@ -140,7 +141,7 @@ my %calls = (
 	verify_table   => sub { verify($_[0], '') },
 	'verify_table, repair' => sub { verify($_[0], ', repair => true') },
 	explain_row    => sub { 'SELECT count(*) FROM explain_row(' . one_of(q('evil.keyed', '5'), q('sa.t', '5'), q('sb.t', '5'), q('sa.p', '300'), "'$who{$_[0]}{own}.of_full', '5'") . ')' },
-	retry_chunks   => sub { "SELECT count(*) FROM retry_chunks($chunked)" },
+	retry_chunks   => sub { 'SELECT count(*) FROM retry_chunks(' . ($_[0] eq 'bob' ? $chunked : one_of($run_of_chunk, $run_of_chunk, $chunked)) . ')' },
 	reprocess_failed_chunks => sub { 'SELECT count(*) FROM reprocess_failed_chunks()' },
 	pivot_ship     => sub {
 		my ($arguments, $trust) = pivot_arguments($_[0]);
@@ -167,7 +168,7 @@ sub verify
 # Chunks that others may stumble over, of a pivot through a trap.
 my @bait = (
 	q(INSERT INTO tablesync.failed_chunk (ship_id, start_time, end_time, target_schema) VALUES ('HS1', '2024-01-01 00:00Z', '2024-01-01 01:00Z', 'hers')),
-	q(SELECT count(*) FROM pivot_ship(NULL, 'sa.trapped', 'HS1', target_schema => 'hers', max_retries => 0)),
+	q(SELECT count(*) FROM pivot_ship(NULL, 'evil.trapped', 'HS1', target_schema => 'hers', max_retries => 0)),
 	q(DELETE FROM tablesync.failed_chunk));
 
 # Before anything is swapped, each role has what its calls refer to.
@@ -176,6 +177,11 @@ foreach my $role (sort keys %who)
 	my ($name, $own) = ($role eq 'super' ? $attack->{super} : $role, $who{$role}{own});
 	$attack->as($name, "SELECT FROM sync_table('src', '$who{$role}{source}', '$own.of_full'); SELECT FROM pivot_ship(NULL, 'public.readings', target_schema => '$own')");
 }
+# A run with a chunk that fails as often as it is done again, in a table with a trap.
+my $bad_chunk = q(SELECT FROM sync_table('src', 'for_alice', 'hers.chunked', chunk_mode => true, batch_size => 100, max_retries => 0));
+$attack->alice("CREATE TABLE hers.chunked (id int PRIMARY KEY, name text, CHECK (id <> 250)); " . sprintf $trap, 'hers.chunked');
+$pair->assert_failed($attack->try_as('alice', $bad_chunk), '23514', undef, 'a chunk fails');
+$run_of_chunk = $pair->admin('SELECT max(run_id) FROM tablesync.run');
 # An attempt to trust nobody, and to be wrong, fails before the race: then it shows what it should.
 my $refused = $attack->try_as('super', q(SELECT FROM sync_table('src', 'for_super', 'sa.t')));
 $pair->assert_failed($refused, '42501', qr/refusing to write/, 'who trusts nobody is refused before the race');
