@@ -200,4 +200,67 @@ $attack->row('trust: verify_table only looks, unless it repairs or converts', su
 	is($pair->admin('SELECT name FROM hers.synced WHERE id = 1'), 'item 1', '... and it is mended');
 });
 
+# ---- Row 12: what a search_path finds -------------------------------------------------------------------------
+
+# A schema in which the attacker may make things, as public was before PostgreSQL 15, is in the path of others. Her operators and
+# functions fit varchar better than those of pg_catalog do.
+$pair->admin('CREATE SCHEMA common; GRANT ALL ON SCHEMA common TO PUBLIC');
+my %spellings = ('=' => 'eq', '<>' => 'ne', '<' => 'lt', '<=' => 'le', '>' => 'gt', '>=' => 'ge', '~' => 'match', '||' => 'plus');
+foreach my $types ('varchar, varchar', 'varchar, text', 'text, varchar')
+{
+	my ($left, $right) = split /, /, $types;
+	foreach my $operator (sort keys %spellings)
+	{
+		my $result = $operator eq '||' ? 'text' : 'bool';
+		$attack->alice(qq(
+			CREATE FUNCTION common.$spellings{$operator}($types) RETURNS $result LANGUAGE plpgsql AS \$\$
+			BEGIN PERFORM evil.spring('operator $operator ($types)'); RETURN \$1::text OPERATOR(pg_catalog.$operator) \$2::text; END \$\$;
+			CREATE OPERATOR common.$operator (LEFTARG = $left, RIGHTARG = $right, FUNCTION = common.$spellings{$operator});));
+	}
+}
+foreach my $function ('lower', 'upper', 'md5', 'btrim')
+{
+	$attack->alice(qq(CREATE FUNCTION common.$function(varchar) RETURNS text LANGUAGE plpgsql AS \$\$ BEGIN PERFORM evil.spring('function $function'); RETURN pg_catalog.$function(\$1::text); END \$\$));
+}
+$pair->source_sql(q(
+	CREATE TABLE varied (a varchar(20), b varchar, name varchar, changed int, PRIMARY KEY (a, b));
+	INSERT INTO varied SELECT 'a' || g % 10, 'b' || g, 'name ' || g, g FROM generate_series(1, 200) g;
+	ANALYZE varied;));
+
+my $path = 'SET search_path = "$user", common, public; ';
+my %calls = (
+	'sync_table, full' => q(SELECT FROM sync_table('src', 'varied', 'plain.full', delete_missing => true)),
+	'sync_table, incremental' => q(SELECT FROM sync_table('src', 'varied', 'plain.incremental', sync_mode => 'incremental', incremental_field => 'changed')),
+	'sync_table, xmin' => q(SELECT FROM sync_table('src', 'varied', 'plain.xmin', sync_mode => 'xmin')),
+	'sync_table, chunks' => q(SELECT FROM sync_table('src', 'varied', 'plain.chunks', chunk_mode => true, options => '{"chunk_by": "key"}')),
+	'sync_table, two workers' => q(SELECT FROM sync_table('src', 'varied', 'plain.two', parallel_workers => 2)),
+	'verify_table'     => q(SELECT * FROM verify_table('src', 'varied', 'plain.full', repair => true)),
+	'explain_row'      => q(SELECT * FROM explain_row('plain.full', 'a1', 'b1')),
+	'sync_plan'        => q(SELECT * FROM sync_plan('src', 'varied', 'plain.full')),
+	'pivot_ship'       => q(SELECT FROM pivot_ship(NULL, 'public.readings', ship_ids => ARRAY['HS1', 'HS2'], channels => ARRAY['ch1', 'ch2'], target_schema => 'plain')),
+	'pivot_ship, of times' => q(SELECT FROM pivot_ship(NULL, 'public.readings', 'HS1', from_time => '2024-01-01', cutoff_time => '2024-01-02', chunk_interval => '1 hour', target_schema => 'plain')),
+	'pivot_ship, of a table of channels' => q(SELECT FROM pivot_ship(NULL, 'public.readings', target_schema => 'plain', options => '{"channels_table": "public.channels"}')),
+	'pivot_ship, schema_only' => q(SELECT FROM pivot_ship(NULL, 'public.readings', mode => 'schema_only', target_schema => 'plain', table_groups => '{"one": "1$"}')),
+	'verify_pivot'     => q(SELECT * FROM verify_pivot(NULL, 'public.readings', 'HS1', target_schema => 'plain')),
+	'reprocess_failed_chunks' => q(INSERT INTO tablesync.failed_chunk (ship_id, start_time, end_time, target_schema) VALUES ('HS1', '2024-01-01', '2024-01-02', 'plain'); SELECT * FROM reprocess_failed_chunks()));
+$pair->admin(q(
+	CREATE TABLE public.channels (channel varchar); INSERT INTO public.channels VALUES ('ch1'), ('ch2'); GRANT SELECT ON public.channels TO PUBLIC;
+	CREATE SCHEMA plain; GRANT ALL ON SCHEMA plain TO PUBLIC));
+foreach my $role ('super', 'bob')
+{
+	$pair->admin('DROP SCHEMA plain CASCADE; CREATE SCHEMA plain; GRANT ALL ON SCHEMA plain TO PUBLIC; DELETE FROM tablesync.pivot_table; DELETE FROM tablesync.pivot_column; DELETE FROM tablesync.watermark');
+	$attack->as($role eq 'super' ? $attack->{super} : $role, $calls{'sync_table, full'});
+	foreach my $what (sort keys %calls)
+	{
+		$attack->row("row 12: $what finds no operator or function of a stranger: $role", sub {
+			# The first makes tables, the second compares.
+			foreach my $time ('first', 'second')
+			{
+				assert_succeeded($attack->try_as($role, $path . $calls{$what}), "the $time call works");
+			}
+			$attack->assert_no_trap;
+		});
+	}
+}
+
 done_testing;
