@@ -86,6 +86,43 @@ foreach my $role ('bob', 'super')
 	}
 }
 
+# Or it is not there any more, or is another for its owner's sake.
+my %gone = (
+	'is renamed'    => 'ALTER TABLE hs.%s RENAME TO another',
+	'is moved'      => 'ALTER TABLE hs.%s SET SCHEMA his',
+	'is dropped'    => 'DROP TABLE hs.%s',
+	'has another type' => 'ALTER TABLE hs.%s ALTER name TYPE varchar(3) USING left(name, 3)',
+	'lacks a column' => 'ALTER TABLE hs.%s DROP name',
+	'lacks its key' => 'ALTER TABLE hs.%1$s DROP CONSTRAINT %1$s_pkey',
+	'is in a schema with another name' => 'ALTER SCHEMA hs RENAME TO hs_2');
+$pair->admin('CREATE SCHEMA IF NOT EXISTS his; GRANT ALL ON SCHEMA his TO bob');
+foreach my $what (sort keys %gone)
+{
+	foreach my $kind ('a table that was there', 'a table with rows', 'a table that the run has made')
+	{
+		foreach my $way (', chunk_mode => true, batch_size => 2000', ', chunk_mode => true, batch_size => 2000, parallel_workers => 2', ', parallel_workers => 2')
+		{
+			$attack->row("row 6: the target $what between two transactions: $kind$way", sub {
+				my $name = 'gone_' . ++$number;
+				$attack->bob("CREATE TABLE hs.$name (id int PRIMARY KEY, name text)" . ($kind =~ /rows/ ? "; INSERT INTO hs.$name VALUES (1, 'one'), (-1, 'none')" : '')) unless $kind =~ /made/;
+				my $nth = $way =~ /chunk/ ? 4 : 2;
+				TablesyncTest::Fault::set($pair, "work_begun:$nth:pause");
+				my $call = $attack->start_as('bob', qq(SELECT FROM sync_table('src', 'many', 'hs.$name', max_retries => 0$way, options => '{"adopt": true}')));
+				$attack->wait_until_paused('work_begun', $call);
+				my $change = $attack->start_as('super', sprintf $gone{$what}, $name);
+				$attack->wait_until_stuck($change);
+				TablesyncTest::Fault::clear($pair);
+				my $said = $call->finish;
+				unlike($said->{sqlstate}, qr/^(?:lost|XX|57P)/, 'the call succeeds, or says why not') or diag($said->{text});
+				# A hidden table may be all that there is yet.
+				$change->finish;
+			});
+			TablesyncTest::Fault::clear($pair);
+			$pair->target->psql('postgres', 'ALTER SCHEMA hs_2 RENAME TO hs; DROP TABLE hs.another; DELETE FROM tablesync.checkpoint');
+		}
+	}
+}
+
 # A partition of the attacker in a table of the victim, where he lets her.
 $attack->row('row 6: a partition with a trap comes between two chunks', sub {
 	$pair->admin(q(

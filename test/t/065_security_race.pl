@@ -141,7 +141,7 @@ my %calls = (
 	verify_table   => sub { verify($_[0], '') },
 	'verify_table, repair' => sub { verify($_[0], ', repair => true') },
 	explain_row    => sub { 'SELECT count(*) FROM explain_row(' . one_of(q('evil.keyed', '5'), q('sa.t', '5'), q('sb.t', '5'), q('sa.p', '300'), "'$who{$_[0]}{own}.of_full', '5'") . ')' },
-	retry_chunks   => sub { 'SELECT count(*) FROM retry_chunks(' . ($_[0] eq 'bob' ? $chunked : one_of($run_of_chunk, $run_of_chunk, $chunked)) . ')' },
+	retry_chunks   => sub { 'SELECT count(*) FROM retry_chunks(' . ($_[0] eq 'bob' ? $chunked : one_of($run_of_chunk, $run_of_chunk, $chunked)) . one_of('', ', dry_run => true') . ')' },
 	reprocess_failed_chunks => sub { 'SELECT count(*) FROM reprocess_failed_chunks()' },
 	pivot_ship     => sub {
 		my ($arguments, $trust) = pivot_arguments($_[0]);
