@@ -147,7 +147,10 @@ my %calls = (
 		my ($arguments, $trust) = pivot_arguments($_[0]);
 		return "SELECT count(*) FROM pivot_ship($arguments, max_retries => 0, options => '{" . join(', ', '"restart": true', $trust || ()) . "}'" . one_of('', '', q(, chunk_interval => '20 min'), q(, chunk_interval => '36500 days'), ', drop_tables => true', ', parallel_workers => 2') . ')';
 	},
-	verify_pivot   => sub { my ($arguments) = pivot_arguments($_[0]); "SELECT * FROM verify_pivot($arguments)" },
+	verify_pivot   => sub {
+		my ($arguments) = rand() < 0.4 ? "NULL, 'public.readings', 'HS2', target_schema => '$who{$_[0]}{own}'" : pivot_arguments($_[0]);
+		return "SELECT * FROM verify_pivot($arguments)";
+	},
 	wait_run       => sub { 'SELECT count(*) FROM wait_run(' . one_of($latest, q((SELECT max(run_id) FROM tablesync.run WHERE status = 'succeeded'))) . ", '1 s')" },
 	cancel_run     => sub { "SELECT cancel_run($latest)" },
 	connection_info => sub { q(SELECT count(*) FROM connection_info('src')) },
