@@ -11,7 +11,7 @@ use TablesyncTest;
 use TablesyncTest::Attack;
 use TablesyncTest::Fault;
 
-my $pair   = TablesyncTest->new(target_conf => [ 'max_worker_processes = 12', 'log_error_verbosity = verbose' ]);
+my $pair   = TablesyncTest->new(target_conf => [ 'max_worker_processes = 12', 'tablesync.max_workers_per_role = -1', 'log_error_verbosity = verbose' ]);
 my $attack = TablesyncTest::Attack->new($pair);
 
 $pair->source_sql(q(
@@ -224,6 +224,14 @@ sub assert_refused_at
 	return $pair->assert_failed($said, '53000', qr/^role "$role" already has $limit background workers?$/, '... and no more') && isnt($said->{hint}, '', '... with a hint');
 }
 
+# For sessions that begin from here on.
+sub limit_workers
+{
+	my ($limit) = @_;
+	$pair->admin("LOAD 'pg_tablesync'; ALTER SYSTEM SET tablesync.max_workers_per_role = $limit; SELECT pg_reload_conf()");
+	return $pair->wait_until($pair->target, "SELECT current_setting('tablesync.max_workers_per_role') = '$limit'");
+}
+
 $pair->admin('CREATE SCHEMA crowd; GRANT ALL ON SCHEMA crowd TO bob');
 my $workers = q(SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg\_tablesync%' AND backend_type <> 'pg_tablesync launcher');
 
@@ -253,8 +261,7 @@ $attack->row('row 11: the slots are free again after that', sub {
 
 $attack->row('row 11: a superuser is not limited', sub {
 	close_gate();
-	$pair->admin(q(LOAD 'pg_tablesync'; ALTER SYSTEM SET tablesync.max_workers_per_role = 1; SELECT pg_reload_conf()));
-	$pair->wait_until($pair->target, q(SELECT setting = '1' FROM pg_file_settings WHERE name = 'tablesync.max_workers_per_role'));
+	limit_workers(1);
 	my ($count, $said) = start_many('super', 4);
 	is($count, 4, 'he has four') or diag($said->{text});
 	assert_refused_at('alice', 1);
@@ -262,7 +269,7 @@ $attack->row('row 11: a superuser is not limited', sub {
 });
 
 $attack->row('row 11: loaders count', sub {
-	$pair->admin(q(LOAD 'pg_tablesync'; ALTER SYSTEM SET tablesync.max_workers_per_role = 2; SELECT pg_reload_conf()));
+	limit_workers(2);
 	foreach my $way ('parallel_workers => 3', 'parallel_workers => 3, chunk_mode => true, batch_size => 1000')
 	{
 		TablesyncTest::Fault::set($pair, 'copy_finished:1:pause');
@@ -280,7 +287,7 @@ $attack->row('row 11: loaders count', sub {
 
 $attack->row('row 11: a plain role cannot set it', sub {
 	$pair->assert_failed($attack->try_as('alice', q(SELECT count(*) FROM connection_info('src'); SET tablesync.max_workers_per_role = 100)), '42501', undef, 'once the module is there');
-	$pair->admin(q(LOAD 'pg_tablesync'; ALTER SYSTEM SET tablesync.max_workers_per_role = 1; SELECT pg_reload_conf()));
+	limit_workers(1);
 	close_gate();
 	assert_refused_at('alice', 1, 'SET tablesync.max_workers_per_role = 100; ');
 	my $said = $attack->try_as('alice', 'ALTER ROLE alice SET tablesync.max_workers_per_role = 100');
