@@ -35,9 +35,11 @@ unsigned int TablePair::hold() {
   const std::optional<HeldRelation> held =
       spec.writes() ? hold_target(spec.target, deletes, spec) : hold_readable(spec.target);
   const unsigned int oid = held ? held->oid : 0;
-  if (opened_ != 0 && oid != 0 && oid != opened_)
-    throw Error("40001", "table \"" + display_name(spec.target) + "\" was replaced during the run",
-                "It is another table of that name.", "Run it again.");
+  if (opened_ != 0 && oid != opened_)
+    throw Error("40001",
+                "table \"" + display_name(spec.target) + "\" was " +
+                    (oid == 0 ? "dropped or renamed" : "replaced by another one") + " during the run",
+                {}, "Run it again.");
   return oid;
 }
 
