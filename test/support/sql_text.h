@@ -24,41 +24,35 @@ inline std::string bare_operator(const std::string &sql) {
 // SQL; the build with fault points asks the grammar (pg/server/statement_check.h), for what runs on the
 // target.
 inline std::string looked_up(const std::string &sql) {
-  std::string text = unquoted(std::regex_replace(sql, std::regex("--[^\n]*"), ""));
-  const auto without = [&](const char *pattern) {
-    text = std::regex_replace(text, std::regex(pattern), " ; ");
-  };
-  const auto find = [&](const char *pattern) {
-    std::smatch match;
-    return std::regex_search(text, match, std::regex(pattern)) ? match.str() : "";
-  };
-  without(R"re(OPERATOR\((pg_catalog|Q)\.[^)]+\))re");
-  without(R"re(count\(\*\)|\b\w+\.\*|[ (,]-(?=[0-9]))re");
-  // Assignments and settings.
-  without(R"re((SET|,) Q =|SET LOCAL \w+ =|\(\w+ = \w+\))re");
-  if (const std::string found = bare_operator(text); !found.empty()) return found;
-  for (
-      const char *pattern :
-      {R"re(\bIN \()re", R"re(\bI?LIKE\b)re", R"re(\bSIMILAR\b)re", R"re(\bBETWEEN\b)re", R"re(\bNULLIF\b)re",
-       R"re(\bDISTINCT FROM\b)re", R"re(\bNATURAL\b)re", R"re(\bUSING \((?!SELECT))re",
-       R"re(\bCASE (?!WHEN))re", R"re(::(?!\s*(pg_catalog|Q)\.)\s*\S+)re",
-       R"re(\b(TIMESTAMPTZ|DATE|UUID) Q)re",
-       R"re(\bAS (text|bool|bytea|date|float[48]|int[248]|jsonb?|name|oid|regclass|timestamptz|uuid|varchar)\b)re",
-       R"re(\bCOLLATE (?!pg_catalog\.|Q\.)\S+)re"})
-    if (const std::string found = find(pattern); !found.empty()) return found;
-
+  static const std::regex comment("--[^\n]*");
+  static const std::regex harmless[] = {
+      std::regex(R"re(OPERATOR\((pg_catalog|Q)\.[^)]+\))re"),
+      std::regex(R"re(count\(\*\)|\b\w+\.\*|[ (,]-(?=[0-9]))re"),
+      std::regex(R"re((SET|,) Q =|SET LOCAL \w+ =|\(\w+ = \w+\))re")};  // assignments and settings
+  static const std::regex found(
+      R"re(\b(IN \(|I?LIKE\b|SIMILAR\b|BETWEEN\b|NULLIF\b|DISTINCT FROM\b|NATURAL\b|USING \((?!SELECT)|CASE (?!WHEN)|(TIMESTAMPTZ|DATE|UUID) Q))re"
+      R"re(|::(?!\s*(pg_catalog|Q)\.)\s*\S+)re"
+      R"re(|\bAS (text|bool|bytea|date|float[48]|int[248]|jsonb?|name|oid|regclass|timestamptz|uuid|varchar)\b)re"
+      R"re(|\bCOLLATE (?!pg_catalog\.|Q\.)\S+)re");
   // Words of the grammar that stand before a parenthesis like the name of a function; and queries of WITH.
   static const std::set<std::string> words = {"ANY",      "ARRAY",    "AS",       "CAST",
                                               "COALESCE", "EXISTS",   "OPERATOR", "ROW",
                                               "coalesce", "greatest", "least",    ";"};
   static const std::regex call(R"re(([\w.;]+)\()re"), query(R"re((\w+)(?: \([\w, ]*\))? AS \()re"),
       relation(R"re(\b(?:FROM|JOIN|INTO|ONLY|(?:LOCK|ALTER|DROP|CREATE) TABLE|ANALYZE|VIEW) ([\w.]+))re");
+
+  std::string text = unquoted(std::regex_replace(sql, comment, ""));
+  for (const std::regex &pattern : harmless) text = std::regex_replace(text, pattern, " ; ");
+  if (const std::string bare = bare_operator(text); !bare.empty()) return bare;
+  std::smatch match;
+  if (std::regex_search(text, match, found)) return match.str();
   std::set<std::string> queries = {"LATERAL", "ONLY"};
-  for (auto at = std::sregex_iterator(text.begin(), text.end(), query); at != std::sregex_iterator(); ++at)
+  const std::sregex_iterator end;
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), query); at != end; ++at)
     queries.insert((*at)[1]);
-  for (auto at = std::sregex_iterator(text.begin(), text.end(), call); at != std::sregex_iterator(); ++at)
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), call); at != end; ++at)
     if ((*at)[1].str().find('.') == std::string::npos && !words.contains((*at)[1])) return at->str();
-  for (auto at = std::sregex_iterator(text.begin(), text.end(), relation); at != std::sregex_iterator(); ++at)
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), relation); at != end; ++at)
     if ((*at)[1].str().find('.') == std::string::npos && !queries.contains((*at)[1])) return at->str();
   return {};
 }

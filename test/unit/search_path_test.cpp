@@ -228,6 +228,7 @@ TEST(SearchPath, IsNotAskedByAConversion) {
   const char *const types[] = {"text",   "varchar", "bpchar", "int2",      "int8",        "numeric",
                                "float8", "bool",    "date",   "timestamp", "timestamptz", "time",
                                "uuid",   "jsonb",   "inet",   "interval",  "varbit"};
+  std::set<std::string> expressions;
   int converted = 0;
   for (const char *from : types)
     for (const char *to : types)
@@ -235,10 +236,11 @@ TEST(SearchPath, IsNotAskedByAConversion) {
         const auto found = find_conversion(column("a", from), column("a", to, typmod), true);
         if (!found) continue;
         converted += found->convert.empty() ? 0 : 1;
-        const std::string convert = std::regex_replace(found->convert, std::regex("NULLIF"), "coalesce");
-        EXPECT_EQ(looked_up("SELECT " + found->read), "") << found->read;
-        EXPECT_EQ(looked_up("SELECT " + convert), "") << found->convert;
+        expressions.insert(found->read);
+        expressions.insert(std::regex_replace(found->convert, std::regex("NULLIF"), "coalesce"));
       }
+  for (const std::string &expression : expressions)
+    EXPECT_EQ(looked_up("SELECT " + expression), "") << expression;
   EXPECT_GT(converted, 50);
 }
 
