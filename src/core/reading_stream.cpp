@@ -31,6 +31,13 @@ std::optional<std::int64_t> number_in(MaybeText field) {
   return take<std::int64_t, bad_format>(bytes);
 }
 
+// What the server could store but never show again.
+std::optional<Moment> time_in(MaybeText field) {
+  const std::optional<Moment> time = number_in(field);
+  if (time && !is_known(*time)) throw Error("22008", "the source sent a timestamp out of range");
+  return time;
+}
+
 std::optional<double> decimal_in(MaybeText field) {
   const std::optional<std::int64_t> bits = number_in(field);
   return bits ? std::optional(std::bit_cast<double>(*bits)) : std::nullopt;
@@ -42,10 +49,11 @@ std::optional<bool> boolean_in(MaybeText field) {
   return field[0] != 0;
 }
 
+// And without a zero, which is in no text of the server: one less has the highest bit too.
 bool is_ascii(MaybeText text) {
-  unsigned char bits = 0;
-  for (const char c : text) bits |= static_cast<unsigned char>(c);
-  return bits < 0x80 && text.find('\0') == MaybeText::npos;
+  unsigned int bits = 0;
+  for (const char c : text) bits |= static_cast<unsigned char>(c) | (static_cast<unsigned char>(c) - 1U);
+  return (bits & 0x80) == 0;
 }
 
 }  // namespace
@@ -73,7 +81,7 @@ ReadingStream::Field ReadingStream::text(ReadingColumn which) const {
 Reading ReadingStream::reading() const {
   return {plan_.ship.empty() ? text(ReadingColumn::ship_id) : plan_.ship,
           text(ReadingColumn::data_channel_id),
-          number_in(field(ReadingColumn::created_time)),
+          time_in(field(ReadingColumn::created_time)),
           {text(ReadingColumn::value_format), boolean_in(field(ReadingColumn::bool_v)),
            text(ReadingColumn::str_v), number_in(field(ReadingColumn::long_v)),
            decimal_in(field(ReadingColumn::double_v))}};

@@ -141,6 +141,18 @@ TEST_F(ReadingStreamTest, ValuesOfAnotherSizeAreRefused) {
   EXPECT_EQ(state_of_row(row(channel, copy_null, copy_null, copy_number<4>(1))), "22P04");
 }
 
+// What the server could store and never show again: timestamp_recv() refuses it too.
+TEST_F(ReadingStreamTest, TimesBeyondThoseOfTheServerAreRefused) {
+  constexpr Moment first = -211813488000000000, end = 9223371331200000000;  // timestamp.h
+  take(copy_header());
+  const auto state = [&](Moment time) { return state_of_row(row(copy_field("a"), copy_number<8>(time))); };
+  EXPECT_EQ(state(first - 1), "22008");
+  EXPECT_EQ(state(end), "22008");
+  EXPECT_EQ(state(before_all + 1), "22008");
+  EXPECT_EQ(state(after_all - 1), "22008");
+  for (const Moment time : {first, end - 1, before_all, after_all}) EXPECT_EQ(state(time), "") << time;
+}
+
 TEST_F(ReadingStreamTest, TheEndIsTheTrailer) {
   take(copy_header());
   take(row(copy_field("a")));
