@@ -15,9 +15,6 @@ extern "C" {
 #include "utils/resowner.h"
 }
 
-#include <libpq-fe.h>
-
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -41,19 +38,6 @@ void on_sigterm(int) {
   QueryCancelPending = true;
   SetLatch(MyLatch);
   errno = saved;
-}
-
-// Connections are made from the foreign server and the user mapping alone.
-void forget_libpq_environment() {
-  PQconninfoOption *const options = PQconndefaults();
-  if (options == nullptr) return;
-  for (const PQconninfoOption *option = options; option->keyword != nullptr; ++option)
-    if (option->envvar != nullptr) unsetenv(option->envvar);
-  PQconninfoFree(options);
-  // The last three go into the startup packet straight from the environment.
-  for (const char *variable :
-       {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGDATESTYLE", "PGTZ", "PGGEQO"})
-    unsetenv(variable);
 }
 
 SharedSegment attach(dsm_handle handle) {
@@ -91,7 +75,6 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   call([&] { BackgroundWorkerInitializeConnectionByOid(run.database, run.role, 0); });
   // COPY, errors and notices pass untouched: the source was asked for the database's encoding.
   call([] { SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET, PGC_S_OVERRIDE); });
-  forget_libpq_environment();
 
   const std::string reply = serialize(task(run, segment.request()));
   if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "reply too long");
