@@ -15,7 +15,7 @@ using std::chrono::steady_clock;
 
 namespace {
 // Notices and notifications without a row or the end of an answer between them.
-constexpr int most_chatter = 100000;
+constexpr int most_chatter = 10000;
 }  // namespace
 
 // Sends what libpq has queued. `sent`: the result of the PQsend call that queued it.

@@ -184,7 +184,7 @@ void Source::describe_query(const std::string &sql) {
       is_query(sql) ? connection_.describe(sql, parameters) : std::vector<ResultColumn>();
   if (result.empty()) refuse("42601", "custom_select must be one SELECT, VALUES or TABLE statement");
   if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It holds $1.");
-  refuse_writing(sql);
+  refuse_writing("custom_select", sql);
   for (auto column = result.begin(); column != result.end(); ++column) {
     if (column->name == "?column?")
       refuse("42701",
@@ -213,13 +213,13 @@ void Source::describe_query(const std::string &sql) {
 
 // In parentheses, as it is read, a WITH that writes is no query any more. The server's own words for that
 // speak of its place.
-void Source::refuse_writing(const std::string &sql) {
+void Source::refuse_writing(const std::string &what, const std::string &sql) {
   try {
     int parameters = 0;
     connection_.describe(select({&table_, sql, {}}, ""), parameters);
   } catch (const Error &error) {
     if (error.diagnostics().sqlstate != sqlstate::not_supported) throw;
-    throw Error("25006", "custom_select must not write",
+    throw Error("25006", what + " must not write",
                 "It has a WITH that changes rows; the source is read in a read-only transaction.",
                 "Leave INSERT, UPDATE, DELETE and MERGE out of it.");
   }

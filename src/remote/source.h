@@ -49,6 +49,8 @@ class Source {
   // 42601 for what is not one SELECT, VALUES or TABLE, 42P02 where it has parameters, 42701 for columns
   // without a name of their own, 25006 where it writes, and the server's own errors.
   void describe_query(const std::string &sql);
+  // Throws 25006 where a query of the user writes. `what`: the argument that it is.
+  void refuse_writing(const std::string &what, const std::string &sql);
   // Throws 42601 where `sql` is not one expression, 42804 where it is not boolean, 42P02 where it has
   // parameters, and the server's own errors. `query`: as in SourceRows, what is read instead of the table.
   void check_condition(const std::string &sql, const std::string &query);
@@ -79,7 +81,6 @@ class Source {
  private:
   Rows ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width);
   void read_position();
-  void refuse_writing(const std::string &sql);
 
   Connection connection_;
   Table table_;

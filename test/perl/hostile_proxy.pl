@@ -127,7 +127,7 @@ sub settings
 	my $n = 0;
 	while (1)
 	{
-		put(join '', map { message('S', 'p' . $n++ . "\0" . 'v' x 1000 . "\0") } 1 .. 100);
+		put(join '', map { message('S', 'p' . $n++ . "\0" . 'v' x 10_000 . "\0") } 1 .. 10);
 	}
 	return;
 }
