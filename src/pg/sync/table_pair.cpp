@@ -64,7 +64,7 @@ void TablePair::connect() {
   if (spec.server.empty()) return;
   const bool first = !source;
   if (first) {
-    source.emplace(host_, connection_settings(spec.server));
+    source.emplace(host_, connection_settings(spec.server, spec.memory_limit_mb));
     fault_point(FaultPoint::source_connected);
   }
   wait_for_source(source->connection(), spec, steps);
@@ -87,6 +87,7 @@ void TablePair::open_source() {
     source->use_path_of_role();
   if (!spec.custom_select.empty())
     source->describe_query(all_rows.query = remote::trimmed_query(spec.custom_select));
+  if (!spec.custom_where.empty()) source->check_condition(spec.custom_where, all_rows.query);
   source_table = source->table();
 }
 
