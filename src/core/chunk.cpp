@@ -49,7 +49,7 @@ std::string beyond(const Table &source, const SyncPlan &plan, const Bound &bound
   for (size_t n = bound.size(); n-- > 0;) {
     const std::string column = quote_identifier(plan.key[n]);
     const std::string value =
-        "CAST(" + quote_literal(bound[n]) + " AS " + source.find_column(plan.key[n])->sql_type + ")";
+        "CAST(" + quote_literal(bound[n]) + " AS " + qualified_type(*source.find_column(plan.key[n])) + ")";
     const bool last = n + 1 == bound.size();
     const std::string first = compare(column, (comparison + "=").c_str(), value);
     if (last) {

@@ -183,6 +183,12 @@ bool password_must_be_used(const ConnectionSource &source) {
   return !source.role_is_superuser && password_is_required(source);
 }
 
+void require_password_exchange(std::vector<ConnectionOption> &options, int libpq_version) {
+  constexpr int first_with_require_auth = 160000;
+  if (libpq_version < first_with_require_auth || !option_value(options, "require_auth", "").empty()) return;
+  options.push_back({"require_auth", "scram-sha-256,md5", "default", false});
+}
+
 std::string option_value(const std::vector<ConnectionOption> &options, std::string_view name,
                          std::string otherwise) {
   for (const ConnectionOption &option : options)

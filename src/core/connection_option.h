@@ -51,6 +51,10 @@ std::vector<ConnectionOption> connection_options(const ConnectionSource &source)
 // the server's operating system user (trust, peer, client certificate). The rule of dblink and postgres_fdw.
 bool password_must_be_used(const ConnectionSource &source);
 
+// Has libpq hand out the password only in an exchange that does not show it, where its version can be told so
+// (16 and later) and the options do not say which exchanges they allow.
+void require_password_exchange(std::vector<ConnectionOption> &options, int libpq_version);
+
 // The value of `name`, or `otherwise`.
 std::string option_value(const std::vector<ConnectionOption> &options, std::string_view name,
                          std::string otherwise);

@@ -73,14 +73,14 @@ std::string only_if(const std::string &holds, const std::string &value, const st
   return "CASE WHEN " + holds + " THEN " + value + " ELSE " +
          cast("tablesync.refuse_value(" + text + ", " + quote_literal(target.sql_type) + ", '" +
                   refusal_of(target) + "')",
-              target.sql_type) +
+              qualified_type(target)) +
          " END";
 }
 
 // A value cast to the target's type without its typmod, and to all of it where that changes nothing.
 std::string keep_typmod(const std::string &value, const std::string &text, const Column &target) {
   if (target.typmod == -1) return value;
-  const std::string whole = cast(value, target.sql_type);
+  const std::string whole = cast(value, qualified_type(target));
   return only_if("(" + value + ") IS NULL OR (" + value + ") OPERATOR(pg_catalog.=) " + whole, whole, text,
                  target);
 }
@@ -112,7 +112,7 @@ std::string convert_text(const Column &source, const Column &target) {
 
   if (is_string(target)) {
     // Its length is what must fit: whatever the source is.
-    const std::string whole = cast(text, target.sql_type);
+    const std::string whole = cast(text, qualified_type(target));
     return only_if(text + " IS NULL OR " + cast(whole, "pg_catalog.text") + " OPERATOR(pg_catalog.=) " +
                        (is_one_of(target, {"bpchar"}) ? "pg_catalog.rtrim(" + text + ", ' ')" : text),
                    whole, text, target);
@@ -165,7 +165,7 @@ std::optional<Conversion> find_conversion(const Column &source, const Column &ta
     // From text to regclass there is a function that does not know '-'; from bpchar it is the type's own
     // input.
     return Conversion{name + "::pg_catalog.text", "pg_catalog.text",
-                      cast(cast("r." + name, "pg_catalog.bpchar"), target.sql_type)};
+                      cast(cast("r." + name, "pg_catalog.bpchar"), qualified_type(target))};
   }
   if (const auto lossless = lossless_cast(source, target)) return Conversion{read + *lossless, {}, {}};
   const std::string convert = convert_text(source, target);

@@ -79,7 +79,8 @@ std::string create_table(const QualifiedName &name, const std::vector<NewColumn>
          list(columns, ", ",
               [](const NewColumn &column) {
                 const Column &source = *column.source;
-                std::string text = quote_identifier(source.name) + " " + column.sql_type;
+                std::string text =
+                    quote_identifier(source.name) + " " + qualified_type(source.type, column.sql_type);
                 if (column.has_collation) text += " COLLATE " + quote_qualified(*source.collation);
                 if (source.not_null) text += " NOT NULL";
                 if (source.identity == 'a') text += " GENERATED ALWAYS AS IDENTITY";
@@ -114,12 +115,13 @@ std::string add_primary_key_in_parallel(const QualifiedName &name, const std::ve
 
 std::string advance_identity(const QualifiedName &name, const std::string &column) {
   const std::string table = quote_literal(quote_qualified(name));
-  return "SELECT pg_catalog.setval(q.id, CASE WHEN q.seqincrement > 0 THEN greatest(q.edge, l.last_value) "
+  return "SELECT pg_catalog.setval(q.id, CASE WHEN q.seqincrement OPERATOR(pg_catalog.>) 0 THEN "
+         "greatest(q.edge, l.last_value) "
          "ELSE least(q.edge, l.last_value) END) FROM (SELECT s.seqrelid::pg_catalog.regclass AS id, "
-         "s.seqincrement, CASE WHEN s.seqincrement > 0 THEN (SELECT max(t." +
-         quote_identifier(column) + ") FROM " + quote_qualified(name) + " t) ELSE (SELECT min(t." +
+         "s.seqincrement, CASE WHEN s.seqincrement OPERATOR(pg_catalog.>) 0 THEN (SELECT pg_catalog.max(t." +
+         quote_identifier(column) + ") FROM " + quote_qualified(name) + " t) ELSE (SELECT pg_catalog.min(t." +
          quote_identifier(column) + ") FROM " + quote_qualified(name) +
-         " t) END AS edge FROM pg_catalog.pg_sequence s WHERE s.seqrelid = "
+         " t) END AS edge FROM pg_catalog.pg_sequence s WHERE s.seqrelid OPERATOR(pg_catalog.=) "
          "pg_catalog.pg_get_serial_sequence(" +
          table + ", " + quote_literal(column) +
          ")::pg_catalog.regclass AND pg_catalog.has_sequence_privilege(s.seqrelid, 'UPDATE')) q, LATERAL "
@@ -290,8 +292,10 @@ std::string create_difference(const QualifiedName &target, const SyncPlan &plan)
 
 std::string sum_difference() {
   return std::string(
-             "SELECT coalesce(pg_catalog.sum(d.surplus) FILTER (WHERE d.surplus > 0), 0), "
-             "coalesce(-pg_catalog.sum(d.surplus) FILTER (WHERE d.surplus < 0), 0) FROM ") +
+             "SELECT coalesce(pg_catalog.sum(d.surplus) FILTER (WHERE d.surplus OPERATOR(pg_catalog.>) 0), "
+             "0), "
+             "coalesce(OPERATOR(pg_catalog.-) pg_catalog.sum(d.surplus) FILTER (WHERE d.surplus "
+             "OPERATOR(pg_catalog.<) 0), 0) FROM ") +
          difference_table + " AS d";
 }
 

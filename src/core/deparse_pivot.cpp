@@ -88,17 +88,42 @@ std::string where(const std::vector<std::string> &conditions) {
   return conditions.empty() ? "" : " WHERE " + join(conditions, " AND ");
 }
 
-std::string literals(const std::vector<std::string> &values) {
-  std::vector<std::string> quoted;
-  for (const std::string &value : values) quoted.push_back(quote_literal(value));
-  return join(quoted, ", ");
+std::string operation(const std::string &left, const char *name, const std::string &right) {
+  return left + " OPERATOR(pg_catalog." + name + ") " + right;
+}
+
+// The literal of an array. Without a type: it takes that of what it is compared with.
+std::string array_literal(const std::vector<std::string> &values) {
+  std::string array = "{";
+  for (const std::string &value : values) {
+    if (array.size() > 1) array += ',';
+    array += '"';
+    for (const char c : value) {
+      if (c == '"' || c == '\\') array += '\\';
+      array += c;
+    }
+    array += '"';
+  }
+  return quote_literal(array + "}");
+}
+
+// IN would look for its operator in the search_path. One value is compared as such, so that an index on the
+// column and the time still gives its rows in the order of time.
+std::string is_one_of(const std::string &column, const std::vector<std::string> &values) {
+  if (values.size() == 1) return operation(column, "=", quote_literal(values[0]));
+  return operation(column, "=", "ANY (" + array_literal(values) + ")");
+}
+
+std::string moment_literal(Moment moment, bool has_zone) {
+  return quote_literal(text_of_moment(moment, has_zone)) + "::pg_catalog." +
+         (has_zone ? "timestamptz" : "timestamp");
 }
 
 std::string time_literal(const ReadingPlan &plan, Moment moment) {
-  const std::string with_zone = "TIMESTAMPTZ " + quote_literal(text_of_moment(moment));
+  const std::string with_zone = moment_literal(moment, true);
   if (plan.time_has_zone) return with_zone;
   // Its clock, at that moment.
-  if (plan.time_zone == "UTC") return "TIMESTAMP " + quote_literal(text_of_moment(moment, false));
+  if (plan.time_zone == "UTC") return moment_literal(moment, false);
   return "pg_catalog.timezone(" + quote_literal(plan.time_zone) + ", " + with_zone + ")";
 }
 
@@ -164,11 +189,11 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
 }
 
 std::string time_from(const ReadingPlan &plan, Moment moment) {
-  return time_of(plan) + " >= " + time_literal(plan, moment);
+  return operation(time_of(plan), ">=", time_literal(plan, moment));
 }
 
 std::string time_before(const ReadingPlan &plan, Moment moment) {
-  return time_of(plan) + " < " + time_literal(plan, moment);
+  return operation(time_of(plan), "<", time_literal(plan, moment));
 }
 
 std::string time_is_null(const ReadingPlan &plan) {
@@ -177,12 +202,12 @@ std::string time_is_null(const ReadingPlan &plan) {
 
 std::vector<std::string> of_ships(const ReadingPlan &plan, const std::vector<std::string> &ships) {
   if (ships.empty() || !plan.has(ReadingColumn::ship_id)) return {};
-  return {plan.column(ReadingColumn::ship_id) + " IN (" + literals(ships) + ")"};
+  return {is_one_of(plan.column(ReadingColumn::ship_id), ships)};
 }
 
 std::vector<std::string> of_channels(const ReadingPlan &plan, const std::vector<std::string> &channels) {
   if (channels.empty()) return {};
-  return {plan.column(ReadingColumn::data_channel_id) + " IN (" + literals(channels) + ")"};
+  return {is_one_of(plan.column(ReadingColumn::data_channel_id), channels)};
 }
 
 std::vector<std::string> of_call(const ReadingPlan &plan, const PivotSpec &spec) {
@@ -203,9 +228,10 @@ std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWind
   for (const SampleWindow &window : windows)
     rows.push_back("(" + quote_literal(window.ship) + ", " + time_literal(plan, window.from) + ", " +
                    time_literal(plan, window.before) + ")");
-  std::vector<std::string> all{time_of(plan) + " >= sampled_from", time_of(plan) + " < sampled_before"};
+  std::vector<std::string> all{operation(time_of(plan), ">=", "w.sampled_from"),
+                               operation(time_of(plan), "<", "w.sampled_before")};
   const std::string &ship = plan.expressions[static_cast<size_t>(ReadingColumn::ship_id)];
-  if (!ship.empty()) all.insert(all.begin(), ship + " = sampled_ship");
+  if (!ship.empty()) all.insert(all.begin(), operation(ship, "=", "w.sampled_ship"));
   all.insert(all.end(), conditions.begin(), conditions.end());
   return "SELECT " + selected(plan) + from(plan) + ", (VALUES " + join(rows, ", ") +
          ") AS w (sampled_ship, sampled_from, sampled_before)" + where(all);
@@ -218,8 +244,8 @@ std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::st
   const std::string &time = time_of(plan);
   const auto bounds = [&](std::vector<std::string> rows) {
     rows.insert(rows.end(), conditions.begin(), conditions.end());
-    rows.push_back(time + " > '-infinity'");
-    rows.push_back(time + " < 'infinity'");
+    rows.push_back(operation(time, ">", "'-infinity'"));
+    rows.push_back(operation(time, "<", "'infinity'"));
     // Each of them can be the first row of an index.
     return "SELECT (SELECT pg_catalog.min(" + time + ")" + from(plan) + where(rows) +
            ") AS oldest, (SELECT pg_catalog.max(" + time + ")" + from(plan) + where(rows) + ") AS newest";
@@ -292,9 +318,8 @@ std::string widen_to_decimal(const QualifiedName &table, const std::vector<std::
 std::string has_integer_beyond_decimal(const QualifiedName &table, const std::vector<std::string> &columns) {
   std::vector<std::string> beyond;
   for (const std::string &name : columns)
-    beyond.push_back(quote_identifier(name) +
-                     " OPERATOR(pg_catalog.>) 9007199254740992::pg_catalog.int8 OR " +
-                     quote_identifier(name) + " OPERATOR(pg_catalog.<) (-9007199254740992)::pg_catalog.int8");
+    beyond.push_back(operation(quote_identifier(name), ">", "9007199254740992::pg_catalog.int8") + " OR " +
+                     operation(quote_identifier(name), "<", "(-9007199254740992)::pg_catalog.int8"));
   return "SELECT EXISTS (SELECT FROM " + quote_qualified(table) + " WHERE " + join(beyond, " OR ") + ")";
 }
 
@@ -303,8 +328,7 @@ std::string is_range_empty(const QualifiedName &table, const std::string &time, 
   std::vector<std::string> conditions;
   const auto add = [&](const char *comparison, const std::string &bound) {
     if (!bound.empty())
-      conditions.push_back(quote_identifier(time) + " OPERATOR(pg_catalog." + comparison + ") " +
-                           quote_literal(bound));
+      conditions.push_back(operation(quote_identifier(time), comparison, quote_literal(bound)));
   };
   add(">=", lower);
   add("<", upper);
@@ -333,14 +357,14 @@ std::string upsert_rows(const QualifiedName &table, const std::string &time,
 
 std::string select_rows(const QualifiedName &table, const std::string &time,
                         const std::vector<std::string> &columns, Moment first, Moment last, bool has_zone) {
-  const std::string column = quote_identifier(time), type = has_zone ? "TIMESTAMPTZ " : "TIMESTAMP ";
-  std::vector<std::string> selected{
-      "CAST(pg_catalog.extract('epoch', " + column + " OPERATOR(pg_catalog.-) " + type +
-      quote_literal(text_of_moment(0, has_zone)) + ") OPERATOR(pg_catalog.*) 1000000 AS pg_catalog.int8)"};
+  const std::string column = quote_identifier(time);
+  std::vector<std::string> selected{"CAST(pg_catalog.extract('epoch', " +
+                                    operation(column, "-", moment_literal(0, has_zone)) +
+                                    ") OPERATOR(pg_catalog.*) 1000000 AS pg_catalog.int8)"};
   for (const std::string &name : columns) selected.push_back(quote_identifier(name));
-  return "SELECT " + join(selected, ", ") + " FROM " + quote_qualified(table) + " WHERE " + column +
-         " OPERATOR(pg_catalog.>=) " + type + quote_literal(text_of_moment(first, has_zone)) + " AND " +
-         column + " OPERATOR(pg_catalog.<=) " + type + quote_literal(text_of_moment(last, has_zone));
+  return "SELECT " + join(selected, ", ") + " FROM " + quote_qualified(table) + " WHERE " +
+         operation(column, ">=", moment_literal(first, has_zone)) + " AND " +
+         operation(column, "<=", moment_literal(last, has_zone));
 }
 
 std::string create_wide_view(const QualifiedName &view, const std::vector<WidePart> &parts,
@@ -353,8 +377,7 @@ std::string create_wide_view(const QualifiedName &view, const std::vector<WidePa
     if (n > 0) tables += " FULL JOIN ";
     tables += quote_qualified(parts[n].table) + " AS " + alias;
     if (n > 0)
-      tables += " ON " + time + " OPERATOR(pg_catalog.=) " +
-                (n == 1 ? times[0] : "COALESCE(" + join(times, ", ") + ")");
+      tables += " ON " + operation(time, "=", n == 1 ? times[0] : "COALESCE(" + join(times, ", ") + ")");
     times.push_back(time);
   }
   joined.push_back("COALESCE(" + join(times, ", ") + ") AS " + quote_identifier(parts[0].time));

@@ -187,7 +187,7 @@ std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows 
   std::vector<std::string> columns, types, tuples;
   for (const std::string &name : plan.key) {
     columns.push_back(quote_identifier(name));
-    types.push_back(source.find_column(name)->sql_type);
+    types.push_back(qualified_type(*source.find_column(name)));
   }
   for (const Row &key : keys) {
     std::vector<std::string> values;
@@ -195,7 +195,7 @@ std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows 
       values.push_back("CAST(" + quote_literal(text_of(key[n])) + " AS " + types[n] + ")");
     tuples.push_back("(" + join(values, ", ") + ")");
   }
-  return "(" + join(columns, ", ") + ") IN (VALUES " + join(tuples, ", ") + ")";
+  return "(" + join(columns, ", ") + ") OPERATOR(pg_catalog.=) ANY (VALUES " + join(tuples, ", ") + ")";
 }
 
 namespace {
@@ -236,7 +236,8 @@ std::string is_soft_deleted(const Column &column, const std::string &alias) {
   if (is_one_of({"int2", "int4", "int8", "numeric"})) return value + " OPERATOR(pg_catalog.<>) 0";
   if (is_one_of({"text", "varchar", "bpchar"}))
     return "pg_catalog.upper(pg_catalog.btrim(" + value +
-           "::pg_catalog.text)) OPERATOR(pg_catalog.=) ANY (ARRAY['Y', 'YES', 'T', 'TRUE', '1'])";
+           "::pg_catalog.text)) OPERATOR(pg_catalog.=) ANY "
+           "(ARRAY['Y', 'YES', 'T', 'TRUE', '1']::pg_catalog.text[])";
   if (is_one_of({"timestamp", "timestamptz", "date"})) return value + " IS NOT NULL";
   throw Error(
       sqlstate::datatype_mismatch,

@@ -164,9 +164,10 @@ std::string create_differences(const DigestedRows &target, const std::vector<int
          "s.columns AS source_columns, t.columns AS target_columns, s.digest AS source_digest, t.digest AS "
          "target_digest FROM " +
          quote_qualified(verified_name) + " AS s FULL JOIN (" + list_rows(target, buckets) +
-         ") AS t ON s.key = t.key COLLATE pg_catalog.\"C\" WHERE s.pending IS NOT TRUE AND (s.key IS NULL OR "
+         ") AS t ON s.key OPERATOR(pg_catalog.=) t.key COLLATE pg_catalog.\"C\" WHERE s.pending IS NOT TRUE "
+         "AND (s.key IS NULL OR "
          "t.key IS NULL OR "
-         "s.digest <> t.digest)";
+         "s.digest OPERATOR(pg_catalog.<>) t.digest)";
 }
 
 std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan) {
@@ -179,14 +180,16 @@ std::string create_staged_differences(const QualifiedName &target, const SyncPla
          "s.columns AS source_columns, t.columns AS target_columns, s.digest AS source_digest, t.digest AS "
          "target_digest FROM " +
          side(stage_name) + " AS s FULL JOIN " + side(target) +
-         " AS t ON s.key = t.key WHERE s.key IS NULL OR t.key IS NULL OR s.digest <> t.digest";
+         " AS t ON s.key OPERATOR(pg_catalog.=) t.key WHERE s.key IS NULL OR t.key IS NULL OR s.digest "
+         "OPERATOR(pg_catalog.<>) t.digest";
 }
 
 std::string count_differences() {
   return std::string(
-             "SELECT pg_catalog.count(*) FILTER (WHERE d.kind = 'missing'), pg_catalog.count(*) FILTER "
-             "(WHERE d.kind = "
-             "'extra'), pg_catalog.count(*) FILTER (WHERE d.kind = 'different') FROM ") +
+             "SELECT pg_catalog.count(*) FILTER (WHERE d.kind OPERATOR(pg_catalog.=) 'missing'), "
+             "pg_catalog.count(*) FILTER "
+             "(WHERE d.kind OPERATOR(pg_catalog.=) "
+             "'extra'), pg_catalog.count(*) FILTER (WHERE d.kind OPERATOR(pg_catalog.=) 'different') FROM ") +
          differences + " AS d";
 }
 
@@ -202,7 +205,8 @@ std::string list_keys_to_fetch(size_t key_columns) {
   std::vector<std::string> texts;
   for (size_t n = 1; n <= key_columns; ++n)
     texts.push_back("(d.key::pg_catalog.text[])[" + std::to_string(n) + "]");
-  return "SELECT " + join(texts, ", ") + " FROM " + differences + " AS d WHERE d.kind <> 'extra'";
+  return "SELECT " + join(texts, ", ") + " FROM " + differences +
+         " AS d WHERE d.kind OPERATOR(pg_catalog.<>) 'extra'";
 }
 
 std::string delete_extra(const QualifiedName &target, const SyncPlan &plan) {

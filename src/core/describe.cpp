@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <string_view>
 
 namespace tablesync {
 
@@ -13,16 +15,32 @@ const UniqueKey *Table::find_key(const std::vector<std::string> &key_columns) co
   return nullptr;
 }
 
+std::string qualified_type(const TypeName &type, const std::string &formatted) {
+  // Those that format_type() writes in a way of their own. With a schema some of them would not parse.
+  static constexpr std::string_view words[] = {
+      "bigint",           "bit varying", "bit(",     "boolean",    "character",
+      "double precision", "integer",     "interval", "numeric",    "real",
+      "smallint",         "time ",       "time(",    "timestamp ", "timestamp("};
+  const auto begins = [&](std::string_view word) { return formatted.starts_with(word); };
+  if (begins(quote_identifier(type.schema) + ".") || begins(display_name(type.schema) + ".") ||
+      begins("pg_catalog."))
+    return formatted;
+  if (type.schema == "pg_catalog" && std::any_of(std::begin(words), std::end(words), begins))
+    return formatted;
+  return (type.schema == "pg_catalog" ? type.schema : quote_identifier(type.schema)) + "." + formatted;
+}
+
 std::string relation_query() {
   return R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::pg_catalog.int8,
-       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid),
        pg_catalog.obj_description(c.oid, 'pg_class'),
-       (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()),
+       (SELECT d.oid FROM pg_catalog.pg_database d
+        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()),
        CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
             THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = pg_catalog.to_regclass($1::pg_catalog.text))";
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
 
 Table decode_relation(const Row &row) {
@@ -43,10 +61,11 @@ namespace {
 // The columns are those of the relation `attribute`, a query with the columns of pg_attribute that are used
 // here.
 std::string describe_columns(int server_version_num, const std::string &attribute) {
-  const std::string multirange = server_version_num >= 140000
-                                     ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM "
-                                       "pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
-                                     : "";
+  const std::string multirange =
+      server_version_num >= 140000
+          ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM "
+            "pg_catalog.pg_range r WHERE r.rngmultitypid OPERATOR(pg_catalog.=) t.oid"
+          : "";
   // `part` takes each type apart: domains, array elements, ranges, fields of composite types. Types of one
   // name may be different things on two servers, and in binary that would be silent garbage.
   return R"(
@@ -55,54 +74,70 @@ WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, genera
 ), part (root, path, type, typmod) AS (
     SELECT DISTINCT a.type, '/'::pg_catalog.text, a.type, -1 FROM attribute a
   UNION ALL
-    SELECT p.root, p.path || i.step || '/', i.type, i.typmod
-    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type
+    SELECT p.root, p.path OPERATOR(pg_catalog.||) i.step OPERATOR(pg_catalog.||) '/', i.type, i.typmod
+    FROM part p JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) p.type
     CROSS JOIN LATERAL (
-        SELECT 'domain', t.typbasetype, t.typtypmod WHERE t.typtype = 'd'
-        UNION ALL SELECT 'element', t.typelem, -1 WHERE t.typcategory = 'A' AND t.typlen = -1 AND t.typelem <> 0
-        UNION ALL SELECT 'range', r.rngsubtype, -1 FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid
+        SELECT 'domain', t.typbasetype, t.typtypmod WHERE t.typtype OPERATOR(pg_catalog.=) 'd'
+        UNION ALL SELECT 'element', t.typelem, -1
+            WHERE t.typcategory OPERATOR(pg_catalog.=) 'A' AND t.typlen OPERATOR(pg_catalog.=) -1
+              AND t.typelem OPERATOR(pg_catalog.<>) 0
+        UNION ALL SELECT 'range', r.rngsubtype, -1 FROM pg_catalog.pg_range r
+            WHERE r.rngtypid OPERATOR(pg_catalog.=) t.oid
         )" +
          multirange + R"(
-        UNION ALL SELECT 'field ' || f.attnum, f.atttypid, f.atttypmod FROM pg_catalog.pg_attribute f
-            WHERE t.typtype = 'c' AND f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+        UNION ALL SELECT 'field ' OPERATOR(pg_catalog.||) f.attnum, f.atttypid, f.atttypmod
+            FROM pg_catalog.pg_attribute f
+            WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND f.attrelid OPERATOR(pg_catalog.=) t.typrelid
+              AND f.attnum OPERATOR(pg_catalog.>) 0 AND NOT f.attisdropped
     ) AS i (step, type, typmod)
 ), made_of (root, signature, binary_safe) AS (
     SELECT p.root,
-           pg_catalog.string_agg(p.path || n.nspname || '.' || t.typname || ' ' || p.typmod, ', '
+           pg_catalog.string_agg(pg_catalog.concat(p.path, n.nspname, '.', t.typname, ' ', p.typmod), ', '
                                  ORDER BY p.path COLLATE pg_catalog."C"),
            -- reg* types carry oids, which mean something else elsewhere; tsvector's order of lexemes
            -- depends on the machine; an empty int2vector or oidvector cannot be received.
-           pg_catalog.bool_and(t.typsend::pg_catalog.oid <> 0 AND t.typreceive::pg_catalog.oid <> 0
-               AND NOT (n.nspname = 'pg_catalog'
-                        AND (t.typname LIKE 'reg%' OR t.typname LIKE 'pg\_%' AND t.typname <> 'pg_lsn'
-                             AND t.typname <> 'pg_snapshot' OR t.typname IN ('tsvector', 'gtsvector', 'int2vector', 'oidvector'))))
-    FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+           pg_catalog.bool_and(t.typsend::pg_catalog.oid OPERATOR(pg_catalog.<>) 0
+               AND t.typreceive::pg_catalog.oid OPERATOR(pg_catalog.<>) 0
+               AND NOT (n.nspname OPERATOR(pg_catalog.=) 'pg_catalog'
+                        AND (t.typname OPERATOR(pg_catalog.~~) 'reg%'
+                             OR t.typname OPERATOR(pg_catalog.~~) 'pg\_%'
+                                AND t.typname OPERATOR(pg_catalog.<>) ALL ('{pg_lsn,pg_snapshot}')
+                             OR t.typname OPERATOR(pg_catalog.=) ANY (
+                                '{tsvector,gtsvector,int2vector,oidvector}'))))
+    FROM part p JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) p.type
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
     GROUP BY p.root
 )
 SELECT a.name, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.typmod,
        pg_catalog.format_type(a.type, a.typmod), m.signature, m.binary_safe,
        a.not_null, a.identity, a.generated, cn.nspname, co.collname, a.comment
 FROM attribute a
-JOIN pg_catalog.pg_type t ON t.oid = a.type
-LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' AND t.typlen = -1 AND e.typarray = t.oid
-JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(e.typnamespace, t.typnamespace)
-JOIN made_of m ON m.root = a.type
-LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.collation_oid AND a.collation_oid <> t.typcollation
-LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.type
+LEFT JOIN pg_catalog.pg_type e
+       ON e.oid OPERATOR(pg_catalog.=) t.typelem AND t.typcategory OPERATOR(pg_catalog.=) 'A'
+          AND t.typlen OPERATOR(pg_catalog.=) -1 AND e.typarray OPERATOR(pg_catalog.=) t.oid
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) coalesce(e.typnamespace, t.typnamespace)
+JOIN made_of m ON m.root OPERATOR(pg_catalog.=) a.type
+LEFT JOIN pg_catalog.pg_collation co
+       ON co.oid OPERATOR(pg_catalog.=) a.collation_oid
+          AND a.collation_oid OPERATOR(pg_catalog.<>) t.typcollation
+LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid OPERATOR(pg_catalog.=) co.collnamespace
 ORDER BY a.number)";
 }
 
 }  // namespace
 
 std::string columns_query(int server_version_num) {
-  const std::string generated = server_version_num >= 120000 ? "a.attgenerated <> ''" : "false";
+  const std::string generated =
+      server_version_num >= 120000 ? "a.attgenerated OPERATOR(pg_catalog.<>) ''" : "false";
   return describe_columns(server_version_num, R"(
     SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, )" +
                                                   generated +
                                                   R"(,
            a.attcollation, pg_catalog.col_description(a.attrelid, a.attnum)
     FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped)");
+    WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND a.attnum OPERATOR(pg_catalog.>) 0
+      AND NOT a.attisdropped)");
 }
 
 std::string result_columns_query(int server_version_num, const std::vector<ResultColumn> &columns) {
@@ -140,16 +175,18 @@ std::string keys_query() {
   return R"(
 SELECT c.relname, i.indisprimary, a.attname, on_.nspname, o.oprname
 FROM pg_catalog.pg_index i
-JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relam = 403
-CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k (at)
-JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.at]
-JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[k.at]
-JOIN pg_catalog.pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amoplefttype = oc.opcintype
-     AND ao.amoprighttype = oc.opcintype AND ao.amopstrategy = 3
-JOIN pg_catalog.pg_operator o ON o.oid = ao.amopopr
-JOIN pg_catalog.pg_namespace on_ ON on_.oid = o.oprnamespace
-WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
-  AND i.indpred IS NULL AND i.indexprs IS NULL
+JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid AND c.relam OPERATOR(pg_catalog.=) 403
+CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts OPERATOR(pg_catalog.-) 1) AS k (at)
+JOIN pg_catalog.pg_attribute a
+  ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) i.indkey[k.at]
+JOIN pg_catalog.pg_opclass oc ON oc.oid OPERATOR(pg_catalog.=) i.indclass[k.at]
+JOIN pg_catalog.pg_amop ao
+  ON ao.amopfamily OPERATOR(pg_catalog.=) oc.opcfamily AND ao.amoplefttype OPERATOR(pg_catalog.=) oc.opcintype
+     AND ao.amoprighttype OPERATOR(pg_catalog.=) oc.opcintype AND ao.amopstrategy OPERATOR(pg_catalog.=) 3
+JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) ao.amopopr
+JOIN pg_catalog.pg_namespace on_ ON on_.oid OPERATOR(pg_catalog.=) o.oprnamespace
+WHERE i.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND i.indisready
+  AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
 ORDER BY i.indisprimary DESC, c.relname::pg_catalog.text COLLATE pg_catalog."C", k.at)";
 }
 

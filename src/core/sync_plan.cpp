@@ -13,7 +13,7 @@ ColumnPlan plan_column(const Column &source, const Column &target, const Table &
                        bool empty_string_as_null) {
   ColumnPlan plan;
   plan.name = source.name;
-  plan.target_type = target.sql_type;
+  plan.target_type = qualified_type(target);
   plan.always_identity = target.identity == 'a';
   if (target.collation) plan.collation = " COLLATE " + quote_qualified(*target.collation);
   const std::optional<Conversion> conversion = find_conversion(source, target, empty_string_as_null);

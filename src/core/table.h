@@ -62,4 +62,11 @@ struct Table {
   const UniqueKey *find_key(const std::vector<std::string> &key_columns) const;
 };
 
+// `formatted`, as format_type() writes a type of that name, for SQL that may run with any search_path: with
+// its schema, where it is not of the words that the grammar itself takes for types of pg_catalog.
+std::string qualified_type(const TypeName &type, const std::string &formatted);
+inline std::string qualified_type(const Column &column) {
+  return qualified_type(column.type, column.sql_type);
+}
+
 }  // namespace tablesync

@@ -41,9 +41,7 @@ std::string human_seconds(double seconds) {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 
-namespace {
-// Length of the valid UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629).
-size_t utf8_sequence(std::string_view text) {
+size_t utf8_character(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   if (lead < 0x80) return 1;
   size_t length = 0;
@@ -70,7 +68,6 @@ size_t utf8_sequence(std::string_view text) {
   if (length == 4 && (code < 0x10000 || code > 0x10FFFF)) return 0;
   return length;
 }
-}  // namespace
 
 namespace {
 std::string escaped(std::string_view bytes) {
@@ -89,7 +86,7 @@ bool is_control(std::string_view sequence) {
 }
 }  // namespace
 
-std::string sanitize(std::string_view foreign, bool utf8) {
+std::string sanitize(std::string_view foreign, const CharacterLength &character) {
   constexpr size_t limit = 8192;
   std::string clean;
   while (!foreign.empty() && clean.size() < limit) {
@@ -97,8 +94,8 @@ std::string sanitize(std::string_view foreign, bool utf8) {
     size_t length = 1;
     if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
       clean += escaped(foreign.substr(0, 1));
-    } else if (byte >= 0x80 && utf8) {
-      length = utf8_sequence(foreign);
+    } else if (byte >= 0x80) {
+      length = character(foreign);
       const std::string_view sequence = foreign.substr(0, length);
       if (length == 0)
         clean += '?';
@@ -112,6 +109,18 @@ std::string sanitize(std::string_view foreign, bool utf8) {
   }
   if (!foreign.empty()) clean += " ...";
   return clean;
+}
+
+std::string_view invalid_bytes(std::string_view text, const CharacterLength &character) {
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text[0]);
+    const size_t length = byte == 0 ? 0 : byte < 0x80 ? 1 : character(text);
+    if (length == 0) break;
+    text.remove_prefix(length);
+  }
+  size_t count = std::min<size_t>(text.size(), 1);
+  while (count < text.size() && count < 4 && static_cast<unsigned char>(text[count]) >= 0x80) ++count;
+  return text.substr(0, count);
 }
 
 std::string shorten_own_statements(const std::string &context) {

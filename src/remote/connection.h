@@ -4,14 +4,18 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/connection_option.h"
 #include "core/describe.h"
 #include "core/error.h"
 #include "core/rows.h"
+#include "core/text.h"
 #include "remote/host.h"
 
 namespace tablesync::remote {
@@ -38,7 +42,8 @@ struct ConnectionSettings {
   std::vector<ConnectionOption> options;  // from connection_options()
   std::string client_encoding;            // the name libpq knows it by
   bool password_must_be_used = false;
-  std::chrono::milliseconds stall_timeout{300000};  // without a byte from the server
+  std::chrono::milliseconds stall_timeout{300000};   // without a byte from the server
+  std::int64_t most_bytes = std::int64_t{64} << 20;  // of one row of a COPY, or of another answer as a whole
 };
 
 class Connection {
@@ -50,8 +55,10 @@ class Connection {
   Connection(const Connection &) = delete;
   Connection &operator=(const Connection &) = delete;
 
-  // Runs one statement with text parameters; returns its rows.
-  // Throws the server's error (SQLSTATE, detail, hint, context) or 08006 where the connection broke.
+  // Runs one statement with text parameters; returns its rows, whose texts are valid in the encoding of this
+  // process. Throws the server's error (SQLSTATE, detail, hint, context), 08006 where the connection broke or
+  // the answer is not complete within stall_timeout, 54000 where it is larger than most_bytes, 22021 for a
+  // text that is not valid, and 08P01 for what is no answer.
   Rows query(const std::string &sql, const std::vector<std::string> &parameters = {});
   // The same in two steps, so that both servers can work at the same time. The source may compute for as long
   // as it takes without a byte: keepalives tell whether it is still there.
@@ -87,21 +94,48 @@ class Connection {
   };
   using Result = std::unique_ptr<PGresult, Clear>;
 
+  enum class Patience { bounded, endless };  // whether stall_timeout is for the answer as a whole
+
+  void start(const ConnectionSettings &settings);
   void connect(const ConnectionSettings &settings);
+  void begin_statement(Patience patience);
+  void expect_end();
   void send(int sent);
   void send_query(const std::string &sql, const std::vector<std::string> &parameters);
   Rows take_rows();
+  Row take_row(const PGresult *result, std::int64_t &bytes) const;
+  std::string valid_text(std::string_view text) const;
   Result next_result();
   void drain();
   void wait_for(Host::For what);
   void wait_readable();
+  void take_input();
+  // What the server may send in place of an answer, and how much memory libpq may need for it.
+  static void receive_notice(void *connection, const PGresult *result);
+  void take_notifications();
+  void message_arrived(std::int64_t size);
+  void note_kept_memory();
+  bool has_outgrown_limit() const;
+  Diagnostics too_large() const;
+  std::string clean(const char *text) const;  // at most 8 kB, fit for the log
   [[noreturn]] void fail(const PGresult *result);
   [[noreturn]] void fail_in_libpq();  // what PQerrorMessage() says
   [[noreturn]] void fail_lost(const std::string &detail);
 
   Host &host_;
+  const CharacterLength character_ = [this](std::string_view text) { return host_.character(text); };
   std::string server_name_;
+  std::string encoding_;
   std::chrono::milliseconds stall_timeout_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;  // of the answer
+  bool heard_ = false;                                             // whether any of it has come
+  std::int64_t most_bytes_;
+  std::int64_t memory_at_first_;
+  std::int64_t memory_before_;      // when the statement began, or the last large message had arrived
+  std::int64_t kept_memory_ = 0;    // that earlier statements have left libpq with
+  std::int64_t buffer_bytes_ = 0;   // the least that libpq's buffer must have for what was in it
+  std::int64_t arrived_bytes_ = 0;  // of messages since memory_before_
+  int chatter_ = 0;  // notices and notifications since the statement began, or the last message arrived
   std::unique_ptr<PGconn, Finish> connection_;
 };
 

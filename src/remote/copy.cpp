@@ -60,11 +60,12 @@ bool CopyOut::next_message() {
   PGconn *const raw = connection_.connection_.get();
   PQfreemem(message_);
   message_ = nullptr;
+  if (size_ > 0) connection_.message_arrived(static_cast<std::int64_t>(size_));
   size_ = taken_ = 0;
   int length = PQgetCopyData(raw, &message_, 1);
   if (length == 0) {
     // The bytes are often there already; a look is cheaper than a wait.
-    if (PQconsumeInput(raw) == 0) connection_.fail_in_libpq();
+    connection_.take_input();
     length = PQgetCopyData(raw, &message_, 1);
   }
   if (length == 0) return false;
@@ -81,6 +82,7 @@ bool CopyOut::next_message() {
 
 // The end of the data is not the end of the story: an error half-way arrives here.
 void CopyOut::take_final_status() {
+  connection_.expect_end();
   const Connection::Result result = connection_.next_result();
   if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) connection_.fail(result.get());
   const std::int64_t promised = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);

@@ -1,8 +1,11 @@
 // Host: what a connection needs from the process it lives in. In the server this is the latch, the interrupt
-// check and the account of file descriptors; in a unit test it is poll(2).
+// check, the account of file descriptors and the encoding of the database; in a unit test it is poll(2).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace tablesync::remote {
 
@@ -19,8 +22,12 @@ class Host {
   virtual void release_descriptor() noexcept = 0;
   // A notice or warning that the other server sent.
   virtual void notice(const std::string &text) = 0;
-  // Whether text from elsewhere must be valid UTF-8 to be passed on.
-  virtual bool utf8() const = 0;
+  // The length of the valid character that `text` begins with, in the encoding of this process; 0 where there
+  // is none. `text` is not empty.
+  virtual std::size_t character(std::string_view text) const = 0;
+  // Bytes of memory that this process has reserved for itself, used or not; 0 where the system does not say.
+  // It must count at once what malloc() returns, and must cost a microsecond at most.
+  virtual std::int64_t memory() const = 0;
 };
 
 }  // namespace tablesync::remote

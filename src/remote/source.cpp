@@ -184,6 +184,7 @@ void Source::describe_query(const std::string &sql) {
       is_query(sql) ? connection_.describe(sql, parameters) : std::vector<ResultColumn>();
   if (result.empty()) refuse("42601", "custom_select must be one SELECT, VALUES or TABLE statement");
   if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It holds $1.");
+  refuse_writing("custom_select", sql);
   for (auto column = result.begin(); column != result.end(); ++column) {
     if (column->name == "?column?")
       refuse("42701",
@@ -208,6 +209,31 @@ void Source::describe_query(const std::string &sql) {
                                          [&](const auto &c) { return table_.find_column(c) != nullptr; });
                                    }),
                     table_.keys.end());
+}
+
+// In parentheses, as it is read, a WITH that writes is no query any more. The server's own words for that
+// speak of its place.
+void Source::refuse_writing(const std::string &what, const std::string &sql) {
+  try {
+    int parameters = 0;
+    connection_.describe(select({&table_, sql, {}}, ""), parameters);
+  } catch (const Error &error) {
+    if (error.diagnostics().sqlstate != sqlstate::not_supported) throw;
+    throw Error("25006", what + " must not write",
+                "It has a WITH that changes rows; the source is read in a read-only transaction.",
+                "Leave INSERT, UPDATE, DELETE and MERGE out of it.");
+  }
+}
+
+// What is one expression in brackets and in parentheses is one anywhere: it closes nothing that it has not
+// opened.
+void Source::check_condition(const std::string &sql, const std::string &query) {
+  int parameters = 0;
+  connection_.describe(select({&table_, query, {}}, "ARRAY[CASE WHEN " + sql + "\nTHEN true END]"),
+                       parameters);
+  if (parameters > 0)
+    throw Error("42P02", "parameters are not supported in custom_where", {}, "It holds $1.");
+  connection_.describe(select({&table_, query, {sql}}, ""), parameters);
 }
 
 void Source::close() { connection_.execute("COMMIT"); }

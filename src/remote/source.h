@@ -47,8 +47,13 @@ class Source {
   void use_path_of_role();
   // Describes the query that is read instead of the table, and replaces the description's columns. Throws
   // 42601 for what is not one SELECT, VALUES or TABLE, 42P02 where it has parameters, 42701 for columns
-  // without a name of their own, and the server's own errors.
+  // without a name of their own, 25006 where it writes, and the server's own errors.
   void describe_query(const std::string &sql);
+  // Throws 25006 where a query of the user writes. `what`: the argument that it is.
+  void refuse_writing(const std::string &what, const std::string &sql);
+  // Throws 42601 where `sql` is not one expression, 42804 where it is not boolean, 42P02 where it has
+  // parameters, and the server's own errors. `query`: as in SourceRows, what is read instead of the table.
+  void check_condition(const std::string &sql, const std::string &query);
   // What the first query of the transaction told.
   const SnapshotPosition &position() const { return position_; }
   // The source's clock after its snapshot was taken: as Horizon::instant.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/text.h"
 #include "remote/host.h"
 
 namespace tablesync::remote {
@@ -25,11 +26,13 @@ class PollHost final : public Host {
     notices.push_back(text);
     if (on_notice) on_notice();
   }
-  bool utf8() const override { return true; }
+  std::size_t character(std::string_view text) const override { return utf8_character(text); }
+  std::int64_t memory() const override { return reserved ? reserved() : 0; }
 
   std::function<void()> before_wait;  // may throw, as a cancel does
   std::function<void()> on_notice;
-  int longest_wait_ms = 60000;  // a short one makes wait() return early
+  std::function<std::int64_t()> reserved;  // how much memory the process has
+  int longest_wait_ms = 60000;             // a short one makes wait() return early
   int descriptors = 0;
   std::vector<std::string> notices;
 };

@@ -721,6 +721,60 @@ TEST_F(LiveQuery, IsRefusedWithColumnsOfOneName) {
   EXPECT_EQ(describe("SELECT id, v AS \"ID\" FROM t").columns.size(), 2U) << "other names to the server";
 }
 
+TEST_F(LiveQuery, IsRefusedWhereItWrites) {
+  for (const char *sql : {"WITH x AS (INSERT INTO t VALUES (3, 'c') RETURNING id) SELECT id FROM x",
+                          "WITH x AS (UPDATE t SET v = v RETURNING id) SELECT id FROM x",
+                          "WITH x AS (DELETE FROM t) SELECT id FROM t -- all"}) {
+    const Diagnostics said = refusal(sql);
+    EXPECT_EQ(said.sqlstate, "25006") << sql;
+    EXPECT_EQ(said.message, "custom_select must not write");
+  }
+  EXPECT_EQ(describe("WITH x AS (SELECT id FROM t) SELECT id FROM x").columns.size(), 1U);
+}
+
+// What check_condition() says of a condition; empty where it is fine.
+class LiveCondition : public LiveQuery {
+ protected:
+  std::string state_of(const std::string &condition, const std::string &query = {}) {
+    try {
+      opened().check_condition(condition, query);
+    } catch (const Error &error) {
+      return error.diagnostics().sqlstate;
+    }
+    return {};
+  }
+};
+
+TEST_F(LiveCondition, MayBeAnyBooleanExpression) {
+  for (const char *condition :
+       {"id < 5", "true", "NULL", "v IN ('a', 'b')", "id < 5 OR (v = ')')", "id < 5 -- the first ones",
+        "id = ANY (ARRAY[1, 2])", "(SELECT count(*) FROM t o WHERE o.id <= t.id) < 3", "/* all */ true",
+        "CASE WHEN id = 1 THEN true END", "v = $$a) OR (b$$"})
+    EXPECT_EQ(state_of(condition), "") << condition;
+  EXPECT_EQ(state_of("n > 1", "SELECT id, id + 1 AS n FROM t"), "");
+}
+
+TEST_F(LiveCondition, IsRefusedWhereItIsNotOneExpression) {
+  for (const char *condition :
+       {"id < 5) OR (true", "true) UNION SELECT id FROM t WHERE (true", "id, true", "true, true", "", "--",
+        "true] || ARRAY[true", "true THEN true END, CASE WHEN true", "true; DROP TABLE t", "/*", "v = '",
+        "x = ' ], (true", "true ORDER BY id", "true GROUP BY id", "$$"})
+    EXPECT_EQ(state_of(condition), "42601") << condition;
+}
+
+TEST_F(LiveCondition, IsRefusedWhereItIsNotBoolean) {
+  for (const char *condition : {"1", "id", "v", "(id, true)", "ROW(true, true)", "ARRAY[true]"})
+    EXPECT_EQ(state_of(condition), "42804") << condition;
+}
+
+TEST_F(LiveCondition, IsRefusedWithParameters) { EXPECT_EQ(state_of("id = $1"), "42P02"); }
+
+TEST_F(LiveCondition, IsRefusedInTheServersOwnWords) {
+  EXPECT_EQ(state_of("nope = 1"), "42703");
+  EXPECT_EQ(state_of("count(*) > 1"), "42803");
+  EXPECT_EQ(state_of("id > 1", "SELECT v FROM t"), "42703") << "the query has no such column";
+}
+
 TEST_F(LiveQuery, IsRefusedInTheServersOwnWords) {
   EXPECT_EQ(refusal("SELECT * FROM nope").sqlstate, "42P01");
   EXPECT_EQ(refusal("SELECT nope FROM t").sqlstate, "42703");

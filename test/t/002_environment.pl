@@ -75,6 +75,16 @@ is($said->{sqlstate}, '', 'a sync works in a hostile environment') or diag($said
 is( $pair->admin(q(SET datestyle = ISO; SET client_encoding = 'UTF8'; SELECT * FROM raw.settings)),
 	'1||on|pg_tablesync|reader|postgres|☃|2026-01-31', 'nothing of the environment reached the source');
 
+# ---- In the caller's session --------------------------------------------------------------------------------
+
+$pair->source_sql('CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1)');
+$pair->sync('items', 'raw.items');
+$said = $pair->try("SELECT * FROM sync_plan('src', 'settings', 'raw.settings')");
+is($said->{sqlstate}, '', 'sync_plan() works in a hostile environment, too') or diag($said->{text});
+unlike($said->{out}, qr/could not connect/, '... it asks the source');
+$said = $pair->try("SELECT * FROM explain_row('raw.items', '1')");
+like($said->{out}, qr/^source\|there$/m, '... and so does explain_row()') or diag("$said->{out}$said->{text}");
+
 # ---- What must not work -------------------------------------------------------------------------------------
 
 # Superusers may leave out the password and the host: what is left out comes from nowhere else.
@@ -99,6 +109,9 @@ sub assert_no_way
 }
 
 assert_no_way('no_password', qr/no password supplied/);
+my $plan = $pair->try("SELECT * FROM sync_plan('no_password', 'settings', 'public.no_password')",
+	user => $pair->admin('SELECT current_user'));
+like("$plan->{out}$plan->{text}", qr/could not connect to server "no_password"/, "... nor in the caller's session");
 assert_no_way('no_database', qr/database "reader" does not exist/);
 my $refused = assert_no_way('no_host', qr/No such file or directory|Connection refused/);
 unlike($refused->{detail}, qr/\Q${\$pair->source->host}\E|127\.0\.0/, 'no_host: ... PGHOST is not looked at');

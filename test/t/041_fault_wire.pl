@@ -55,7 +55,7 @@ my @forgeries = (
 	[ 'an error without fields',         $row,        '45',               '08P01|08006|XX000' ],
 	[ 'a message shorter than a length', $row + 1,    '00000003',         '08P01|08006' ],
 	[ 'a message of a negative length',  $row + 1,    'ffffffff',         '08P01|08006' ],
-	[ 'a message that never ends',       $row + 1,    '3ffffff0',         '08P01|08006' ],
+	[ 'a message that never ends',       $row + 1,    '3ffffff0',         '54000' ],
 	[ 'a row more than there are',       $tag,        unpack('H*', 'COPY 31'), '08P01' ],
 	[ 'a row less than there are',       $tag,        unpack('H*', 'COPY 29'), '08P01' ],
 	[ 'a tag without a number',          $tag,        unpack('H*', 'COPY XX'), '08P01' ]);

@@ -39,15 +39,16 @@ TEST(RowsOfChunk, ByKeyGoFromAboveOneKeyToAnother) {
   const auto of = [&](const Bound &lower, const Bound &upper) {
     return rows_of({1, lower, upper}, ChunkBy::key, source, plan_by({"id"}));
   };
-  EXPECT_EQ(only(of({"7"}, {})), R"("id" OPERATOR(pg_catalog.>) CAST('7' AS int8))");
-  EXPECT_EQ(only(of({}, {"7"})), R"("id" OPERATOR(pg_catalog.<=) CAST('7' AS int8))");
+  EXPECT_EQ(only(of({"7"}, {})), R"("id" OPERATOR(pg_catalog.>) CAST('7' AS pg_catalog.int8))");
+  EXPECT_EQ(only(of({}, {"7"})), R"("id" OPERATOR(pg_catalog.<=) CAST('7' AS pg_catalog.int8))");
 }
 
 TEST(RowsOfChunk, ByAKeyOfTwoColumnsCompareTheFirstFirst) {
-  EXPECT_EQ(only(rows_of({1, {"x", "7"}, {}}, ChunkBy::key, orders(), plan_by({"region", "id"}))),
-            R"("region" OPERATOR(pg_catalog.>=) CAST('x' AS text) AND ("region" OPERATOR(pg_catalog.>) )"
-            R"(CAST('x' AS text) OR "region" OPERATOR(pg_catalog.=) CAST('x' AS text) AND )"
-            R"(("id" OPERATOR(pg_catalog.>) CAST('7' AS int8))))");
+  EXPECT_EQ(
+      only(rows_of({1, {"x", "7"}, {}}, ChunkBy::key, orders(), plan_by({"region", "id"}))),
+      R"("region" OPERATOR(pg_catalog.>=) CAST('x' AS pg_catalog.text) AND ("region" OPERATOR(pg_catalog.>) )"
+      R"(CAST('x' AS pg_catalog.text) OR "region" OPERATOR(pg_catalog.=) CAST('x' AS pg_catalog.text) AND )"
+      R"(("id" OPERATOR(pg_catalog.>) CAST('7' AS pg_catalog.int8))))");
 }
 
 TEST(RowsOfChunk, TheLastHasTheNullsOfItsKey) {

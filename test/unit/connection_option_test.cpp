@@ -237,5 +237,24 @@ TEST(OptionValue, FallsBackWhereTheOptionIsAbsent) {
   EXPECT_EQ(option_value(options, "host", "x"), "") << "an empty value is a value";
 }
 
+TEST(RequirePasswordExchange, KeepsThePasswordFromBeingShown) {
+  std::vector<ConnectionOption> options = {{"host", "x", "server", false}};
+  require_password_exchange(options, 160000);
+  EXPECT_EQ(option_value(options, "require_auth", ""), "scram-sha-256,md5");
+}
+
+TEST(RequirePasswordExchange, LeavesWhatTheOptionsSay) {
+  std::vector<ConnectionOption> options = {{"require_auth", "password", "server", false}};
+  require_password_exchange(options, 170002);
+  ASSERT_EQ(options.size(), 1U);
+  EXPECT_EQ(options[0].value, "password");
+}
+
+TEST(RequirePasswordExchange, AsksNothingOfALibpqThatDoesNotKnowIt) {
+  std::vector<ConnectionOption> options;
+  require_password_exchange(options, 150020);
+  EXPECT_TRUE(options.empty());
+}
+
 }  // namespace
 }  // namespace tablesync

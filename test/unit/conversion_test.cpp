@@ -63,7 +63,7 @@ TEST(Conversion, CarriesWhatIsUnsafeInBinaryAsItsText) {
   regclass.binary_safe = false;
   const auto conversion = find(regclass, regclass);
   ASSERT_EQ(way(conversion), Way::checked_here);
-  EXPECT_EQ(conversion->convert, "CAST(CAST(r.\"c\" AS pg_catalog.bpchar) AS regclass)");
+  EXPECT_EQ(conversion->convert, "CAST(CAST(r.\"c\" AS pg_catalog.bpchar) AS pg_catalog.regclass)");
 }
 
 TEST(Conversion, TakesTextWhereEitherSideIsUnsafe) {

@@ -72,8 +72,8 @@ TEST(ReadingPlan, FindsMappedColumns) {
   EXPECT_EQ(plan.width, 3);
   EXPECT_EQ(plan.place(ReadingColumn::value_format), -1);
   EXPECT_EQ(select_readings(plan, {time_from(plan, 0)}),
-            "SELECT \"ts\", \"value\", \"signal\" FROM \"public\".\"signals\" WHERE \"ts\" >= TIMESTAMP "
-            "'2000-01-01 00:00:00'");
+            "SELECT \"ts\", \"value\", \"signal\" FROM \"public\".\"signals\" WHERE \"ts\" "
+            "OPERATOR(pg_catalog.>=) '2000-01-01 00:00:00'::pg_catalog.timestamp");
   EXPECT_TRUE(of_ships(plan, spec.ships).empty()) << "it has no column for them";
   spec.ships = {"one", "two"};
   EXPECT_EQ(error_of([&] { plan_readings(spec, signals); }).sqlstate, "22023");
@@ -87,14 +87,18 @@ TEST(ReadingPlan, ReadsWhatACallAsksFor) {
   PivotSpec spec;
   spec.cutoff = 1;
   const ReadingPlan plan = plan_readings(spec, readings());
-  EXPECT_EQ(of_call(plan, spec),
-            std::vector<std::string>{"\"created_time\" < TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'"});
+  EXPECT_EQ(
+      of_call(plan, spec),
+      std::vector<std::string>{
+          "\"created_time\" OPERATOR(pg_catalog.<) '2000-01-01 00:00:00.000001+00'::pg_catalog.timestamptz"});
   spec.channels = {"speed"};
   spec.from = 0;
-  EXPECT_EQ(of_call(plan, spec),
-            (std::vector<std::string>{"\"data_channel_id\" IN ('speed')",
-                                      "\"created_time\" < TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'",
-                                      "\"created_time\" >= TIMESTAMPTZ '2000-01-01 00:00:00+00'"}));
+  EXPECT_EQ(
+      of_call(plan, spec),
+      (std::vector<std::string>{
+          "\"data_channel_id\" OPERATOR(pg_catalog.=) 'speed'",
+          "\"created_time\" OPERATOR(pg_catalog.<) '2000-01-01 00:00:00.000001+00'::pg_catalog.timestamptz",
+          "\"created_time\" OPERATOR(pg_catalog.>=) '2000-01-01 00:00:00+00'::pg_catalog.timestamptz"}));
 }
 
 TEST(ReadingPlan, TimesWithoutZoneAreOfTheZoneThatIsGiven) {
@@ -104,7 +108,8 @@ TEST(ReadingPlan, TimesWithoutZoneAreOfTheZoneThatIsGiven) {
   EXPECT_FALSE(plan.time_has_zone);
   EXPECT_TRUE(plan.time_may_be_null);
   EXPECT_EQ(time_before(plan, 0),
-            "\"created_time\" < pg_catalog.timezone('Europe/Berlin', TIMESTAMPTZ '2000-01-01 00:00:00+00')");
+            "\"created_time\" OPERATOR(pg_catalog.<) pg_catalog.timezone('Europe/Berlin', '2000-01-01 "
+            "00:00:00+00'::pg_catalog.timestamptz)");
 }
 
 TEST(ReadingPlan, HostileNamesAreQuoted) {
@@ -116,19 +121,23 @@ TEST(ReadingPlan, HostileNamesAreQuoted) {
   const ReadingPlan plan = plan_readings(spec, source);
   EXPECT_NE(select_readings(plan, {}).find("\"a\"\"; DROP TABLE x; --\" FROM \"s\"\"\".\"t'\""),
             std::string::npos);
-  EXPECT_EQ(of_ships(plan, {"it's"}).at(0), "\"ship_id\" IN ('it''s')");
+  EXPECT_EQ(of_ships(plan, {"it's"}).at(0), "\"ship_id\" OPERATOR(pg_catalog.=) 'it''s'");
+  EXPECT_EQ(of_ships(plan, {"it's", "a\"b\\", ""}).at(0),
+            R"("ship_id" OPERATOR(pg_catalog.=) ANY (E'{"it''s","a\\"b\\\\",""}'))");
 }
 
 TEST(SelectWindows, HoldsEachRowAgainstItsShipsWindow) {
   const ReadingPlan plan = plan_readings(PivotSpec{}, readings());
   const std::string select = select_windows(plan, {{"it's", 0, 1}, {"b", 2, 3}}, {"true"});
   EXPECT_NE(
-      select.find("FROM \"public\".\"readings\", (VALUES ('it''s', TIMESTAMPTZ '2000-01-01 00:00:00+00', "
-                  "TIMESTAMPTZ '2000-01-01 00:00:00.000001+00'), ('b', "),
+      select.find(
+          "FROM \"public\".\"readings\", (VALUES ('it''s', '2000-01-01 00:00:00+00'::pg_catalog.timestamptz, "
+          "'2000-01-01 00:00:00.000001+00'::pg_catalog.timestamptz), ('b', "),
       std::string::npos)
       << select;
-  EXPECT_NE(select.find("WHERE \"ship_id\" = sampled_ship AND \"created_time\" >= sampled_from AND "
-                        "\"created_time\" < sampled_before AND true"),
+  EXPECT_NE(select.find("WHERE \"ship_id\" OPERATOR(pg_catalog.=) w.sampled_ship AND \"created_time\" "
+                        "OPERATOR(pg_catalog.>=) w.sampled_from AND \"created_time\" OPERATOR(pg_catalog.<) "
+                        "w.sampled_before AND true"),
             std::string::npos)
       << select;
 }

@@ -59,7 +59,7 @@ TEST(PlanSync, StagesWithTheTargetsTypeAndCollation) {
   target.columns[1].sql_type = "character varying(20)";
   target.columns[1].collation = QualifiedName{"public", "Numeric \"x\""};
   const SyncPlan plan = plan_sync(source_users, target, {}, false);
-  EXPECT_EQ(plan.columns[0].target_type, "int8");
+  EXPECT_EQ(plan.columns[0].target_type, "pg_catalog.int8");
   EXPECT_EQ(plan.columns[0].collation, "");
   EXPECT_EQ(plan.columns[1].target_type, "character varying(20)");
   EXPECT_EQ(plan.columns[1].collation, R"( COLLATE "public"."Numeric ""x""")");

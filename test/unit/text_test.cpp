@@ -47,58 +47,93 @@ TEST(HumanSeconds, UsesTheUnitsThatFitTheSize) {
 TEST(HumanSeconds, IsZeroForAClockThatWentBack) { EXPECT_EQ(human_seconds(-3), "0.0 s"); }
 
 TEST(Sanitize, LeavesOrdinaryTextAlone) {
-  EXPECT_EQ(sanitize("", true), "");
-  EXPECT_EQ(sanitize("duplicate key\n\tvalue \"ü\" 数 😀", true), "duplicate key\n\tvalue \"ü\" 数 😀");
+  EXPECT_EQ(sanitize("", utf8_character), "");
+  EXPECT_EQ(sanitize("duplicate key\n\tvalue \"ü\" 数 😀", utf8_character),
+            "duplicate key\n\tvalue \"ü\" 数 😀");
 }
 
 TEST(Sanitize, EscapesControlCharacters) {
-  EXPECT_EQ(sanitize("\033[2J", true), "\\x1b[2J");
-  EXPECT_EQ(sanitize(std::string_view("a\0b\r\x7f", 5), true), "a\\x00b\\x0d\\x7f");
+  EXPECT_EQ(sanitize("\033[2J", utf8_character), "\\x1b[2J");
+  EXPECT_EQ(sanitize(std::string_view("a\0b\r\x7f", 5), utf8_character), "a\\x00b\\x0d\\x7f");
 }
 
 TEST(Sanitize, EscapesTheControlCharactersAboveAscii) {
   // U+009B is what ESC [ is to a terminal.
-  EXPECT_EQ(sanitize("\u009b2J", true), "\\xc2\\x9b2J");
-  EXPECT_EQ(sanitize("\u0080 \u009f", true), "\\xc2\\x80 \\xc2\\x9f");
-  EXPECT_EQ(sanitize("\u00a0", true), "\u00a0");
+  EXPECT_EQ(sanitize("\u009b2J", utf8_character), "\\xc2\\x9b2J");
+  EXPECT_EQ(sanitize("\u0080 \u009f", utf8_character), "\\xc2\\x80 \\xc2\\x9f");
+  EXPECT_EQ(sanitize("\u00a0", utf8_character), "\u00a0");
 }
 
 TEST(Sanitize, ReplacesBytesThatAreNotUtf8) {
-  EXPECT_EQ(sanitize("a\xff\xfe z", true), "a?? z");
-  EXPECT_EQ(sanitize("\x80", true), "?");                 // a continuation without a lead
-  EXPECT_EQ(sanitize("\xc3", true), "?");                 // cut off
-  EXPECT_EQ(sanitize("\xc3(", true), "?(");               // followed by something else
-  EXPECT_EQ(sanitize("\xc0\x80", true), "??");            // overlong NUL
-  EXPECT_EQ(sanitize("\xe0\x9f\xbf", true), "???");       // overlong, three bytes
-  EXPECT_EQ(sanitize("\xed\xa0\x80", true), "???");       // a surrogate
-  EXPECT_EQ(sanitize("\xf0\x8f\xbf\xbf", true), "????");  // overlong, four bytes
-  EXPECT_EQ(sanitize("\xf4\x90\x80\x80", true), "????");  // above U+10FFFF
-  EXPECT_EQ(sanitize("\xf5\x80\x80\x80", true), "????");
+  EXPECT_EQ(sanitize("a\xff\xfe z", utf8_character), "a?? z");
+  EXPECT_EQ(sanitize("\x80", utf8_character), "?");                 // a continuation without a lead
+  EXPECT_EQ(sanitize("\xc3", utf8_character), "?");                 // cut off
+  EXPECT_EQ(sanitize("\xc3(", utf8_character), "?(");               // followed by something else
+  EXPECT_EQ(sanitize("\xc0\x80", utf8_character), "??");            // overlong NUL
+  EXPECT_EQ(sanitize("\xe0\x9f\xbf", utf8_character), "???");       // overlong, three bytes
+  EXPECT_EQ(sanitize("\xed\xa0\x80", utf8_character), "???");       // a surrogate
+  EXPECT_EQ(sanitize("\xf0\x8f\xbf\xbf", utf8_character), "????");  // overlong, four bytes
+  EXPECT_EQ(sanitize("\xf4\x90\x80\x80", utf8_character), "????");  // above U+10FFFF
+  EXPECT_EQ(sanitize("\xf5\x80\x80\x80", utf8_character), "????");
 }
 
 TEST(Sanitize, KeepsTheEdgesOfUtf8) {
   for (const char *edge :
        {"\u00a0", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"})
-    EXPECT_EQ(sanitize(edge, true), edge);
+    EXPECT_EQ(sanitize(edge, utf8_character), edge);
 }
 
-TEST(Sanitize, PassesHighBytesWhereTheEncodingIsNotUtf8) {
-  EXPECT_EQ(sanitize("gr\xfc\xdf", false), "gr\xfc\xdf");
+// EUC_JP without its three-byte characters.
+size_t pair_of_high_bytes(std::string_view text) {
+  return text.size() > 1 && static_cast<unsigned char>(text[1]) >= 0xa1 ? 2 : 0;
+}
+
+TEST(Sanitize, KnowsTheCharactersOfTheEncodingItIsGiven) {
+  EXPECT_EQ(sanitize("gr\xfc\xdf", [](std::string_view) { return size_t{1}; }), "gr\xfc\xdf");
+  EXPECT_EQ(sanitize("\xc6\xfc\xcb", pair_of_high_bytes), "\xc6\xfc?");
+  EXPECT_EQ(sanitize("\xc6|\xfc\xcb", pair_of_high_bytes), "?|\xfc\xcb");
+}
+
+TEST(Sanitize, CutsNoCharacterOfAnotherEncodingInTwo) {
+  std::string text = "x";
+  for (int i = 0; i < 5000; ++i) text += "\xc6\xfc";
+  const std::string cut = sanitize(text, pair_of_high_bytes);
+  EXPECT_EQ(cut.size(), 8193U + 4U);
+  EXPECT_EQ(cut.find('?'), std::string::npos);
+}
+
+TEST(InvalidBytes, AreNoneInAValidText) {
+  for (const char *valid : {"", "a\033 z", "ü 数 😀", "\u0080"})
+    EXPECT_EQ(invalid_bytes(valid, utf8_character), "") << valid;
+  EXPECT_EQ(invalid_bytes("\xc6\xfc", pair_of_high_bytes), "");
+}
+
+TEST(InvalidBytes, AreTheFirstOnesThatAreNoCharacter) {
+  EXPECT_EQ(invalid_bytes("a\xff\xfe z\xfd", utf8_character), "\xff\xfe");
+  EXPECT_EQ(invalid_bytes("v\xe2\x82", utf8_character), "\xe2\x82");
+  EXPECT_EQ(invalid_bytes("\xc3(", utf8_character), "\xc3");
+  EXPECT_EQ(invalid_bytes(std::string(20, '\xff'), utf8_character), "\xff\xff\xff\xff");
+  EXPECT_EQ(invalid_bytes("\xc6\xfc\xc6", pair_of_high_bytes), "\xc6");
+}
+
+TEST(InvalidBytes, AreZeroBytesToo) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(invalid_bytes("a\0b"sv, utf8_character), "\0"sv);
 }
 
 TEST(Sanitize, CutsEndlessTextAndSaysSo) {
-  const std::string text = sanitize(std::string(1'000'000, 'x'), true);
+  const std::string text = sanitize(std::string(1'000'000, 'x'), utf8_character);
   EXPECT_EQ(text, std::string(8192, 'x') + " ...");
-  EXPECT_EQ(sanitize(std::string(8192, 'x'), true), std::string(8192, 'x'));
+  EXPECT_EQ(sanitize(std::string(8192, 'x'), utf8_character), std::string(8192, 'x'));
 }
 
 TEST(Sanitize, NeverCutsACharacterInTwo) {
   std::string text;
   for (int i = 0; i < 3000; ++i) text += "数";
-  std::string cut = sanitize(text, true);
+  std::string cut = sanitize(text, utf8_character);
   cut.resize(cut.size() - 4);
   EXPECT_EQ(cut.size() % 3, 0U);
-  EXPECT_EQ(sanitize(cut, true).find('?'), std::string::npos);
+  EXPECT_EQ(sanitize(cut, utf8_character).find('?'), std::string::npos);
 }
 
 constexpr char own_statement[] =

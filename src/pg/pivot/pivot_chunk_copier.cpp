@@ -51,7 +51,7 @@ std::string PivotChunkCopier::open() {
   if (!spec_.server.empty()) {
     const bool first = !remote_;
     if (first) {
-      remote_.emplace(host_, connection_settings(spec_.server));
+      remote_.emplace(host_, connection_settings(spec_.server, spec_.memory_limit_mb));
       fault_point(FaultPoint::source_connected);
     }
     wait_for_source(remote_->connection(), spec_, steps_);

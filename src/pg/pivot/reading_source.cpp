@@ -17,13 +17,10 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdlib>
 #include <set>
 #include <utility>
 
-#include "core/copy_binary.h"
-#include "core/error.h"
 #include "core/same_text.h"
 #include "pg/run/stream_watch.h"
 #include "pg/server/airlock.h"
@@ -153,68 +150,6 @@ std::int64_t Intake::finish() {
   return rows_;
 }
 
-// ---- there ---------------------------------------------------------------------------------------------
-
-[[noreturn]] void bad_format(const char *what) {
-  throw Error("22P04", std::string("the source sent ") + what);
-}
-
-// A field's bytes; absent where it is NULL.
-using Field = MaybeText;
-
-Field take_field(CopyMessage &message) {
-  const auto length = take<std::int32_t, bad_format>(message);
-  if (length == -1) return {};
-  if (length < 0 || length > message.left()) bad_format("a row that is cut off");
-  const Field field(message.at, static_cast<size_t>(length));
-  message.at += length;
-  return field;
-}
-
-// A number, or a moment, of 8 bytes.
-std::optional<std::int64_t> number_in(Field field) {
-  if (!is_there(field)) return std::nullopt;
-  CopyMessage bytes{const_cast<char *>(field.data()), const_cast<char *>(field.data()) + field.size()};
-  if (bytes.left() != 8) bad_format("a number of another size");
-  return take<std::int64_t, bad_format>(bytes);
-}
-
-std::optional<double> decimal_in(Field field) {
-  const std::optional<std::int64_t> bits = number_in(field);
-  return bits ? std::optional(std::bit_cast<double>(*bits)) : std::nullopt;
-}
-
-std::optional<bool> boolean_in(Field field) {
-  if (!is_there(field)) return std::nullopt;
-  if (field.size() != 1) bad_format("a boolean of another size");
-  return field[0] != 0;
-}
-
-bool is_ascii(Field text) {
-  unsigned char bits = 0;
-  for (const char c : text) bits |= static_cast<unsigned char>(c);
-  return bits < 0x80 && text.find('\0') == Field::npos;
-}
-
-// What another server sent can be anything.
-Field checked(Field text) {
-  if (!is_ascii(text)) call([&] { pg_verifymbstr(text.data(), static_cast<int>(text.size()), false); });
-  return text;
-}
-
-Reading reading_of(const ReadingPlan &plan, const std::array<Field, reading_columns> &fields) {
-  const auto field = [&](ReadingColumn which) {
-    const int n = plan.place(which);
-    return n < 0 ? Field() : fields[static_cast<size_t>(n)];
-  };
-  return {plan.ship.empty() ? checked(field(ReadingColumn::ship_id)) : plan.ship,
-          checked(field(ReadingColumn::data_channel_id)),
-          number_in(field(ReadingColumn::created_time)),
-          {checked(field(ReadingColumn::value_format)), boolean_in(field(ReadingColumn::bool_v)),
-           checked(field(ReadingColumn::str_v)), number_in(field(ReadingColumn::long_v)),
-           decimal_in(field(ReadingColumn::double_v))}};
-}
-
 // ---- here, from the pages ------------------------------------------------------------------------------
 
 unsigned int oid_of(const Table &table) {
@@ -251,6 +186,10 @@ std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Ta
         attributes[n] = call([&] { return get_attnum(oid, name); }) - 1;
       }
   return attributes;
+}
+
+void check_text(std::string_view text) {
+  call([&] { pg_verifymbstr(text.data(), static_cast<int>(text.size()), false); });
 }
 
 }  // namespace
@@ -317,26 +256,17 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
 std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,
                         Progress &progress) {
   StreamWatch watch(stream, rate, progress);
-  std::array<Field, reading_columns> fields;
-  bool header_taken = false, trailer_taken = false;
+  ReadingStream readings(plan, check_text);
   size_t size = 0;
   while (char *const bytes = stream.next_row(size)) {
-    CopyMessage message{bytes, bytes + size};
-    if (!header_taken) take_header<bad_format>(message);
-    header_taken = true;
-    if (message.left() == 0) continue;
-    if (trailer_taken) bad_format("data after the end of the COPY");
-    trailer_taken = !take_row<bad_format>(message, plan.width);
-    if (trailer_taken) continue;
-    for (int n = 0; n < plan.width; ++n) fields[static_cast<size_t>(n)] = take_field(message);
-    if (message.left() != 0) bad_format("a row that is too long");
-    sink.take(reading_of(plan, fields));
+    if (!readings.take(bytes, size)) continue;
+    sink.take(readings.reading());
     fault_point(FaultPoint::row_received);
     const bool at_clock = stream.rows() % rows_per_look == 0;
     if (at_clock) check_for_interrupts();
     watch.look(at_clock);
   }
-  if (!trailer_taken) bad_format("a COPY without an end");
+  readings.finish();
   watch.finish();
   fault_point(FaultPoint::copy_finished);
   return stream.rows();

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,22 +10,16 @@
 #include "core/deparse_pivot.h"
 #include "core/progress.h"
 #include "core/rate.h"
-#include "core/reading.h"
+#include "core/reading_stream.h"
 #include "core/table.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {
 
-// One row of a narrow table; absent where it is NULL. The texts are there until the next one comes.
-struct Reading {
-  MaybeText ship, channel;
-  std::optional<Moment> time;  // or, of a time without zone, as its clock was
-  RawValue value;
-};
-
 class ReadingSink {
  public:
   virtual ~ReadingSink() = default;
+  // The texts are there until the next reading comes.
   virtual void take(const Reading &reading) = 0;
 };
 

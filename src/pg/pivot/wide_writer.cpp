@@ -30,6 +30,7 @@ extern "C" {
 #include "core/deparse_pivot.h"
 #include "pg/server/airlock.h"
 #include "pg/server/heap_pages.h"
+#include "pg/server/statement_check.h"
 
 namespace tablesync::pg {
 namespace {
@@ -256,6 +257,7 @@ void store_indexed(const WideTarget &target, const RowPointers &rows) {
 }
 
 std::vector<Moment> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows) {
+  check_statement(statement, SearchPath::session, std::source_location::current());
   const Times written = call([&] { return run_upsert(target, statement.c_str(), rows.data(), rows.size()); });
   std::vector<Moment> times(written.times, written.times + written.count);
   call([&] { pfree(written.times); });

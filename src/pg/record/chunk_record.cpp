@@ -74,6 +74,13 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
   return found;
 }
 
+Checkpoint require_checkpoint(const std::string &subject, bool lock) {
+  if (std::optional<Checkpoint> found = read_checkpoint(subject, lock)) return *found;
+  throw Error("40001", "the checkpoint of the run is gone",
+              "The target was replaced during the run, or another call gave up what this one had begun.",
+              "Run it again.");
+}
+
 void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint) {
   const Watermark &since = checkpoint.since;
   const auto of_next = [&](const auto &text) { return checkpoint.next ? text(*checkpoint.next) : Cell(); };

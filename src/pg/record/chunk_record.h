@@ -36,6 +36,9 @@ struct Checkpoint {
 
 // `lock`: until the end of the transaction nobody else changes it.
 std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock = false);
+// The same where there must be one. Throws 40001 where it is gone: another session gave the run's work up, or the
+// target was replaced.
+Checkpoint require_checkpoint(const std::string &subject, bool lock = false);
 void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint);
 // With the failed chunks of it: their rows came otherwise, or will.
 void drop_checkpoint(const std::string &subject);

@@ -100,7 +100,7 @@ void each_wide_column(const std::vector<std::string> &tables,
   };
   each_own_state(
       "SELECT table_oid, attnum, channel, column_name, column_type FROM tablesync.pivot_column WHERE "
-      "table_oid = ANY ($1::oid[]) AND owner = $owner",
+      "table_oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[]) AND owner OPERATOR(pg_catalog.=) $owner",
       {array_of(cells_of(tables))}, {OIDOID, INT2OID, TEXTOID, NAMEOID, TEXTOID},
       [&](const std::uintptr_t *values, const bool *) {
         take({DatumGetObjectId(values[0]), DatumGetInt16(values[1]), text_at(values[2]),

@@ -38,25 +38,26 @@ OwnStatement bind_owner(const std::string &sql, const Row &parameters) {
 
 }  // namespace
 
-Rows own_state(const std::string &sql, const Row &parameters) {
+Rows own_state(const std::string &sql, const Row &parameters, const std::source_location &where) {
   const OwnStatement bound = bind_owner(sql, parameters);
-  return as_extension_owner([&] { return query(bound.sql, bound.parameters); });
+  return as_extension_owner([&] { return query(bound.sql, bound.parameters, where); });
 }
 
-Rows latest_own_state(const std::string &sql, const Row &parameters) {
+Rows latest_own_state(const std::string &sql, const Row &parameters, const std::source_location &where) {
   const OwnStatement bound = bind_owner(sql, parameters);
-  return as_extension_owner([&] { return query_latest(bound.sql, bound.parameters); });
+  return as_extension_owner([&] { return query_latest(bound.sql, bound.parameters, where); });
 }
 
 void each_own_state(const std::string &sql, const Row &parameters, const std::vector<unsigned int> &types,
-                    const std::function<void(const std::uintptr_t *, const bool *)> &take) {
+                    const std::function<void(const std::uintptr_t *, const bool *)> &take,
+                    const std::source_location &where) {
   const OwnStatement bound = bind_owner(sql, parameters);
-  const auto read = [&] { each_row(bound.sql, bound.parameters, types, take); };
+  const auto read = [&] { each_row(bound.sql, bound.parameters, types, take, where); };
   as_extension_owner([&] { with_safe_search_path(read); });
 }
 
-Rows state_of_all(const std::string &sql, const Row &parameters) {
-  return as_extension_owner([&] { return query(sql, parameters); });
+Rows state_of_all(const std::string &sql, const Row &parameters, const std::source_location &where) {
+  return as_extension_owner([&] { return query(sql, parameters, where); });
 }
 
 std::string has_rights_of(const std::string &column) {

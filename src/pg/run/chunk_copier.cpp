@@ -48,7 +48,7 @@ void ChunkCopier::choose_next() {
 }
 
 bool ChunkCopier::claim() {
-  checkpoint = *read_checkpoint(subject(), true);
+  checkpoint = require_checkpoint(subject(), true);
   if (checkpoint.complete) return false;
   choose_next();
   close_source();
@@ -79,7 +79,7 @@ void ChunkCopier::record(const Diagnostics *failure) {
   record_chunk(chunk_run_, subject(), chunk_, began_, counts_, failure);
   record_outcome(failure);
   // The others have handed out more since.
-  if (claims_) checkpoint = *read_checkpoint(subject(), true);
+  if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (is_new_ && !claims_) hand_out();
   if (is_new_ && failure == nullptr) checkpoint.size = size_after(now_seconds() - began_);
   save();
@@ -120,7 +120,7 @@ bool ChunkCopier::try_again(const std::string &sqlstate) {
 
 // It took longer than a transaction may take.
 void ChunkCopier::make_smaller() {
-  if (claims_) checkpoint = *read_checkpoint(subject(), true);
+  if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (checkpoint.size == 1 || !is_new_ || claimed_)
     throw Error(
         "54000",

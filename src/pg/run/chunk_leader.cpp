@@ -46,13 +46,14 @@ std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted, const char *en
   alone_ = !done;
   if (!done) return done;
   steps_.fold("chunks");
-  copier_.checkpoint = *read_checkpoint(copier_.subject());
+  copier_.checkpoint = require_checkpoint(copier_.subject());
   return done;
 }
 
 void ChunkLeader::fail_incomplete(const std::string &hint) const {
   const Checkpoint &checkpoint = copier_.checkpoint;
-  const FailedChunk first = *find_failed_chunk(copier_.subject());
+  // Without one, too many were given up by workers whose records are gone.
+  const FailedChunk first = find_failed_chunk(copier_.subject()).value_or(FailedChunk{});
   const std::int64_t failed = count_failed_chunks(copier_.subject());
   const bool unknown = first.error.sqlstate.empty();
   throw Error(

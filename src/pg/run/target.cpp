@@ -335,7 +335,7 @@ std::string required_type(const Column &column) {
     throw Error(sqlstate::undefined_object,
                 "type \"" + column.sql_type + "\" of column \"" + column.name + "\" does not exist here", {},
                 "Create it, or pass options => '{\"on_schema_change\": \"ignore\"}'.");
-  return type;
+  return qualified_type(column.type, type);
 }
 
 }  // namespace

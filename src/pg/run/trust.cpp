@@ -40,11 +40,15 @@ Oid owner_in(int cache, Oid object) {
   return owner;
 }
 
-bool is_trusted(Oid owner) {
+// Who pg_database_owner is, the database says.
+Oid real_owner(Oid owner) {
+  if (owner != ROLE_PG_DATABASE_OWNER) return owner;
+  return call([] { return owner_in(DATABASEOID, MyDatabaseId); });
+}
+
+bool is_trusted(Oid role) {
   return call([&] {
     Oid const user = GetUserId();
-    // Who that is, the database says.
-    Oid const role = owner == ROLE_PG_DATABASE_OWNER ? owner_in(DATABASEOID, MyDatabaseId) : owner;
     if (role == user || !OidIsValid(role) || superuser_arg(role)) return true;
     return !superuser_arg(user) && is_member_of_role_nosuper(user, role);
   });
@@ -90,7 +94,7 @@ std::vector<Oid> with_descendants(Oid table) {
 void check_trust(unsigned int table, const RunSpec &spec) {
   if (spec.trust_owner) return;
   for (const Oid relation : with_descendants(table)) {
-    Oid const owner = call([&] { return owner_in(RELOID, relation); });
+    Oid const owner = real_owner(call([&] { return owner_in(RELOID, relation); }));
     if (!is_trusted(owner)) refuse("table \"" + relation_name(relation) + "\"", owner);
   }
 }
@@ -98,7 +102,7 @@ void check_trust(unsigned int table, const RunSpec &spec) {
 void check_schema_trust(const std::string &schema, const RunSpec &spec) {
   if (spec.trust_owner || !call([] { return superuser(); })) return;
   const char *const name = schema.c_str();
-  Oid const owner = call([&] { return owner_in(NAMESPACEOID, get_namespace_oid(name, false)); });
+  Oid const owner = real_owner(call([&] { return owner_in(NAMESPACEOID, get_namespace_oid(name, false)); }));
   if (!is_trusted(owner)) refuse("schema \"" + schema + "\"", owner);
 }
 

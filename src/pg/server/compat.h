@@ -11,6 +11,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/lock.h"
@@ -106,3 +107,12 @@ static inline AclResult compat_aclcheck_server(Oid server, Oid role, AclMode mod
 #else
 #define compat_become_privilege "MEMBER"
 #endif
+
+// Of what the grammar makes of a statement. The older declaration has no arguments, which C++ takes for none.
+static inline bool compat_walk_raw(Node *node, bool (*walker)(Node *, void *), void *context) {
+#if PG_VERSION_NUM >= 160000
+  return raw_expression_tree_walker(node, walker, context);
+#else
+  return raw_expression_tree_walker(node, (bool (*)())(void (*)(void))walker, context);
+#endif
+}

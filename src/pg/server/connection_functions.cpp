@@ -12,6 +12,7 @@ extern "C" {
 #include "core/error.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
+#include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/sql_call.h"
@@ -48,7 +49,7 @@ std::string as_interval(std::chrono::steady_clock::duration time) {
 
 Row connect_and_ask(const std::string &server) {
   LatchHost host;
-  remote::Connection connection(host, connection_settings(server));
+  remote::Connection connection(host, connection_settings(server, memory_limit_mb));
   // The first statement loads catalogs; the second shows the way there and back.
   const Rows facts = connection.query("SELECT current_user, pg_catalog.pg_is_in_recovery()");
   const auto start = std::chrono::steady_clock::now();

@@ -83,7 +83,7 @@ ConnectionSource connection_source(const std::string &server_name) {
   return source;
 }
 
-remote::ConnectionSettings connection_settings(const std::string &server) {
+remote::ConnectionSettings connection_settings(const std::string &server, int most_mb) {
   const ConnectionSource source = connection_source(server);
   remote::ConnectionSettings settings;
   settings.server_name = server;
@@ -91,6 +91,7 @@ remote::ConnectionSettings connection_settings(const std::string &server) {
   settings.client_encoding = pg_encoding_to_char(GetDatabaseEncoding());
   settings.password_must_be_used = password_must_be_used(source);
   settings.stall_timeout = std::chrono::milliseconds(stall_timeout_ms);
+  settings.most_bytes = static_cast<std::int64_t>(most_mb) << 20;
   return settings;
 }
 

@@ -13,8 +13,8 @@ namespace tablesync::pg {
 // false).
 ConnectionSource connection_source(const std::string &server);
 
-// What to connect with, for the current user. Reads the password: call it in the worker, and keep the result
-// out of messages and shared memory.
-remote::ConnectionSettings connection_settings(const std::string &server);
+// What to connect with, for the current user, and how much memory (in megabytes) one row or answer may take.
+// Reads the password: keep the result out of messages and shared memory.
+remote::ConnectionSettings connection_settings(const std::string &server, int most_mb);
 
 }  // namespace tablesync::pg

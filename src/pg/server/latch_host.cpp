@@ -11,7 +11,13 @@ extern "C" {
 #include "utils/wait_event.h"
 }
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 
 #include "pg/server/airlock.h"
 
@@ -62,6 +68,29 @@ void LatchHost::notice(const std::string &text) {
   call([&] { ereport(DEBUG1, (errmsg_internal("remote server: %s", text.c_str()))); });
 }
 
-bool LatchHost::utf8() const { return GetDatabaseEncoding() == PG_UTF8; }
+std::size_t LatchHost::character(std::string_view text) const {
+  const int length =
+      pg_encoding_verifymbchar(GetDatabaseEncoding(), text.data(), static_cast<int>(text.size()));
+  return static_cast<std::size_t>(std::max(length, 0));
+}
+
+// proc(5), statm: size, resident, shared, text, lib, data in pages. The last of them is what is private and
+// can be written, whether or not it has been. The C library's own account walks through all free chunks,
+// which can take milliseconds.
+std::int64_t LatchHost::memory() const {
+  static const int statm =
+      open("/proc/self/statm", O_RDONLY | O_CLOEXEC);  // for as long as the process lives
+  char text[256];
+  const ssize_t size = statm < 0 ? -1 : pread(statm, text, sizeof text - 1, 0);
+  if (size <= 0) return 0;
+  text[size] = 0;
+  const char *field = text;
+  for (int skipped = 0; skipped < 5 && field != nullptr; ++skipped) {
+    field = strchr(field, ' ');
+    if (field != nullptr) ++field;
+  }
+  static const long page = sysconf(_SC_PAGESIZE);
+  return field == nullptr ? 0 : std::strtoll(field, nullptr, 10) * page;
+}
 
 }  // namespace tablesync::pg

@@ -14,7 +14,8 @@ class LatchHost final : public remote::Host {
   void acquire_descriptor() override;
   void release_descriptor() noexcept override;
   void notice(const std::string &text) override;
-  bool utf8() const override;
+  std::size_t character(std::string_view text) const override;
+  std::int64_t memory() const override;
 };
 
 // Milliseconds of a clock that nobody sets; only differences mean something.

@@ -17,6 +17,7 @@ extern "C" {
 #include <utility>
 
 #include "core/error.h"
+#include "pg/server/statement_check.h"
 #include "pg/server/transaction.h"
 
 namespace tablesync::pg {
@@ -71,7 +72,9 @@ int execute_with(const std::string &sql, const Row &parameters, bool read_only) 
   });
 }
 
-Rows run_query(const std::string &sql, const Row &parameters, bool read_only) {
+Rows run_query(const std::string &sql, const Row &parameters, bool read_only,
+               const std::source_location &where) {
+  check_statement(sql, SearchPath::safe, where);
   return with_safe_search_path([&] {
     return in_spi([&] {
       check(execute_with(sql, parameters, read_only), sql);
@@ -122,10 +125,14 @@ ParamListInfo list_of(const Row &parameters) {
 
 }  // namespace
 
-Rows query(const std::string &sql, const Row &parameters) { return run_query(sql, parameters, false); }
+Rows query(const std::string &sql, const Row &parameters, const std::source_location &where) {
+  return run_query(sql, parameters, false, where);
+}
 
 void each_row(const std::string &sql, const Row &parameters, const std::vector<unsigned int> &types,
-              const std::function<void(const std::uintptr_t *, const bool *)> &take) {
+              const std::function<void(const std::uintptr_t *, const bool *)> &take,
+              const std::source_location &where) {
+  check_statement(sql, SearchPath::session, where);
   // Of some kind that is not DestNone: SPI would take the statement for one without rows.
   Receiver receiver{{receive, start_up, shut_down, destroy, DestTransientRel}, &types, &take};
   in_spi([&] {
@@ -141,14 +148,15 @@ void each_row(const std::string &sql, const Row &parameters, const std::vector<u
   });
 }
 
-Rows query_latest(const std::string &sql, const Row &parameters) {
+Rows query_latest(const std::string &sql, const Row &parameters, const std::source_location &where) {
   call([] { PushActiveSnapshot(GetLatestSnapshot()); });
-  Rows rows = run_query(sql, parameters, true);
+  Rows rows = run_query(sql, parameters, true, where);
   call([] { PopActiveSnapshot(); });
   return rows;
 }
 
-std::uint64_t execute(const std::string &sql) {
+std::uint64_t execute(const std::string &sql, const std::source_location &where) {
+  check_statement(sql, SearchPath::session, where);
   return in_spi([&] {
     check(call([&] { return SPI_execute(sql.c_str(), false, 0); }), sql);
     return static_cast<std::uint64_t>(SPI_processed);

@@ -17,9 +17,6 @@ extern "C" {
 #include "utils/timestamp.h"
 }
 
-#include <libpq-fe.h>
-
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -64,19 +61,6 @@ void watch_for_sigterm() {
   enable_timeout_every(timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), look_ms), look_ms);
 }
 
-// Connections are made from the foreign server and the user mapping alone.
-void forget_libpq_environment() {
-  PQconninfoOption *const options = PQconndefaults();
-  if (options == nullptr) return;
-  for (const PQconninfoOption *option = options; option->keyword != nullptr; ++option)
-    if (option->envvar != nullptr) unsetenv(option->envvar);
-  PQconninfoFree(options);
-  // The last three go into the startup packet straight from the environment.
-  for (const char *variable :
-       {"PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGPASSFILE", "PGDATESTYLE", "PGTZ", "PGGEQO"})
-    unsetenv(variable);
-}
-
 SharedSegment attach(dsm_handle handle) {
   call([] { CurrentResourceOwner = ResourceOwnerCreate(nullptr, "pg_tablesync worker"); });
   const SharedSegment segment = SharedSegment::attach(handle);
@@ -114,7 +98,6 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   if (!run.caller_waits) in_transaction([&] { take_worker_slot(run.role, SlotUntil::end_of_process); });
   // COPY, errors and notices pass untouched: the source was asked for the database's encoding.
   call([] { SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET, PGC_S_OVERRIDE); });
-  forget_libpq_environment();
 
   const std::string reply = serialize(task(run, segment.request()));
   if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "reply too long");

@@ -19,11 +19,11 @@ constexpr int most_bytes = 16384;
 
 // A value or a key of a document. Those of a container follow it: keys and values in turn.
 struct Node {
-  JEntry type;       // JENTRY_IS...
-  uint32 container;  // of a container: JB_FARRAY or JB_FOBJECT, with the number of its members
-  int size;          // of its text, or of the number
-  int next;          // the node that follows it and all that is in it
-  const char *bytes;
+  JEntry type;        // JENTRY_IS...
+  uint32 container;   // of a container: JB_FARRAY or JB_FOBJECT, with the number of its members
+  int size;           // of its text, or of the number
+  int next;           // the node that follows it and all that is in it
+  const char *bytes;  // null: of a container
 };
 
 struct Document {
@@ -158,11 +158,11 @@ bool take_value(Document &document, int level) {
     case '[':
       return take_container(document, level);
     case 't':
-      return take_word(document, "true") && add(document, JENTRY_ISBOOL_TRUE, nullptr, 0) != nullptr;
+      return take_word(document, "true") && add(document, JENTRY_ISBOOL_TRUE, "", 0) != nullptr;
     case 'f':
-      return take_word(document, "false") && add(document, JENTRY_ISBOOL_FALSE, nullptr, 0) != nullptr;
+      return take_word(document, "false") && add(document, JENTRY_ISBOOL_FALSE, "", 0) != nullptr;
     case 'n':
-      return take_word(document, "null") && add(document, JENTRY_ISNULL, nullptr, 0) != nullptr;
+      return take_word(document, "null") && add(document, JENTRY_ISNULL, "", 0) != nullptr;
     default:
       return (*document.at == '-' || is_digit(*document.at)) && take_number(document);
   }

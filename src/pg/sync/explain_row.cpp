@@ -16,6 +16,7 @@ extern "C" {
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
+#include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
@@ -113,7 +114,7 @@ class Explainer {
   }
 
   void ask_source() {
-    remote::Source source(host_, connection_settings(known_->server));
+    remote::Source source(host_, connection_settings(known_->server, memory_limit_mb));
     source.find(known_->source);
     source.open();
     source.use_path_of_role();

@@ -37,7 +37,7 @@ class Loader {
   // it.
   Row load_all() {
     SharedLoad &shared = *SharedLoad::attach(task_.shared);
-    remote::Source source(host_, connection_settings(task_.spec.server));
+    remote::Source source(host_, connection_settings(task_.spec.server, task_.spec.memory_limit_mb));
     open(source);
     hold_again(task_.table, HeldFor::writing);
     SyncPlan plan;

@@ -35,9 +35,11 @@ unsigned int TablePair::hold() {
   const std::optional<HeldRelation> held =
       spec.writes() ? hold_target(spec.target, deletes, spec) : hold_readable(spec.target);
   const unsigned int oid = held ? held->oid : 0;
-  if (opened_ != 0 && oid != 0 && oid != opened_)
-    throw Error("40001", "table \"" + display_name(spec.target) + "\" was replaced during the run",
-                "It is another table of that name.", "Run it again.");
+  if (opened_ != 0 && oid != opened_)
+    throw Error("40001",
+                "table \"" + display_name(spec.target) + "\" was " +
+                    (oid == 0 ? "dropped or renamed" : "replaced by another one") + " during the run",
+                {}, "Run it again.");
   return oid;
 }
 
@@ -62,7 +64,7 @@ void TablePair::connect() {
   if (spec.server.empty()) return;
   const bool first = !source;
   if (first) {
-    source.emplace(host_, connection_settings(spec.server));
+    source.emplace(host_, connection_settings(spec.server, spec.memory_limit_mb));
     fault_point(FaultPoint::source_connected);
   }
   wait_for_source(source->connection(), spec, steps);
@@ -85,6 +87,7 @@ void TablePair::open_source() {
     source->use_path_of_role();
   if (!spec.custom_select.empty())
     source->describe_query(all_rows.query = remote::trimmed_query(spec.custom_select));
+  if (!spec.custom_where.empty()) source->check_condition(spec.custom_where, all_rows.query);
   source_table = source->table();
 }
 

@@ -119,6 +119,7 @@ void TableSync::read_count() {
   int parameters = 0;
   if (pair_.source->connection().describe(sql, parameters).size() != 1 || parameters > 0)
     throw Error("42601", "custom_count must be one SELECT that returns one number");
+  pair_.source->refuse_writing("custom_count", sql);
   const Rows rows = pair_.source->connection().query(sql);
   const std::string count = rows.size() == 1 ? text_of(rows[0][0]) : "";
   if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)

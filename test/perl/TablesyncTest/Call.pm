@@ -13,7 +13,7 @@ sub new
 	my ($class, $pair, $sql, $user) = @_;
 	my $self = bless { pair => $pair, out => '', err => '' }, $class;
 	# It ends by itself: a server that the test starts meanwhile keeps its input open.
-	my $input = "\\set VERBOSITY verbose\nSELECT pg_backend_pid();\n$sql;\n\\q\n";
+	my $input = "\\set VERBOSITY verbose\nSELECT pg_catalog.pg_backend_pid();\n$sql;\n\\q\n";
 	$self->{timeout} = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default);
 	$self->{run} = IPC::Run::start(
 		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $pair->target->connstr('postgres') . " user=$user", '-f', '-' ],

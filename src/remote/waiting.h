@@ -1,0 +1,33 @@
+// What connecting and asking share: how long is left, and how libpq's own words are taken.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace tablesync::remote {
+
+inline int remaining_ms(std::chrono::steady_clock::time_point deadline) {
+  using namespace std::chrono;
+  const auto left = duration_cast<milliseconds>(deadline - steady_clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000000));
+}
+
+// The beginning of what libpq says: it may quote the server, at any length. Without the line's end.
+inline std::string beginning_of(const char *said) {
+  constexpr std::size_t most = 65536;
+  std::string text(said, strnlen(said, most));
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+inline bool is_sqlstate(std::string_view text) {
+  return text.size() == 5 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+         });
+}
+
+}  // namespace tablesync::remote
