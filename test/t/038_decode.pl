@@ -40,7 +40,8 @@ $pair->source_sql(q(
 		END IF;
 		RETURN made;
 	END $$;
-	CREATE TABLE decoded (id int PRIMARY KEY, document jsonb, number numeric, money numeric(12,2), rough numeric(8,-2), small numeric(3,3));
+	CREATE TABLE decoded (id int PRIMARY KEY, document jsonb, number numeric, money numeric(12,2), rough numeric(8,-2), small numeric(3,3),
+		word text, moment timestamptz, clock timestamp);
 	INSERT INTO decoded SELECT g, CASE WHEN g % 50 > 0 THEN document_at_random(0) END, number_at_random(),
 		((random() - 0.5) * 1e10 / 10 ^ (g % 12))::numeric(12,2), (random() * 1e9)::numeric(8,-2), (random() * 0.99)::numeric(3,3)
 	FROM generate_series(1, 800) g;
@@ -52,6 +53,22 @@ $pair->source_sql(q(
 	INSERT INTO decoded SELECT -10 * g, jsonb_agg(n), g, g, 0, 0 FROM generate_series(1, 8) g, generate_series(1, 30 * g) n GROUP BY g;
 	INSERT INTO decoded SELECT -10 * g - 1, jsonb_object_agg('key ' || n, n / 8.0), g, g, 0, 0
 	FROM generate_series(1, 4) g, generate_series(1, 30 * g) n GROUP BY g;
+	-- Both sides of each limit of the short ways (test/fuzz/values.cpp goes there too): members and levels, bytes of a document,
+	-- digits of a number, before and behind its point; bytes of a text, the first and the last time.
+	INSERT INTO decoded (id, document) SELECT 10000 + n, (SELECT jsonb_agg(i) FROM generate_series(1, n) i) FROM generate_series(253, 258) n;
+	INSERT INTO decoded (id, document) SELECT 11000 + n, (repeat('[', n) || '1' || repeat(']', n))::jsonb FROM generate_series(14, 19) n;
+	INSERT INTO decoded (id, document) SELECT 30000 + n, to_jsonb(repeat('x', n)) FROM generate_series(16378, 16386) n;
+	INSERT INTO decoded (id, document, number) SELECT 12000 + n, to_jsonb(d), d FROM generate_series(1, 40) n, LATERAL (SELECT repeat('9', n)::numeric d) x;
+	INSERT INTO decoded (id, document, number) SELECT 13000 + n, to_jsonb(d), d
+	FROM generate_series(1, 80) n, LATERAL (SELECT ('-0.' || repeat('0', n % 7) || repeat('7', n))::numeric d) x;
+	INSERT INTO decoded (id, document, number) SELECT 14000 + 100 * n + m, to_jsonb(d), d
+	FROM generate_series(0, 9) n, generate_series(0, 9) m, LATERAL (SELECT (repeat('10', n) || '5.' || repeat('0', m) || '5')::numeric d) x;
+	INSERT INTO decoded (id, number) SELECT 16000 + n, ('1e' || 4 * n)::numeric FROM generate_series(-70, 70) n;
+	INSERT INTO decoded (id, document) VALUES (17000, '-0'), (17001, '[-0.00, 0.0, -0]'), (17002, '{"": {"": []}, "a": {}}');
+	INSERT INTO decoded (id, word) SELECT 18000 + n, repeat('x', n) FROM generate_series(124, 129) n;
+	INSERT INTO decoded (id, word) SELECT 18200 + n, repeat('漢', n) FROM generate_series(41, 43) n;
+	INSERT INTO decoded (id, moment, clock) VALUES (19000, 'infinity', '-infinity'), (19001, '-infinity', 'infinity'),
+		(19002, '4714-11-24 00:00:00+00 BC', '4714-11-24 00:00:00 BC'), (19003, '294276-12-31 23:59:59.999999+00', '294276-12-31 23:59:59.999999');
 	));
 
 foreach my $form ('parallel_workers => 1', 'parallel_workers => 2', 'chunk_mode => true')
