@@ -202,11 +202,15 @@ std::string table_exists(const QualifiedName &table) {
 std::string find_bad_key(const SyncPlan &plan) {
   const auto staged_key = [&](const std::string &c) { return "s." + quote_identifier(c); };
   const std::string key = list(plan.key, ", ", staged_key);
-  const std::string row = "(ROW(" + key + ")::pg_catalog.record)::pg_catalog.text";
+  // A null is written as such: the text of a row has nothing there.
+  const std::string row =
+      "pg_catalog.concat('(', pg_catalog.array_to_string(ARRAY[" +
+      list(plan.key, ", ", [&](const std::string &c) { return staged_key(c) + "::pg_catalog.text"; }) +
+      "], ', ', 'NULL'), ')')";
   const std::string any_null =
       list(plan.key, " OR ", [&](const std::string &c) { return staged_key(c) + " IS NULL"; });
   return "(SELECT " + row + ", true FROM " + staged(plan) + " WHERE " + any_null +
-         " LIMIT 1) UNION ALL (SELECT (ROW(" + key + ")::pg_catalog.record)::pg_catalog.text, false FROM " +
+         " LIMIT 1) UNION ALL (SELECT " + row + ", false FROM " +
          staged(plan) + " GROUP BY " + key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
 }
 

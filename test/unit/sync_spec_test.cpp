@@ -14,7 +14,7 @@ SyncSpec unusual_spec() {
   SyncSpec spec;
   auto &[command, server, source, target, parallel_workers, memory_limit_mb, enable_checkpoint,
          failed_chunks_only, max_retries, if_running, timeout_ms, retry_delay_ms, max_rate, source_limits,
-         time_zone, restart, settings] = static_cast<RunSpec &>(spec);
+         time_zone, restart, trust_owner, settings] = static_cast<RunSpec &>(spec);
   auto &[mode, primary_key, incremental_field, incremental_field_type, custom_select, custom_where,
          custom_count, delete_missing, verify, chunk_mode, batch_size, max_delete_fraction, allow_empty,
          adopt, lookback, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
@@ -56,6 +56,7 @@ SyncSpec unusual_spec() {
   failed_chunks_only = true;
   chunk_by = "key";
   restart = true;
+  trust_owner = true;
   max_differences = 7;
   settings = {{"search_path", "\"$user\", public"}, {"timezone", ""}};
   return spec;
@@ -70,7 +71,7 @@ TEST(SyncSpec, TakesNoSwitchForAnother) {
   for (bool SyncSpec::*const field : std::initializer_list<bool SyncSpec::*>{
            &SyncSpec::delete_missing, &SyncSpec::allow_empty, &SyncSpec::adopt,
            &SyncSpec::empty_string_as_null, &SyncSpec::enable_checkpoint, &SyncSpec::failed_chunks_only,
-           &SyncSpec::restart}) {
+           &SyncSpec::restart, &SyncSpec::trust_owner}) {
     SyncSpec spec;
     spec.*field = !(spec.*field);
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
@@ -283,7 +284,8 @@ const std::vector<std::string> all_options = {"adopt",
                                               "soft_delete_action",
                                               "soft_delete_column",
                                               "time_zone",
-                                              "timeout"};
+                                              "timeout",
+                                              "trust_owner"};
 
 SyncSpec spec_with(const std::string &key, const std::string &value) {
   SyncSpec spec;
@@ -295,7 +297,8 @@ TEST(SetOption, TakesSwitches) {
   const std::pair<const char *, bool SyncSpec::*> switches[] = {
       {"adopt", &SyncSpec::adopt},
       {"allow_empty", &SyncSpec::allow_empty},
-      {"empty_string_as_null", &SyncSpec::empty_string_as_null}};
+      {"empty_string_as_null", &SyncSpec::empty_string_as_null},
+      {"trust_owner", &SyncSpec::trust_owner}};
   for (const auto &[key, field] : switches) {
     SyncSpec expected;
     expected.*field = true;

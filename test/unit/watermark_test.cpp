@@ -85,6 +85,25 @@ void expect_part(const Case &run, Kind kind) {
 // ---- the ordinary cases
 // ------------------------------------------------------------------------------------
 
+// What another role's SQL chose is not known: nothing of it can be relied on.
+TEST(ChooseWindow, ReadsEverythingWhereAnotherRoleChoseTheRows) {
+  for (std::string Watermark::*const text :
+       {&Watermark::custom_select, &Watermark::custom_where, &Watermark::soft_delete_column}) {
+    Case run = case_of(SyncMode::incremental);
+    run.known.*text = "secret";
+    run.known.hide_definition();
+    EXPECT_EQ(run.known.*text, "");
+    EXPECT_EQ(run.window().kind, Kind::everything);
+    EXPECT_NE(run.window().why.find("another role"), std::string::npos);
+  }
+}
+
+TEST(ChooseWindow, GoesOnFromAnotherRoleThatReadAllRows) {
+  Case run = case_of(SyncMode::incremental);
+  run.known.hide_definition();
+  EXPECT_EQ(run.window().kind, Kind::at_or_above_value);
+}
+
 TEST(ChooseWindow, ReadsWhatIsNewByTheFieldOrByTheTransaction) {
   expect_part(incremental(), Kind::at_or_above_value);
   expect_part(xmin(), Kind::written_since_position);

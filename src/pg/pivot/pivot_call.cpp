@@ -157,7 +157,7 @@ void take_channels_table(PivotSpec &spec, const std::string &name) {
 
 void take_pivot_options(PivotSpec &spec, const std::optional<std::string> &json) {
   if (!json) return;
-  if (!json->starts_with('{')) throw Error(sqlstate::invalid_parameter, "options must be an object");
+  check_object("options", json);
   for (const Row &row : query("SELECT key, value #>> '{}', value, pg_catalog.jsonb_typeof(value) FROM "
                               "pg_catalog.jsonb_each($1::pg_catalog.jsonb)",
                               {*json})) {

@@ -10,6 +10,12 @@ std::string required(std::optional<std::string> value, const char *what) {
   return *value;
 }
 
+void check_object(const char *what, const std::optional<std::string> &json) {
+  if (json && !json->starts_with('{'))
+    throw Error(sqlstate::invalid_parameter, std::string(what) + " must be an object", {},
+                R"(Such as '{"timeout": "10min"}'.)");
+}
+
 void check_range(const char *name, std::optional<int> value, int low, int high) {
   if (value && (*value < low || *value > high))
     throw Error(sqlstate::invalid_parameter,

@@ -10,6 +10,8 @@ namespace tablesync::pg {
 
 // The value; throws 22004 where it is null. `what`: how the message names it.
 std::string required(std::optional<std::string> value, const char *what);
+// Throws 22023 where JSON is given and is no object. `what`: how the message names it.
+void check_object(const char *what, const std::optional<std::string> &json);
 // Throws 22023 where a value is given and out of range.
 void check_range(const char *name, std::optional<int> value, int low, int high);
 // Settings of the caller that triggers, types or tablespaces of the target may depend on, and our own.

@@ -18,6 +18,7 @@ std::string sql_text(const std::optional<std::string> &value, const char *name) 
 
 void take_options(SyncSpec &spec, const std::optional<std::string> &json) {
   if (!json) return;
+  check_object("options", json);
   for (const Row &row :
        query("SELECT key, value FROM pg_catalog.jsonb_each_text($1::pg_catalog.jsonb)", {*json}))
     set_option(spec, text_of(row[0]), row[1]);
