@@ -105,6 +105,8 @@ foreach my $what (sort keys %stuck)
 			}
 			my $said = $call->finish;
 			like($said->{sqlstate}, $sqlstate, 'the caller hears of it') or diag($said->{text});
+			my $waited = $attack->try_as('super', "SELECT status FROM wait_run((SELECT max(run_id) FROM tablesync.run WHERE worker_pid = $pid), '1 h')");
+			like($waited->{sqlstate}, qr/^(?:57P01|57P02|57014)$/, '... and so does wait_run()') or diag($waited->{text});
 			$pair->assert_clean('... nothing is left behind', open_record => 1);
 			is($pair->admin(q(SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM stuck.by_trigger UNION ALL SELECT count(*) FROM stuck.by_deferred) x)), 0, '... nothing was written');
 		});

@@ -241,7 +241,10 @@ std::optional<Row> first_of(const Rows &rows) { return rows.empty() ? std::nullo
 std::optional<Row> find_run(std::int64_t run_id) {
   // What other sessions committed a moment ago must be seen, also within a REPEATABLE READ transaction.
   return first_of(latest_own_state(
-      "SELECT r.run_id, r.status, r.rows_read, r.rows_inserted, r.rows_updated, r.rows_deleted, "
+      // A worker that is gone has ended its run, whatever its record says.
+      "SELECT r.run_id, CASE WHEN r.status = 'running' AND NOT EXISTS (SELECT FROM "
+      "pg_stat_get_activity(r.worker_pid) a WHERE a.backend_start = r.worker_start OR a.backend_start IS NULL) "
+      "THEN 'interrupted' ELSE r.status END, r.rows_read, r.rows_inserted, r.rows_updated, r.rows_deleted, "
       "r.rows_unchanged, r.rows_rejected, r.watermark, coalesce(r.duration, clock_timestamp() - "
       "r.started_at), r.consistent, r.worker_pid, r.sqlstate, r.message, r.detail, r.hint, r.context FROM "
       "tablesync.run r WHERE r.run_id = $1::int8 AND " +

@@ -101,6 +101,7 @@ std::optional<HeldRelation> hold_relation(const QualifiedName &name, HeldFor pur
     return purpose == HeldFor::looking ? schema_of_name(name.schema) : hold_schema(name.schema);
   };
   for (;;) {
+    call([] { CHECK_FOR_INTERRUPTS(); });
     // Rights first: whoever has none must not take even the lock on the schema's row.
     Oid const unlocked_schema = schema_of_name(name.schema);
     if (!OidIsValid(unlocked_schema)) return std::nullopt;

@@ -103,9 +103,17 @@ Row existing_run(std::int64_t run_id) {
   throw Error(said);
 }
 
+// A run whose worker was gone when its record was read, and had not written it.
+bool ended_unrecorded(const Row &row) { return text_of(row[1]) == "interrupted" && !row[12]; }
+
 Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
   for (;;) {
     Row row = existing_run(run_id);
+    // The worker may have written it and gone since.
+    if (ended_unrecorded(row)) row = existing_run(run_id);
+    if (ended_unrecorded(row))
+      throw Error("57P02", "the worker of run " + std::to_string(run_id) + " ended without a word",
+                  "It was killed, or the server crashed or was stopped.", "The server's log says more.");
     const std::string &status = text_of(row[1]);
     if (status == "failed" || status == "canceled" || status == "interrupted") raise_recorded(row);
     if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) {
