@@ -229,11 +229,18 @@ void Source::refuse_writing(const std::string &what, const std::string &sql) {
 // opened.
 void Source::check_condition(const std::string &sql, const std::string &query) {
   int parameters = 0;
-  connection_.describe(select({&table_, query, {}}, "ARRAY[CASE WHEN " + sql + "\nTHEN true END]"),
-                       parameters);
+  try {
+    connection_.describe(select({&table_, query, {sql}}, ""), parameters);
+    connection_.describe(select({&table_, query, {}}, "ARRAY[CASE WHEN " + sql + "\nTHEN true END]"),
+                         parameters);
+  } catch (const Error &error) {
+    // The source does not know what of the statement is whose.
+    Diagnostics said = error.diagnostics();
+    if (said.sqlstate.starts_with("42")) said.message = "custom_where: " + said.message;
+    throw Error(said);
+  }
   if (parameters > 0)
     throw Error("42P02", "parameters are not supported in custom_where", {}, "It holds $1.");
-  connection_.describe(select({&table_, query, {sql}}, ""), parameters);
 }
 
 void Source::close() { connection_.execute("COMMIT"); }
