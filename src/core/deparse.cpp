@@ -210,8 +210,8 @@ std::string find_bad_key(const SyncPlan &plan) {
   const std::string any_null =
       list(plan.key, " OR ", [&](const std::string &c) { return staged_key(c) + " IS NULL"; });
   return "(SELECT " + row + ", true FROM " + staged(plan) + " WHERE " + any_null +
-         " LIMIT 1) UNION ALL (SELECT " + row + ", false FROM " +
-         staged(plan) + " GROUP BY " + key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
+         " LIMIT 1) UNION ALL (SELECT " + row + ", false FROM " + staged(plan) + " GROUP BY " + key +
+         " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
 }
 
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept) {

@@ -38,7 +38,7 @@ struct RunSpec {
   SourceLimits source_limits;  // above which it is not read
   std::string time_zone;       // of a field without one; empty: the source's, and UTC
   bool restart = false;        // from the first chunk, whatever was begun
-  bool trust_owner = false;    // whoever owns what is written: his triggers may run with the rights of the run
+  bool trust_owner = false;  // whoever owns what is written: his triggers may run with the rights of the run
   // Settings of the caller's session that the worker takes over: name and value.
   std::vector<std::pair<std::string, std::string>> settings;
 

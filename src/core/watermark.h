@@ -42,8 +42,9 @@ struct Watermark {
   std::string system_identifier, database_oid, relation_oid;
   SnapshotPosition position;  // of the last run that read all that was written up to it
   bool own = true;            // else another role's run wrote it
-  bool hidden_definition = false;  // another role's custom_select, custom_where or soft_delete_column, left out
-  std::int64_t run_id = 0;         // that wrote it
+  bool hidden_definition =
+      false;                // another role's custom_select, custom_where or soft_delete_column, left out
+  std::int64_t run_id = 0;  // that wrote it
 
   // Leaves out the texts that say which rows it is of: they are SQL of another role.
   void hide_definition();

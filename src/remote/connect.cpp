@@ -142,6 +142,7 @@ Connection::Connection(Host &host, const ConnectionSettings &settings)
       encoding_(settings.client_encoding),
       stall_timeout_(settings.stall_timeout),
       most_bytes_(settings.most_bytes),
+      limit_(settings.most_bytes),
       memory_at_first_(host.memory()),
       memory_before_(memory_at_first_) {
   connect(settings);

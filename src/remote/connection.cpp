@@ -1,6 +1,7 @@
 #include "remote/connection.h"
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
 #include <utility>
 
@@ -182,6 +183,7 @@ std::vector<ResultColumn> Connection::describe(const std::string &sql, int &para
 
 void Connection::start_copy_out(const std::string &sql) {
   begin_statement(Patience::endless);
+  limit_ = row_limit(most_bytes_);
   // The extended protocol takes one statement only, whatever the text holds.
   send(PQsendQueryParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 1));
   const Result result = next_result();
@@ -200,6 +202,7 @@ void Connection::begin_statement(Patience patience) {
   deadline_.reset();
   if (patience == Patience::bounded) deadline_ = steady_clock::now() + stall_timeout_;
   heard_ = false;
+  limit_ = most_bytes_;
   memory_before_ = host_.memory();
   arrived_bytes_ = chatter_ = 0;
 }
@@ -253,19 +256,31 @@ bool Connection::has_outgrown_limit() const {
   constexpr std::int64_t slack = 1 << 20;
   const std::int64_t now = host_.memory();
   const std::int64_t grown = now - memory_before_;
-  if (grown + kept_memory_ > most_bytes_ + slack) return true;
-  // It doubles the buffer that it has.
-  if (grown >= buffer_bytes_ && grown + buffer_bytes_ > most_bytes_ + slack) return true;
+  // It doubles the buffer that it has, and touches what a message fills. The message itself is looked at when
+  // it is complete.
+  const std::int64_t allowed =
+      slack + (limit_ < most_bytes_
+                   ? static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(limit_)))
+                   : limit_);
+  if (grown + kept_memory_ > allowed) return true;
+  if (grown >= buffer_bytes_ && grown + buffer_bytes_ > allowed) return true;
   // Drop by drop: what it keeps of parameters, say.
   return now - memory_at_first_ > 4 * most_bytes_ + 64 * slack;
+}
+
+std::int64_t row_limit(std::int64_t most_bytes) {
+  constexpr std::int64_t times_held = 5, beside = 16 << 20;  // what a worker may take beside its limit
+  return std::min(most_bytes, (most_bytes + beside) / times_held);
 }
 
 Diagnostics Connection::too_large() const {
   Diagnostics diagnostics;
   diagnostics.sqlstate = "54000";
   diagnostics.message = "server \"" + server_name_ + "\" sent more than fits into memory_limit_mb";
-  diagnostics.detail = "The limit is " + human_bytes(most_bytes_) +
-                       ". A row has to fit as a whole, and so does the answer to a catalog query.";
+  diagnostics.detail =
+      limit_ < most_bytes_
+          ? "A row may have " + human_bytes(limit_) + ", because it is held about five times on its way."
+          : "The limit is " + human_bytes(most_bytes_) + ", for an answer as a whole.";
   diagnostics.hint = "Raise memory_limit_mb, or leave out the largest column by custom_select.";
   return diagnostics;
 }

@@ -43,8 +43,12 @@ struct ConnectionSettings {
   std::string client_encoding;            // the name libpq knows it by
   bool password_must_be_used = false;
   std::chrono::milliseconds stall_timeout{300000};   // without a byte from the server
-  std::int64_t most_bytes = std::int64_t{64} << 20;  // of one row of a COPY, or of another answer as a whole
+  std::int64_t most_bytes = std::int64_t{64} << 20;  // that what the server sends may take; see row_limit()
 };
+
+// How large a row of a COPY may be where so many bytes may be used: it is in memory five times on its way
+// (libpq's buffer, the message, the value, the tuple, what is written of it).
+std::int64_t row_limit(std::int64_t most_bytes);
 
 class Connection {
  public:
@@ -130,6 +134,7 @@ class Connection {
   std::optional<std::chrono::steady_clock::time_point> deadline_;  // of the answer
   bool heard_ = false;                                             // whether any of it has come
   std::int64_t most_bytes_;
+  std::int64_t limit_;  // of what is waited for: most_bytes_, or row_limit()
   std::int64_t memory_at_first_;
   std::int64_t memory_before_;      // when the statement began, or the last large message had arrived
   std::int64_t kept_memory_ = 0;    // that earlier statements have left libpq with

@@ -74,6 +74,7 @@ bool CopyOut::next_message() {
     take_final_status();
     return false;
   }
+  if (length > connection_.limit_) throw Error(connection_.too_large());
   size_ = static_cast<size_t>(length);
   bytes_ += length;
   if (holds_row({message_, size_})) ++rows_;

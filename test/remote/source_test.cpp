@@ -756,14 +756,15 @@ TEST_F(LiveCondition, MayBeAnyBooleanExpression) {
 
 TEST_F(LiveCondition, IsRefusedWhereItIsNotOneExpression) {
   for (const char *condition :
-       {"id < 5) OR (true", "true) UNION SELECT id FROM t WHERE (true", "", "--",
-        "true] || ARRAY[true", "true THEN true END, CASE WHEN true", "true; DROP TABLE t", "/*", "v = '",
-        "x = ' ], (true", "true ORDER BY id", "true GROUP BY id", "$$"})
+       {"id < 5) OR (true", "true) UNION SELECT id FROM t WHERE (true", "", "--", "true] || ARRAY[true",
+        "true THEN true END, CASE WHEN true", "true; DROP TABLE t", "/*", "v = '", "x = ' ], (true",
+        "true ORDER BY id", "true GROUP BY id", "$$"})
     EXPECT_EQ(state_of(condition), "42601") << condition;
 }
 
 TEST_F(LiveCondition, IsRefusedWhereItIsNotBoolean) {
-  for (const char *condition : {"1", "id", "v", "id, true", "true, true", "(id, true)", "ROW(true, true)", "ARRAY[true]"})
+  for (const char *condition :
+       {"1", "id", "v", "id, true", "true, true", "(id, true)", "ROW(true, true)", "ARRAY[true]"})
     EXPECT_EQ(state_of(condition), "42804") << condition;
 }
 

@@ -254,7 +254,7 @@ assert_big('staging');
 sub assert_big
 {
 	my ($way) = @_;
-	is($pair->try_sync('public.big', 'raw.big', 'memory_limit_mb => 512')->{sqlstate}, '', "values of 100 MB pass through $way");
+	is($pair->try_sync('public.big', 'raw.big', 'memory_limit_mb => 2048')->{sqlstate}, '', "values of 100 MB pass through $way");
 	is($pair->admin($size . 'raw.big'), $pair->source_sql($size . 'big'), '... and arrive whole');
 	return;
 }

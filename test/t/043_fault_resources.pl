@@ -115,6 +115,7 @@ TablesyncTest::Fault::assert_harmless($pair, %items,
 # more than the process has already.
 $pair->source_sql(q(CREATE TABLE big (id int PRIMARY KEY, name text); ALTER TABLE big ALTER name SET STORAGE EXTERNAL;
 	INSERT INTO big SELECT g, repeat('x', 40000000) FROM generate_series(1, 2) g;));
+$pair->admin("ALTER ROLE $TablesyncTest::caller SET tablesync.memory_limit_mb = 256");
 $pair->sync('big', 'raw.big');
 $pair->source_sql(q(UPDATE big SET name = name || '.' WHERE id > 1));
 foreach my $point ('source_connected', 'stage_made', 'source_done')
@@ -132,6 +133,7 @@ foreach my $point ('source_connected', 'stage_made', 'source_done')
 		name => "no memory from $point on", said => $said, sqlstate => '53200', source => 'big', target => 'raw.big');
 	$pair->source_sql(q(UPDATE big SET name = name || '.' WHERE id > 1));
 }
+$pair->admin("ALTER ROLE $TablesyncTest::caller RESET tablesync.memory_limit_mb");
 
 # ---- temp_file_limit ----------------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@
 
 #include "core/chunk.h"
 #include "core/pivot_buffer.h"
-#include "pg/record/pivot_record.h"
 #include "pg/pivot/reading_source.h"
 #include "pg/pivot/wide_tables.h"
+#include "pg/record/pivot_record.h"
 #include "pg/record/run_record.h"
 
 namespace tablesync::pg {

@@ -24,7 +24,8 @@ std::vector<TargetLock> locks_of(const PivotSpec &spec) {
   std::vector<TargetLock> locks{{spec.target, !spec.ships.empty(), true}};
   std::vector<std::string> ships = spec.ships;
   std::sort(ships.begin(), ships.end());
-  for (const std::string &ship : ships) locks.push_back({{spec.target.schema, spec.target.name + ship}, false, true});
+  for (const std::string &ship : ships)
+    locks.push_back({{spec.target.schema, spec.target.name + ship}, false, true});
   return locks;
 }
 

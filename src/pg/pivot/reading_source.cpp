@@ -159,8 +159,9 @@ unsigned int oid_of(const Table &table) {
 // The oid of a type of pg_catalog that readings are read as.
 unsigned int type_oid(const std::string &name) {
   constexpr std::pair<std::string_view, unsigned int> types[] = {
-      {"text", TEXTOID}, {"varchar", VARCHAROID}, {"timestamptz", TIMESTAMPTZOID}, {"timestamp", TIMESTAMPOID},
-      {"bool", BOOLOID}, {"int8", INT8OID},       {"float8", FLOAT8OID}};
+      {"text", TEXTOID},           {"varchar", VARCHAROID}, {"timestamptz", TIMESTAMPTZOID},
+      {"timestamp", TIMESTAMPOID}, {"bool", BOOLOID},       {"int8", INT8OID},
+      {"float8", FLOAT8OID}};
   for (const auto &[known, oid] : types)
     if (known == name) return oid;
   throw Error(sqlstate::internal, "readings cannot be read as " + name);

@@ -44,9 +44,12 @@ unsigned int oid_of(ValueType type) { return held_by(sql_type_of(type))->oid; }
 
 void check_may_fill(const PivotSpec &spec) {
   const Rows writable = query(
-      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname "
-      "= $1 AND c.relkind IN ('r', 'p') AND pg_catalog.starts_with(pg_catalog.lower(c.relname COLLATE \"C\"), $2) "
-      "AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') "
+      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+      "n.nspname "
+      "= $1 AND c.relkind IN ('r', 'p') AND pg_catalog.starts_with(pg_catalog.lower(c.relname COLLATE "
+      "\"C\"), $2) "
+      "AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, "
+      "'INSERT') "
       "LIMIT 1",
       {spec.target.schema, folded(spec.target.name)});
   if (writable.empty()) check_may_prepare(spec.target.schema, spec);

@@ -25,8 +25,8 @@ const HeldType *held_by(unsigned int oid, int typmod);
 // Of the columns that are made.
 unsigned int oid_of(ValueType type);
 
-// Throws 42501 where the current user may neither make tables in the pivot's schema nor write to one there whose name
-// begins with its prefix.
+// Throws 42501 where the current user may neither make tables in the pivot's schema nor write to one there
+// whose name begins with its prefix.
 void check_may_fill(const PivotSpec &spec);
 
 // Throws 42P10 where no unique index is on the time alone, by which a row is found.

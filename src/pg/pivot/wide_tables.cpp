@@ -214,8 +214,8 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     table.made_here = false;
     const std::optional<HeldRelation> held = hold_target(table.name, false, source_.spec);
     if (!held)
-      throw Error("40001", "table \"" + display_name(table.name) + "\" was renamed or dropped during the run", {},
-                  "Run it again.");
+      throw Error("40001", "table \"" + display_name(table.name) + "\" was renamed or dropped during the run",
+                  {}, "Run it again.");
     table.oid = held->oid;
     table.owner = held->owner;
     adopted.push_back(&table);

@@ -14,9 +14,9 @@
 #include "core/pivot_buffer.h"
 #include "core/wide_table.h"
 #include "pg/pivot/pivot_source.h"
-#include "pg/record/pivot_record.h"
 #include "pg/pivot/wide_names.h"
 #include "pg/pivot/wide_writer.h"
+#include "pg/record/pivot_record.h"
 
 namespace tablesync::pg {
 
@@ -33,7 +33,7 @@ struct WideTable {
   std::string ship, group;
   int number = 1;  // among the ship's tables of the group
   QualifiedName name;
-  unsigned int oid = 0;   // 0: it is to be made
+  unsigned int oid = 0;  // 0: it is to be made
   unsigned int owner = 0;
   bool made_here = true;  // by pivot_ship(); else it was there
   bool made_now = false;  // in this transaction, so that nobody else sees it
@@ -76,8 +76,8 @@ class WideTables {
   // Makes what is lacking: tables, and columns of those that are there.
   void make_all();
   void make(WideTable &table);
-  // Holds a table that others can see until the end of the transaction (see held_relation.h), and checks again that
-  // the current user may write to it. False where it is another one by now.
+  // Holds a table that others can see until the end of the transaction (see held_relation.h), and checks
+  // again that the current user may write to it. False where it is another one by now.
   bool hold(const WideTable &table) const;
   void build_key(WideTable &table);
   // Makes columns of integers take decimals; false where one has a value that would change.
@@ -89,8 +89,8 @@ class WideTables {
   std::deque<WideTable> &tables() { return tables_; }
   // What all that is to be made would be made by.
   std::vector<std::string> definition() const;
-  // Drops the tables of these ships (none: of all) that pivot_ship() made and that are what they were then. Before
-  // load().
+  // Drops the tables of these ships (none: of all) that pivot_ship() made and that are what they were then.
+  // Before load().
   static void drop(const PivotSource &source, const std::vector<std::string> &ships);
 
  private:

@@ -22,15 +22,18 @@ QualifiedName view_of(const PivotSource &source, const std::string &ship) {
 std::optional<std::vector<std::string>> find_view(const QualifiedName &view) {
   // A comment can be anybody's: the view must be the current user's, too.
   const Rows found = query(
-      "SELECT CASE WHEN c.relkind = 'v' AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = "
-      "current_user) THEN pg_catalog.obj_description(c.oid, 'pg_class') END, a.attname FROM pg_catalog.pg_class c JOIN "
+      "SELECT CASE WHEN c.relkind = 'v' AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE "
+      "r.rolname = "
+      "current_user) THEN pg_catalog.obj_description(c.oid, 'pg_class') END, a.attname FROM "
+      "pg_catalog.pg_class c JOIN "
       "pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid "
       "= "
       "c.oid AND a.attnum > 0 WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum",
       {view.schema, view.name});
   if (found.empty()) return std::nullopt;
   if (text_of(found[0][0]) != view_comment)
-    throw Error("42710", "\"" + display_name(view) + "\" exists, and is no view that pivot_ship() made for you",
+    throw Error("42710",
+                "\"" + display_name(view) + "\" exists, and is no view that pivot_ship() made for you",
                 "The view that joins the wide tables of a ship would have this name.", "Rename it.");
   std::vector<std::string> columns;
   for (const Row &row : found) columns.push_back(text_of(row[1]));

@@ -187,8 +187,8 @@ Times run_upsert(const WideTarget &target, const char *statement, const WideRow 
   return {times, written};
 }
 
-// No reading is stored in a type with a modifier, such as a varchar with a length: its values would have to be
-// changed.
+// No reading is stored in a type with a modifier, such as a varchar with a length: its values would have to
+// be changed.
 bool is_there(TupleDesc shape, const Attribute &wanted) {
   if (wanted.at < 0 || wanted.at >= shape->natts) return false;
   auto *attribute = TupleDescAttr(shape, wanted.at);

@@ -127,8 +127,8 @@ void write_checkpoint(const std::string &subject, const RunSpec &spec, const Che
   const std::string names = join(columns, ", ");
   own_state("INSERT INTO tablesync.checkpoint (owner, subject, started_at, " + names +
                 ") VALUES ($owner, $1, clock_timestamp(), " + join(values, ", ") +
-                ") ON CONFLICT (owner, subject) DO UPDATE SET (" + names + ") = ROW(" +
-                join(excluded, ", ") + ")",
+                ") ON CONFLICT (owner, subject) DO UPDATE SET (" + names + ") = ROW(" + join(excluded, ", ") +
+                ")",
             parameters);
 }
 
@@ -173,17 +173,19 @@ void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &
 
 std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from) {
   const Rows rows = own_state(
-      "SELECT run_id, chunk_no, sqlstate, message, detail FROM tablesync.chunk WHERE subject = $1 AND owner = "
+      "SELECT run_id, chunk_no, sqlstate, message, detail FROM tablesync.chunk WHERE subject = $1 AND owner "
+      "= "
       "$owner AND status <> 'succeeded' AND chunk_no >= $2::int8 ORDER BY chunk_no LIMIT 1",
       {subject, number(from)});
   if (rows.empty()) return std::nullopt;
   const Row &row = rows[0];
   FailedChunk found{to_number(row[0]), {to_number(row[1]), {}, {}}, {}};
   const auto bound = [&](const std::string &column) {
-    return read_bound("SELECT unnest(" + column +
-                          ") FROM tablesync.chunk WHERE run_id = $1::int8 AND chunk_no = $2::int8 AND owner = "
-                          "$owner",
-                      {row[0], row[1]});
+    return read_bound(
+        "SELECT unnest(" + column +
+            ") FROM tablesync.chunk WHERE run_id = $1::int8 AND chunk_no = $2::int8 AND owner = "
+            "$owner",
+        {row[0], row[1]});
   };
   found.chunk.lower = bound("lower");
   found.chunk.upper = bound("upper");
@@ -205,7 +207,8 @@ std::optional<KeptRequest> find_request(std::int64_t run_id) {
   const Rows rows = latest_own_state(
       "SELECT encode(c.request, 'hex'), c.subject, c.owner::oid FROM tablesync.checkpoint c WHERE " +
           may_become("c.owner") +
-          " AND (c.run_id = $1::int8 OR EXISTS (SELECT FROM tablesync.chunk k WHERE k.subject = c.subject AND "
+          " AND (c.run_id = $1::int8 OR EXISTS (SELECT FROM tablesync.chunk k WHERE k.subject = c.subject "
+          "AND "
           "k.owner = c.owner AND k.run_id = $1::int8 AND k.status <> 'succeeded'))",
       {number(run_id)});
   if (rows.empty()) return std::nullopt;

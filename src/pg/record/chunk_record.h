@@ -1,6 +1,7 @@
 // The records of syncs in chunks: how far each has come (tablesync.checkpoint), and what became of each chunk
-// (tablesync.chunk). See state.h for how they are written and read. Their subject is the oid of a sync's target, or
-// what a pivot calls itself. Each role has its own: two that work on one target do not see each other's.
+// (tablesync.chunk). See state.h for how they are written and read. Their subject is the oid of a sync's
+// target, or what a pivot calls itself. Each role has its own: two that work on one target do not see each
+// other's.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,8 @@ struct Checkpoint {
 
 // `lock`: until the end of the transaction nobody else changes it.
 std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock = false);
-// The same where there must be one. Throws 40001 where it is gone: another session gave the run's work up, or the
-// target was replaced.
+// The same where there must be one. Throws 40001 where it is gone: another session gave the run's work up, or
+// the target was replaced.
 Checkpoint require_checkpoint(const std::string &subject, bool lock = false);
 void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint);
 // With the failed chunks of it: their rows came otherwise, or will.
@@ -59,15 +60,16 @@ struct FailedChunk {
 std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from = 0);
 std::int64_t count_failed_chunks(const std::string &subject);
 
-// The call of the sync that a run is of, where that is not complete; its subject, and whose it is: the current user,
-// or a role that he may become. What is done of it is done as that role.
+// The call of the sync that a run is of, where that is not complete; its subject, and whose it is: the
+// current user, or a role that he may become. What is done of it is done as that role.
 struct KeptRequest {
   std::string request;  // for from_kept()
   std::string subject;
   unsigned int owner;
 };
 std::optional<KeptRequest> find_request(std::int64_t run_id);
-// The failed chunks of it, or a chunk that was listed before: as the columns of retry_chunks() and, first, their run.
+// The failed chunks of it, or a chunk that was listed before: as the columns of retry_chunks() and, first,
+// their run.
 Rows list_failed_chunks(const KeptRequest &kept);
 Rows list_chunk(const KeptRequest &kept, const Row &listed);
 

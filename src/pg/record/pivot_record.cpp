@@ -58,7 +58,8 @@ namespace {
 
 // The tables of a pivot: a condition over tablesync.pivot_table p, and its parameters $1 to $4.
 constexpr char of_pivot[] =
-    "p.owner = $owner AND p.server IS NOT DISTINCT FROM $1::name AND p.source = $2 AND p.target_schema = $3 AND "
+    "p.owner = $owner AND p.server IS NOT DISTINCT FROM $1::name AND p.source = $2 AND p.target_schema = $3 "
+    "AND "
     "p.table_prefix = $4";
 
 Row parameters_of(const PivotIdentity &pivot) {
@@ -68,13 +69,14 @@ Row parameters_of(const PivotIdentity &pivot) {
 }  // namespace
 
 std::vector<KnownTable> wide_tables(const PivotIdentity &pivot) {
-  const Rows rows =
-      own_state(std::string("SELECT p.table_oid, p.ship, p.group_name, n.nspname, c.relname, p.target_schema, "
-                            "p.table_name, p.made_here, p.time_column, p.time_attnum, p.time_has_zone, c.relowner FROM "
-                            "tablesync.pivot_table p JOIN pg_catalog.pg_class c ON c.oid = p.table_oid JOIN pg_catalog.pg_namespace "
-                            "n ON n.oid = c.relnamespace WHERE ") +
-                    of_pivot + " ORDER BY p.made_at, p.table_oid",
-                parameters_of(pivot));
+  const Rows rows = own_state(
+      std::string("SELECT p.table_oid, p.ship, p.group_name, n.nspname, c.relname, p.target_schema, "
+                  "p.table_name, p.made_here, p.time_column, p.time_attnum, p.time_has_zone, c.relowner FROM "
+                  "tablesync.pivot_table p JOIN pg_catalog.pg_class c ON c.oid = p.table_oid JOIN "
+                  "pg_catalog.pg_namespace "
+                  "n ON n.oid = c.relnamespace WHERE ") +
+          of_pivot + " ORDER BY p.made_at, p.table_oid",
+      parameters_of(pivot));
   std::vector<KnownTable> tables;
   for (const Row &row : rows) {
     const auto text = [&](size_t n) { return text_of(row.at(n)); };
@@ -110,27 +112,32 @@ void each_wide_column(const std::vector<std::string> &tables,
 
 void refresh_wide_columns(const PivotIdentity &pivot) {
   const Row which = parameters_of(pivot);
-  const std::string of_tables = "c.owner = $owner AND c.table_oid IN (SELECT p.table_oid FROM "
-                                "tablesync.pivot_table p WHERE " +
-                                std::string(of_pivot) + ")";
+  const std::string of_tables =
+      "c.owner = $owner AND c.table_oid IN (SELECT p.table_oid FROM "
+      "tablesync.pivot_table p WHERE " +
+      std::string(of_pivot) + ")";
   own_state(std::string("UPDATE tablesync.pivot_table p SET change_id = DEFAULT WHERE ") + of_pivot, which);
   own_state("DELETE FROM tablesync.pivot_column c WHERE " + of_tables +
-                " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.table_oid AND a.attnum = "
+                " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.table_oid AND "
+                "a.attnum = "
                 "c.attnum AND NOT a.attisdropped)",
             which);
-  own_state("UPDATE tablesync.pivot_column c SET (column_name, column_type) = (a.attname, "
-            "format_type(a.atttypid, a.atttypmod)) FROM pg_catalog.pg_attribute a WHERE " +
-                of_tables +
-                " AND a.attrelid = c.table_oid AND a.attnum = c.attnum AND (c.column_name, c.column_type) IS "
-                "DISTINCT FROM (a.attname, format_type(a.atttypid, a.atttypmod))",
-            which);
+  own_state(
+      "UPDATE tablesync.pivot_column c SET (column_name, column_type) = (a.attname, "
+      "format_type(a.atttypid, a.atttypmod)) FROM pg_catalog.pg_attribute a WHERE " +
+          of_tables +
+          " AND a.attrelid = c.table_oid AND a.attnum = c.attnum AND (c.column_name, c.column_type) IS "
+          "DISTINCT FROM (a.attname, format_type(a.atttypid, a.atttypmod))",
+      which);
 }
 
 Rows wide_attributes(const std::vector<std::string> &tables) {
   return own_state(
       "SELECT a.attrelid, a.attnum, c.channel, a.attisdropped, a.attname, a.atttypid, a.attlen, a.atttypmod "
-      "FROM pg_catalog.pg_attribute a LEFT JOIN tablesync.pivot_column c ON c.table_oid = a.attrelid AND c.attnum = "
-      "a.attnum AND c.owner = $owner WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 ORDER BY a.attrelid, "
+      "FROM pg_catalog.pg_attribute a LEFT JOIN tablesync.pivot_column c ON c.table_oid = a.attrelid AND "
+      "c.attnum = "
+      "a.attnum AND c.owner = $owner WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 ORDER BY "
+      "a.attrelid, "
       "a.attnum",
       {array_of(cells_of(tables))});
 }
@@ -138,7 +145,8 @@ Rows wide_attributes(const std::vector<std::string> &tables) {
 std::string last_change() {
   return text_of(
       // Ids are not seen in their order, but each one makes the sum another.
-      own_state("SELECT concat(sum(change_id), '/', count(*)) FROM tablesync.pivot_table WHERE owner = $owner")
+      own_state(
+          "SELECT concat(sum(change_id), '/', count(*)) FROM tablesync.pivot_table WHERE owner = $owner")
           .at(0)
           .at(0));
 }
@@ -171,7 +179,8 @@ void record_wide_columns(const std::string &table, const std::vector<WideColumnR
       {table});
   own_state(
       "INSERT INTO tablesync.pivot_column AS p (table_oid, owner, attnum, channel, column_name, column_type) "
-      "SELECT $1::oid, $owner, c.attnum, c.channel, c.name, format_type(c.type, NULL) FROM unnest($2::int2[], "
+      "SELECT $1::oid, $owner, c.attnum, c.channel, c.name, format_type(c.type, NULL) FROM "
+      "unnest($2::int2[], "
       "$3::text[], $4::text[], $5::oid[]) c (attnum, channel, name, type) ON CONFLICT (table_oid, owner, "
       "attnum) DO UPDATE SET (channel, column_name, column_type) = (excluded.channel, excluded.column_name, "
       "excluded.column_type)",
@@ -198,8 +207,10 @@ void add_counts(std::int64_t run_id, const std::vector<TableCounts> &counts) {
   own_state(
       "INSERT INTO tablesync.pivot_run AS r (run_id, ship, target_table, rows_read, rows_written, "
       "cells_written, columns_added, rows_replaced, rows_rejected, updated_at) SELECT o.run_id, c.*, "
-      "clock_timestamp() FROM tablesync.run o, unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int4[], "
-      "$8::int8[], $9::int8[]) c WHERE o.run_id = $1::int8 AND o.owner = $owner ORDER BY 2, 3 ON CONFLICT (run_id, (COALESCE(ship, '')), "
+      "clock_timestamp() FROM tablesync.run o, unnest($2::text[], $3::text[], $4::int8[], $5::int8[], "
+      "$6::int8[], $7::int4[], "
+      "$8::int8[], $9::int8[]) c WHERE o.run_id = $1::int8 AND o.owner = $owner ORDER BY 2, 3 ON CONFLICT "
+      "(run_id, (COALESCE(ship, '')), "
       "(COALESCE(target_table, ''))) DO UPDATE SET (rows_read, rows_written, cells_written, columns_added, "
       "rows_replaced, rows_rejected, updated_at) = (r.rows_read + excluded.rows_read, r.rows_written + "
       "excluded.rows_written, r.cells_written + excluded.cells_written, r.columns_added + "
@@ -247,7 +258,8 @@ void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::i
   const PivotSpec &spec = pivot.spec;
   if (spec.failed_chunk != 0) {
     own_state(
-        "UPDATE tablesync.chunk_to_redo SET (attempts, sqlstate, message, failed_at) = (attempts + 1, $2, $3, "
+        "UPDATE tablesync.chunk_to_redo SET (attempts, sqlstate, message, failed_at) = (attempts + 1, $2, "
+        "$3, "
         "clock_timestamp()) WHERE failed_chunk_id = $1::int8 AND owner = $owner",
         {number(spec.failed_chunk), said.sqlstate, said.message});
     return;
@@ -266,7 +278,8 @@ void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::i
 
 void forget_failed_chunk(std::int64_t run_id, std::int64_t chunk_no) {
   own_state(
-      "DELETE FROM tablesync.chunk_to_redo WHERE run_id = $1::int8 AND chunk_no = $2::int8 AND owner = $owner",
+      "DELETE FROM tablesync.chunk_to_redo WHERE run_id = $1::int8 AND chunk_no = $2::int8 AND owner = "
+      "$owner",
       {number(run_id), number(chunk_no)});
 }
 
@@ -284,7 +297,8 @@ void forget_failed_chunk(std::int64_t failed_chunk_id) {
   if (!subject.empty())
     own_state(
         "DELETE FROM tablesync.checkpoint c WHERE c.subject = $1 AND c.owner = $owner AND c.complete AND NOT "
-        "EXISTS (SELECT FROM tablesync.chunk k WHERE k.subject = c.subject AND k.owner = c.owner AND k.status "
+        "EXISTS (SELECT FROM tablesync.chunk k WHERE k.subject = c.subject AND k.owner = c.owner AND "
+        "k.status "
         "<> 'succeeded')",
         subject[0]);
 }
@@ -324,7 +338,8 @@ void record_pivot_differences(std::int64_t run_id, const std::vector<PivotDiffer
   own_state(
       "INSERT INTO tablesync.pivot_difference (run_id, difference_no, ship, channel, reading_time, kind, "
       "expected, found) SELECT r.run_id, d.n, d.ship, d.channel, d.\"time\", d.kind, d.expected, d.found "
-      "FROM tablesync.run r, ROWS FROM (unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])) "
+      "FROM tablesync.run r, ROWS FROM (unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], "
+      "$6::text[], $7::text[])) "
       "WITH "
       "ORDINALITY AS d (ship, channel, \"time\", kind, expected, found, n) WHERE r.run_id = $1::int8 AND "
       "r.owner = $owner",
@@ -338,7 +353,8 @@ void record_pivot_differences(std::int64_t run_id, const std::vector<PivotDiffer
 
 Rows find_pivot_differences(std::int64_t run_id) {
   return latest_own_state(
-      "SELECT d.ship, d.channel, d.reading_time, d.kind, d.expected, d.found FROM tablesync.pivot_difference d "
+      "SELECT d.ship, d.channel, d.reading_time, d.kind, d.expected, d.found FROM tablesync.pivot_difference "
+      "d "
       "JOIN tablesync.run r USING (run_id) WHERE d.run_id = $1::int8 AND r.owner = $owner ORDER BY "
       "d.difference_no",
       {number(run_id)});

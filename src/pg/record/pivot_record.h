@@ -1,5 +1,5 @@
-// The records of pivots: wide tables and their columns, what each run did, chunks that failed. See state.h for how
-// they are written and read. A pivot knows the wide tables that its own role has recorded.
+// The records of pivots: wide tables and their columns, what each run did, chunks that failed. See state.h
+// for how they are written and read. A pivot knows the wide tables that its own role has recorded.
 #pragma once
 
 #include <cstdint>
@@ -87,7 +87,8 @@ void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::i
 // The call is the last one for these tables.
 void record_request(const PivotIdentity &pivot);
 
-// A chunk that is to be done again, of the current user or of a role that he may become: it is done as its owner.
+// A chunk that is to be done again, of the current user or of a role that he may become: it is done as its
+// owner.
 struct ChunkToRedo {
   Cell id, ship, start, end;
   Cell request;  // the call (hexadecimal); null where a user gave the chunk
@@ -97,8 +98,8 @@ struct ChunkToRedo {
 // Of a ship, of a run, or all.
 std::vector<ChunkToRedo> chunks_to_redo(const std::optional<std::string> &ship,
                                         std::optional<std::int64_t> run_id);
-// The pivots that the chunk's owner has made of its ship, as far as they are told apart by what the chunk says:
-// server, source, schema, prefix, the last call (hexadecimal).
+// The pivots that the chunk's owner has made of its ship, as far as they are told apart by what the chunk
+// says: server, source, schema, prefix, the last call (hexadecimal).
 Rows pivots_of(const ChunkToRedo &chunk);
 
 // A reading that is not in its cell.

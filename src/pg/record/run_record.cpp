@@ -243,7 +243,8 @@ std::optional<Row> find_run(std::int64_t run_id) {
   return first_of(latest_own_state(
       // A worker that is gone has ended its run, whatever its record says.
       "SELECT r.run_id, CASE WHEN r.status = 'running' AND NOT EXISTS (SELECT FROM "
-      "pg_stat_get_activity(r.worker_pid) a WHERE a.backend_start = r.worker_start OR a.backend_start IS NULL) "
+      "pg_stat_get_activity(r.worker_pid) a WHERE a.backend_start = r.worker_start OR a.backend_start IS "
+      "NULL) "
       "THEN 'interrupted' ELSE r.status END, r.rows_read, r.rows_inserted, r.rows_updated, r.rows_deleted, "
       "r.rows_unchanged, r.rows_rejected, r.watermark, coalesce(r.duration, clock_timestamp() - "
       "r.started_at), r.consistent, r.worker_pid, r.sqlstate, r.message, r.detail, r.hint, r.context FROM "
@@ -257,7 +258,8 @@ std::uint32_t find_segment(std::int64_t run_id) {
       "SELECT r.shared_memory FROM tablesync.run r WHERE r.run_id = $1::int8 AND r.status = 'running' AND " +
           has_rights_of("r.owner"),
       {std::to_string(run_id)});
-  return found.empty() ? 0 : static_cast<std::uint32_t>(std::strtoul(text_of(found[0][0]).c_str(), nullptr, 10));
+  return found.empty() ? 0
+                       : static_cast<std::uint32_t>(std::strtoul(text_of(found[0][0]).c_str(), nullptr, 10));
 }
 
 bool cancel_worker(std::int64_t run_id) {
@@ -268,7 +270,8 @@ bool cancel_worker(std::int64_t run_id) {
       {std::to_string(run_id)});
   // As the current user: whether he may is the server's to say.
   return !found.empty() &&
-         bool_of(query("SELECT pg_catalog.pg_cancel_backend($1::pg_catalog.int4)", {found[0][0]}).at(0).at(0));
+         bool_of(
+             query("SELECT pg_catalog.pg_cancel_backend($1::pg_catalog.int4)", {found[0][0]}).at(0).at(0));
 }
 
 std::optional<Row> find_writer(const std::string &target, const std::string &xmin) {

@@ -56,15 +56,15 @@ void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
 void record_hidden_table(std::int64_t run_id, const RunSpec &spec, const std::string &oid,
                          const std::string &name);
 void forget_hidden_table(const std::string &oid);
-// The current user's own that are on record: of one target (as display_name() writes it), or, where none is given,
-// of all runs that are not going on.
+// The current user's own that are on record: of one target (as display_name() writes it), or, where none is
+// given, of all runs that are not going on.
 struct HiddenTableRecord {
   std::string oid, name;  // the name that it was given
 };
 std::vector<HiddenTableRecord> hidden_tables(const std::string &target);
 
-// What the target with this oid was last filled from and how far, or nothing. Whoever may read the target may know
-// that; another role's custom_select, custom_where and soft_delete_column are hidden.
+// What the target with this oid was last filled from and how far, or nothing. Whoever may read the target may
+// know that; another role's custom_select, custom_where and soft_delete_column are hidden.
 std::optional<Watermark> read_watermark(const std::string &target_oid);
 void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid,
                      const Watermark &watermark);
@@ -83,8 +83,8 @@ bool cancel_worker(std::int64_t run_id);
 
 // ---- for explain_row()
 
-// The run, and the chunk of it, whose transaction or one of its subtransactions has this xmin: run id, command, end,
-// chunk number or null. Of the runs of a target, as display_name() writes it.
+// The run, and the chunk of it, whose transaction or one of its subtransactions has this xmin: run id,
+// command, end, chunk number or null. Of the runs of a target, as display_name() writes it.
 std::optional<Row> find_writer(const std::string &target, const std::string &xmin);
 // The last sync of a target: run id, status, start, message.
 std::optional<Row> find_last_sync(const std::string &target);

@@ -29,8 +29,8 @@ void forget_dropped_targets() {
                {});
   for (const char *rows : {"checkpoint t WHERE", "chunk t WHERE t.status = 'failed' AND"})
     state_of_all(std::string("DELETE FROM tablesync.") + rows + " t.subject ~ '^[0-9]+$' AND" + of_none +
-                    "t.subject::oid)",
-                {});
+                     "t.subject::oid)",
+                 {});
 }
 
 void forget_dropped_roles() {
@@ -45,7 +45,8 @@ void forget_dropped_roles() {
 // another did not.
 std::vector<Resumable> find_resumable() {
   const Rows rows = state_of_all(
-      "WITH worked AS (SELECT r.run_id, r.owner, r.target, r.status, r.sqlstate, r.finished_at, r.command FROM "
+      "WITH worked AS (SELECT r.run_id, r.owner, r.target, r.status, r.sqlstate, r.finished_at, r.command "
+      "FROM "
       "tablesync.run r "
       "WHERE r.command IN ('sync_table', 'pivot_ship') AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT "
       "FROM '55P03') "
@@ -59,8 +60,10 @@ std::vector<Resumable> find_resumable() {
       "WHERE l.owner = c.owner AND l.status = 'interrupted' AND o.rolcanlogin "
       "AND has_database_privilege(o.oid, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = "
       "current_database()), 'CONNECT') "
-      "AND EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = "
-      "p.oid AND d.deptype = 'e' JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_extension'::regclass AND "
+      "AND EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_depend d ON d.classid = "
+      "'pg_proc'::regclass AND d.objid = "
+      "p.oid AND d.deptype = 'e' JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_extension'::regclass "
+      "AND "
       "d.refobjid = e.oid WHERE e.extname = 'pg_tablesync' AND p.proname = l.command AND "
       "has_function_privilege(o.oid, p.oid, 'EXECUTE')) ORDER BY l.run_id",
       {});
@@ -74,7 +77,8 @@ std::vector<Resumable> find_resumable() {
 
 std::vector<unsigned int> owners_of_remains() {
   const Rows rows = state_of_all(
-      "SELECT DISTINCT o.oid FROM tablesync.hidden_table h JOIN pg_catalog.pg_roles o ON o.oid = h.owner::oid WHERE "
+      "SELECT DISTINCT o.oid FROM tablesync.hidden_table h JOIN pg_catalog.pg_roles o ON o.oid = "
+      "h.owner::oid WHERE "
       "o.rolcanlogin AND NOT EXISTS (SELECT FROM tablesync.run r WHERE r.run_id = h.run_id AND r.status = "
       "'running')",
       {});

@@ -16,11 +16,11 @@ extern "C" {
 
 #include "core/error.h"
 #include "core/text.h"
-#include "pg/run/run_failure.h"
 #include "pg/record/run_record.h"
+#include "pg/record/upkeep_record.h"
+#include "pg/run/run_failure.h"
 #include "pg/run/run_settings.h"
 #include "pg/run/target_lock.h"
-#include "pg/record/upkeep_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/clipped.h"
 #include "pg/server/fault.h"

@@ -24,7 +24,8 @@ struct RunTask {
   std::string called;             // in messages: "the sync"
   std::string mode;               // for its record
   std::vector<TargetLock> locks;  // of what nobody else may work on, in the order in which all take them
-  // Throws where the current user has no right to what the locks are on: he must not keep those waiting who have.
+  // Throws where the current user has no right to what the locks are on: he must not keep those waiting who
+  // have.
   std::function<void()> check_may_lock;
   std::function<std::unique_ptr<Work>(std::int64_t run_id, RunSteps &steps)> make_work;
   // Removes what runs of this target have left behind, in the current transaction. The locks are held.

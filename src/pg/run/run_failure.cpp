@@ -8,8 +8,8 @@ extern "C" {
 
 #include "core/retry.h"
 #include "core/text.h"
-#include "pg/run/run_notice.h"
 #include "pg/record/run_record.h"
+#include "pg/run/run_notice.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/latch_host.h"

@@ -19,8 +19,9 @@ namespace tablesync::pg {
 namespace {
 
 void tell_missing(const RunSpec &spec, int count, int wanted) {
-  const std::string hint = "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
-                           "; needs a restart) or tablesync.max_workers_per_role, or wait until other workers have ended.";
+  const std::string hint =
+      "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
+      "; needs a restart) or tablesync.max_workers_per_role, or wait until other workers have ended.";
   if (count == 0)
     tell(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
   else

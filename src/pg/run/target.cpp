@@ -180,8 +180,7 @@ unsigned int find_target(const QualifiedName &name) {
 }
 
 std::optional<HeldRelation> hold_target(const QualifiedName &name, bool deletes, const RunSpec &spec) {
-  return hold_relation(name, HeldFor::writing,
-                       [&](unsigned int oid) { check_target(oid, deletes, spec); });
+  return hold_relation(name, HeldFor::writing, [&](unsigned int oid) { check_target(oid, deletes, spec); });
 }
 
 bool try_lock_exclusively(unsigned int oid) {
@@ -302,7 +301,8 @@ void prepare_schema(const std::string &schema, const RunSpec &spec) {
   if (!schema_exists(schema)) execute("CREATE SCHEMA " + quote_identifier(schema));
   // Another session may have renamed one to it, or made it, since.
   if (!OidIsValid(hold_schema(schema)))
-    throw Error("40001", "schema \"" + schema + "\" was renamed or dropped during the run", {}, "Run it again.");
+    throw Error("40001", "schema \"" + schema + "\" was renamed or dropped during the run", {},
+                "Run it again.");
   check_may_prepare(schema, spec);
 }
 

@@ -20,8 +20,9 @@ QualifiedName resolve_target(const std::string &text);
 // A name as a user wrote it, in SQL form with every part quoted. Throws as above.
 std::string sql_name(const std::string &text);
 
-// Throws where the current user may not sync into this existing table, does not trust its owner (see trust.h), or
-// it is not a table that can be synced into: 42809, 42501, 0A000. `deletes`: whether rows may have to be deleted.
+// Throws where the current user may not sync into this existing table, does not trust its owner (see
+// trust.h), or it is not a table that can be synced into: 42809, 42501, 0A000. `deletes`: whether rows may
+// have to be deleted.
 void check_target(unsigned int oid, bool deletes, const RunSpec &spec);
 
 // Throws 25001 where this session holds a lock on the table that its worker would wait for.
@@ -52,8 +53,8 @@ Table describe_readable(const std::string &sql_name, HeldFor purpose = HeldFor::
 // collations and comments, without a key. Types that are missing here become text, with a NOTICE.
 void create_target(const QualifiedName &name, const Table &source, const RunSpec &spec);
 
-// Makes the schema if it is absent, and holds it. Throws 42501 where the current user may not make tables in it or
-// does not trust its owner, or it is one of the system's or our own.
+// Makes the schema if it is absent, and holds it. Throws 42501 where the current user may not make tables in
+// it or does not trust its owner, or it is one of the system's or our own.
 void prepare_schema(const std::string &schema, const RunSpec &spec);
 // Throws 42501 where prepare_schema() would, and changes nothing.
 void check_may_prepare(const std::string &schema, const RunSpec &spec);

@@ -9,8 +9,8 @@
 
 namespace tablesync::pg {
 
-// A pivot's locks are on its prefix and on the names of its ships' tables. They are another kind than those of tables:
-// no text that a caller gives to the one meets the other.
+// A pivot's locks are on its prefix and on the names of its ships' tables. They are another kind than those
+// of tables: no text that a caller gives to the one meets the other.
 struct TargetLock {
   QualifiedName target;
   bool shared = false;  // with others that share it

@@ -1,5 +1,5 @@
-// Texts in buffers of a fixed size: cut at the border of a character, so that they stay valid in the database's
-// encoding.
+// Texts in buffers of a fixed size: cut at the border of a character, so that they stay valid in the
+// database's encoding.
 #pragma once
 
 #include <cstddef>

@@ -29,7 +29,8 @@ bool can_scan_heap(unsigned int oid) {
 static void check_types(TupleDesc row, int columns, const unsigned int *types) {
   bool expected = columns <= row->natts;
   for (int n = 0; expected && n < columns; ++n)
-    expected = types[n] == 0 || (TupleDescAttr(row, n)->atttypid == types[n] && !TupleDescAttr(row, n)->attisdropped);
+    expected = types[n] == 0 ||
+               (TupleDescAttr(row, n)->atttypid == types[n] && !TupleDescAttr(row, n)->attisdropped);
   if (!expected)
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                     errmsg("a table that is read was altered during the run"), errhint("Run it again.")));

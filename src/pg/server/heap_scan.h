@@ -22,8 +22,8 @@ bool can_scan_heap(unsigned int oid);
 // server code: they raise with ereport, and what is held is let go at the end of the transaction then.
 class HeapScan {
  public:
-  // The first `columns` attributes of the rows of the table, under the active snapshot. `types`: the oid of the type
-  // that each must have, 0 where it does not matter. 40001 where one has another.
+  // The first `columns` attributes of the rows of the table, under the active snapshot. `types`: the oid of
+  // the type that each must have, 0 where it does not matter. 40001 where one has another.
   static HeapScan begin(unsigned int oid, int columns, const unsigned int *types);
   // Goes on to the next page that has rows; those of the page before are gone. False after the last one.
   bool next_page();

@@ -27,9 +27,9 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// ALTER SCHEMA .. RENAME takes no lock that another session could hold against it, but it updates the schema's row
-// in pg_namespace, and its name is a key there: a key share lock on the row makes it wait, as a foreign key would.
-// Only server calls. False where the row has changed or is gone.
+// ALTER SCHEMA .. RENAME takes no lock that another session could hold against it, but it updates the
+// schema's row in pg_namespace, and its name is a key there: a key share lock on the row makes it wait, as a
+// foreign key would. Only server calls. False where the row has changed or is gone.
 bool lock_schema_row(Oid schema) {
   Relation const catalog = table_open(NamespaceRelationId, RowShareLock);
   HeapTuple const row = SearchSysCacheCopy1(NAMESPACEOID, ObjectIdGetDatum(schema));
@@ -53,9 +53,7 @@ Oid schema_of_name(const std::string &name) {
   });
 }
 
-LOCKMODE mode_of(HeldFor purpose) {
-  return purpose == HeldFor::writing ? RowExclusiveLock : AccessShareLock;
-}
+LOCKMODE mode_of(HeldFor purpose) { return purpose == HeldFor::writing ? RowExclusiveLock : AccessShareLock; }
 
 Oid find(const QualifiedName &name, Oid schema) {
   return call([&] {

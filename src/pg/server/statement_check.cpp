@@ -260,9 +260,7 @@ std::string_view file_of(const std::source_location &where) {
   return at == std::string_view::npos ? file : file.substr(at);
 }
 
-bool is_state_module(std::string_view file) {
-  return file.starts_with("src/pg/record/");
-}
+bool is_state_module(std::string_view file) { return file.starts_with("src/pg/record/"); }
 
 // Statements that hold what the caller of sync_table wrote, where the source is in this database: its names
 // are the caller's business.

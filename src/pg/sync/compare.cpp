@@ -37,9 +37,11 @@ Buckets decode_buckets(const Rows &rows, std::int64_t &total) {
 }
 
 // Few rows to a bucket, so that one difference makes few rows travel; and no more buckets than are worth it.
-int choose_buckets(std::int64_t rows) {
+// Their sums have to fit into half of the limit, as any answer of the source has.
+int choose_buckets(std::int64_t rows, int memory_limit_mb) {
   constexpr std::int64_t rows_per_bucket = 128;
-  constexpr int most = 65536;
+  constexpr int buckets_per_mb = 1024;
+  const int most = std::min(65536, memory_limit_mb * buckets_per_mb);
   int buckets = 16;
   while (buckets < most && buckets * rows_per_bucket < rows) buckets *= 2;
   return buckets;
@@ -68,7 +70,8 @@ class Comparer {
 
  private:
   void compare_digests() {
-    const int count = choose_buckets(std::max(pair_.source_table.row_estimate, pair_.target.row_estimate));
+    const int count = choose_buckets(std::max(pair_.source_table.row_estimate, pair_.target.row_estimate),
+                                     pair_.spec.memory_limit_mb);
     const RowHash hash = choose_hash();
     const DigestedRows source = digested_source(pair_.all_rows, pair_.plan, pending_, count, hash);
     const DigestedRows target = digested_target(pair_.target.name, pair_.plan, count, hash);

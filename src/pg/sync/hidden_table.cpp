@@ -38,11 +38,11 @@ QualifiedName name_for(std::int64_t run_id, const RunSpec &spec) {
 // Takes from others what default privileges gave them: they may not be allowed to read the target.
 void revoke_all(const QualifiedName &name, const std::string &oid) {
   std::vector<std::string> grantees;
-  for (const Row &row :
-       query("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
-             "quote_ident(pg_get_userbyid(a.grantee)) END "
-             "FROM pg_catalog.pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1::oid AND a.grantee <> c.relowner",
-             {oid}))
+  for (const Row &row : query("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
+                              "quote_ident(pg_get_userbyid(a.grantee)) END "
+                              "FROM pg_catalog.pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1::oid AND "
+                              "a.grantee <> c.relowner",
+                              {oid}))
     grantees.push_back(text_of(row[0]));
   if (!grantees.empty())
     query("REVOKE ALL ON " + quote_qualified(name) + " FROM " + join(grantees, ", ") + " CASCADE");

@@ -1,6 +1,6 @@
 // Hidden tables: what several loaders fill before the target is touched. Each is the caller's own, in the
-// target's schema, on record in tablesync.hidden_table, known by its oid, and gone when its run ends: as the target itself, or
-// dropped. What a crash leaves is dropped by the next run of the same target.
+// target's schema, on record in tablesync.hidden_table, known by its oid, and gone when its run ends: as the
+// target itself, or dropped. What a crash leaves is dropped by the next run of the same target.
 #pragma once
 
 #include <cstdint>

@@ -46,7 +46,8 @@ class Loader {
     const double began = now_seconds();
     for (size_t n; (n = static_cast<size_t>(shared.next_statement++)) < task_.statements.size();) {
       remote::CopyOut stream(source.connection(), task_.statements[n]);
-      const std::int64_t stored = load(stream, task_.table.name, plan, true, rate(shared.loaders), run_.progress);
+      const std::int64_t stored =
+          load(stream, task_.table.name, plan, true, rate(shared.loaders), run_.progress);
       if (stored != stream.rows())
         throw Error(sqlstate::protocol_violation,
                     "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));

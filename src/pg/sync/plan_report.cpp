@@ -183,7 +183,8 @@ class Planner {
     for (const ColumnPlan &column : pair().plan.columns)
       if (column.converted())
         report_.tell("column " + display_name(column.name),
-                     "converted value by value to " + pair().target.find_column(column.name)->sql_type + "; a value that does not fit is " +
+                     "converted value by value to " + pair().target.find_column(column.name)->sql_type +
+                         "; a value that does not fit is " +
                          (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
     report_.tell("locks", pair().exclusively_locked
                               ? "SHARE ROW EXCLUSIVE on " + name + ": others read, and wait to write"

@@ -24,9 +24,10 @@ KeptRequest request_of(std::int64_t run_id) {
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   std::optional<KeptRequest> request = find_request(run_id);
   if (!request)
-    throw Error(sqlstate::wrong_state, run + " has no chunks to be done again",
-                "It was complete, or no sync in chunks, or another one has completed or replaced it; or you may "
-                "not SET ROLE to the role that it belongs to.");
+    throw Error(
+        sqlstate::wrong_state, run + " has no chunks to be done again",
+        "It was complete, or no sync in chunks, or another one has completed or replaced it; or you may "
+        "not SET ROLE to the role that it belongs to.");
   return *request;
 }
 

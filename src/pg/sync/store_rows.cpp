@@ -196,8 +196,9 @@ void prepare(Loader &loader, const char *const *names, bool freeze) {
     column.name = names[i];
     column.attribute = get_attnum(RelationGetRelid(loader.relation), names[i]) - 1;
     if (column.attribute < 0)
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" of relation \"%s\" does not exist",
-                                                                names[i], RelationGetRelationName(loader.relation))));
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                      errmsg("column \"%s\" of relation \"%s\" does not exist", names[i],
+                             RelationGetRelationName(loader.relation))));
     auto *attribute = TupleDescAttr(shape, column.attribute);
     column.type = attribute->atttypid;
     column.typmod = attribute->atttypmod;

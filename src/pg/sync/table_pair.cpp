@@ -179,9 +179,9 @@ void TablePair::refuse_unknown_content() const {
     return;
   throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
               written_ && !written_->own ? "It was filled by another role."
-              : written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
-                             spec.server + ": " + there + "."
-                       : "It has rows that tablesync did not put there.",
+              : written_ ? "It was filled from " + written_->server + ": " + written_->source +
+                               ", not from " + spec.server + ": " + there + "."
+                         : "It has rows that tablesync did not put there.",
               "If it is to become a copy of " + there + ": options => '{\"adopt\": true}'.");
 }
 

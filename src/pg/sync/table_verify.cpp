@@ -4,11 +4,11 @@
 #include "core/deparse_verify.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/record/difference_record.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/sync/apply.h"
-#include "pg/record/difference_record.h"
 
 namespace tablesync::pg {
 
@@ -40,10 +40,11 @@ void TableVerify::take_definition() {
   const std::optional<Watermark> known = read_watermark(std::to_string(oid));
   if (!known || known->server != spec_.server) return;
   if (known->hidden_definition)
-    throw Error(sqlstate::wrong_state,
-                "another role filled \"" + display_name(spec_.target) + "\" from a part of the source's rows",
-                "Which part is SQL of that role, so it is not run with your rights.",
-                "Pass custom_select, custom_where or the option soft_delete_column, or call it as that role.");
+    throw Error(
+        sqlstate::wrong_state,
+        "another role filled \"" + display_name(spec_.target) + "\" from a part of the source's rows",
+        "Which part is SQL of that role, so it is not run with your rights.",
+        "Pass custom_select, custom_where or the option soft_delete_column, or call it as that role.");
   spec_.custom_select = known->custom_select;
   spec_.custom_where = known->custom_where;
   spec_.soft_delete_column = known->soft_delete_column;

@@ -11,15 +11,15 @@ extern "C" {
 #include "core/error.h"
 #include "core/sync_spec.h"
 #include "core/text.h"
-#include "pg/run/call_arguments.h"
+#include "pg/record/difference_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/call_arguments.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
-#include "pg/record/difference_record.h"
 #include "pg/sync/sync_call.h"
 
 namespace tablesync::pg {
