@@ -124,8 +124,7 @@ TEST_F(HostileAnswer, IsRefusedWhereItHasRowsWithoutEnd) {
   const Diagnostics said = failed_query();
   EXPECT_EQ(said.sqlstate, "54000");
   EXPECT_EQ(said.message, "server \"shop\" sent more than fits into memory_limit_mb");
-  EXPECT_EQ(said.detail,
-            "The limit is 1.0 MB. A row has to fit as a whole, and so does the answer to a catalog query.");
+  EXPECT_EQ(said.detail, "The limit is 1.0 MB, for an answer as a whole.");
 }
 
 TEST_F(HostileAnswer, IsRefusedWhereItsRowsAreOfDifferentWidths) {
