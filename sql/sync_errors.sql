@@ -71,7 +71,6 @@ SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.t', chun
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.adults', 'bad.t', chunk_mode => true, primary_key => ARRAY['id'], options => '{"chunk_by": "ctid"}')$$);
 SELECT * FROM outcome($$SELECT retry_chunks(-1)$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"adpt": true}')$$);
-SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '[1, 2]')$$);
 SELECT * FROM outcome($$SELECT * FROM verify_table('shop', 'public.users', 'bad.t', options => '"a"')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"xyzzyxyzzy": true}')$$);
 SELECT * FROM outcome($$SELECT sync_table('shop', 'public.users', 'bad.t', options => '{"lookback": "1h"}')$$);
