@@ -100,6 +100,9 @@ fill_disk('*/pg_wal/*');
 $pair->target->psql('postgres', 'SELECT pg_reload_conf()');
 $said = $call->finish;
 my ($postmaster) = slurp_file($pair->target->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+# Its startup process ends it, or its checkpointer makes it begin recovery again and again.
+TablesyncTest::poll(sub { slurp_file($pair->target->logfile) =~ /PANIC: / }) or die 'there is room for the log';
+kill 'QUIT', $postmaster unless TablesyncTest::poll(sub { !kill 0, $postmaster }, 10);
 TablesyncTest::poll(sub { !kill 0, $postmaster }) or die 'the server is still there';
 empty_disk();
 like(slurp_file($pair->target->logfile), qr/PANIC:  could not write .*No space left on device/, 'no room for the log: the server stops');
