@@ -300,7 +300,9 @@ assert_without('crew',  'from bob|from super|from alice|CANARY');
 foreach my $table (qw(run failed_attempt reject difference pivot_difference chunk chunk_to_redo))
 {
 	my $whose = $table =~ /^(?:run|reject|difference|chunk_to_redo)$/ ? 't.owner' : '(SELECT r.owner FROM tablesync.run r WHERE r.run_id = t.run_id)';
-	is($pair->admin("SELECT count(*) FROM tablesync.$table t WHERE $whose = 'alice'::regrole AND t::text ~ 'CANARY|from bob|from super|47000'"), 0, "the attacker's rows of tablesync.$table have none");
+	# Transaction ids, times and counts have the digits of a secret sooner or later.
+	my $texts = q((to_jsonb(t) - '{run_id,first_xid,next_xid,worker_pid,shared_memory,bytes_read,started_at,finished_at,failed_at,rejected_at,worker_start,duration,request}'::text[])::text);
+	is($pair->admin("SELECT count(*) FROM tablesync.$table t WHERE $whose = 'alice'::regrole AND $texts ~ 'CANARY|from bob|from super|47000'"), 0, "the attacker's rows of tablesync.$table have none");
 }
 foreach my $session (grep { $_->{role} eq 'alice' } @sessions)
 {
