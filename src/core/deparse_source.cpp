@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/describe.h"
 #include "core/error.h"
 
 namespace tablesync {
@@ -13,11 +14,27 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_c
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
 
+namespace {
+
+// LOCK TABLE takes tables and views only.
+bool is_lockable(char kind) { return kind == 'r' || kind == 'p' || kind == 'v'; }
+
+// Before version 13, LOCK TABLE asks for a privilege on each partition, which a reader of the whole needs not
+// have.
+bool locks_partitions(int server_version_num) { return server_version_num >= 130000; }
+
+}  // namespace
+
+bool locks_all_it_reads(char kind, int server_version_num) {
+  return kind == 'r' || (kind == 'p' && locks_partitions(server_version_num));
+}
+
 std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
-                          std::int64_t time_limit_ms, const std::string &snapshot) {
+                          const BeginReading &options) {
   std::string batch = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;";
-  if (!snapshot.empty()) batch += " SET TRANSACTION SNAPSHOT " + quote_literal(snapshot) + ";";
-  const auto set = [&](const char *name, const char *value) {
+  if (!options.snapshot.empty())
+    batch += " SET TRANSACTION SNAPSHOT " + quote_literal(options.snapshot) + ";";
+  const auto set = [&](const char *name, const std::string &value) {
     batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
   };
   // A view may call functions that rely on the role's own search_path.
@@ -28,17 +45,18 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("bytea_output", "hex");
   set("standard_conforming_strings", "on");
   set("lc_monetary", "'C'");
-  set("timezone", "'UTC'");
+  set("timezone", quote_literal(options.time_zone));
   set("row_security", "off");  // an error instead of rows silently left out
-  if (time_limit_ms > 0) set("statement_timeout", std::to_string(time_limit_ms).c_str());
+  if (options.time_limit_ms > 0) set("statement_timeout", std::to_string(options.time_limit_ms));
   // The source notices within seconds that we are gone, also while it computes.
   if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
-  // LOCK TABLE takes tables and views only. Before version 13 it asks for a privilege on each partition,
-  // which a reader of the whole needs not have: there they are locked when they are read.
-  const bool alone = kind == 'p' && server_version_num < 130000;
-  if (kind == 'r' || kind == 'p' || kind == 'v')
-    batch += std::string(" LOCK TABLE ") + (alone ? "ONLY " : "") + quote_qualified(table) +
-             " IN ACCESS SHARE MODE;";
+  const auto lock = [&](const std::string &only, const std::string &names) {
+    batch += " LOCK TABLE " + only + names + " IN ACCESS SHARE MODE;";
+  };
+  if (is_lockable(kind))
+    lock(kind == 'p' && !locks_partitions(server_version_num) ? "ONLY " : "", quote_qualified(table));
+  // Each partition has a name of its own among them, where it may be locked.
+  if (!options.locked.empty()) lock("ONLY ", join(options.locked, ", ONLY "));
   return batch;
 }
 
@@ -54,17 +72,86 @@ WITH RECURSIVE part (oid) AS (
     SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
 )
 SELECT pg_catalog.pg_is_in_recovery(),
-       coalesce(a.amname OPERATOR(pg_catalog.=) 'heap', false),
        greatest(pg_catalog.pg_relation_size(c.oid), 0) OPERATOR(pg_catalog./)
        pg_catalog.current_setting('block_size')::pg_catalog.int8,
        pg_catalog.pg_table_size(c.oid),
        pg_catalog.concat(c.oid, ' ', pg_catalog.pg_relation_filenode(c.oid))
 FROM part p
 JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.oid
-LEFT JOIN pg_catalog.pg_am a ON a.oid OPERATOR(pg_catalog.=) c.relam
 WHERE c.relkind OPERATOR(pg_catalog.<>) 'p'
 ORDER BY c.oid)";
 }
+
+std::string held_relations_query(int server_version_num) {
+  const std::string generated = server_version_num >= 120000 ? R"(
+  UNION ALL
+    SELECT a.attrelid, pg_catalog.concat('generated ', a.attrelid, ' ', a.attnum, ' ', d.adbin)
+    FROM named n JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) n.oid
+    JOIN pg_catalog.pg_attrdef d ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid
+                                AND d.adnum OPERATOR(pg_catalog.=) a.attnum
+    WHERE a.attgenerated OPERATOR(pg_catalog.<>) '')"
+                                                             : "";
+  // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_get_indexdef() tell how it
+  // is now. A row of pg_attribute has another xmin where ALTER TABLE has changed its column, as USING does.
+  return R"(
+WITH RECURSIVE held (oid) AS (
+    SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l
+    WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' AND l.granted
+      AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+      AND l.database OPERATOR(pg_catalog.=) (
+          SELECT d.oid FROM pg_catalog.pg_database d
+          WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+      AND l.relation OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
+      AND pg_catalog.pg_get_indexdef(l.relation) IS NULL
+), named (oid) AS (
+    SELECT h.oid FROM held h
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN held p ON p.oid OPERATOR(pg_catalog.=) i.inhparent
+                      WHERE i.inhrelid OPERATOR(pg_catalog.=) h.oid)
+), attribute (oid, type) AS (
+    SELECT n.oid, a.atttypid FROM named n JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) n.oid
+    WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+), )" + parts_of_types(server_version_num) +
+         R"(, mark (oid, text) AS (
+    SELECT a.attrelid, pg_catalog.concat('column ', a.attrelid, ' ', a.attnum, ' ', a.xmin, ' ', a.attname)
+    FROM named n JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) n.oid
+    WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+  UNION ALL
+    SELECT r.ev_class, pg_catalog.concat('view ', r.ev_class, ' ', r.ev_action)
+    FROM named n JOIN pg_catalog.pg_rewrite r ON r.ev_class OPERATOR(pg_catalog.=) n.oid
+    WHERE r.ev_type OPERATOR(pg_catalog.=) '1'
+  UNION ALL
+    SELECT r.ev_class, pg_catalog.concat('function ', f.oid, ' ', f.prosrc, f.probin,
+                                         pg_catalog.to_jsonb(f) OPERATOR(pg_catalog.->>) 'prosqlbody')
+    FROM named n JOIN pg_catalog.pg_rewrite r ON r.ev_class OPERATOR(pg_catalog.=) n.oid
+    JOIN pg_catalog.pg_depend d
+      ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+         AND d.objid OPERATOR(pg_catalog.=) r.oid
+         AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+    JOIN pg_catalog.pg_proc f ON f.oid OPERATOR(pg_catalog.=) d.refobjid
+  UNION ALL
+    SELECT a.oid, pg_catalog.concat('label ', e.enumtypid, ' ', e.oid, ' ', e.enumlabel)
+    FROM attribute a JOIN part p ON p.root OPERATOR(pg_catalog.=) a.type
+    JOIN pg_catalog.pg_enum e ON e.enumtypid OPERATOR(pg_catalog.=) p.type)" +
+         generated + R"(
+)
+SELECT h.oid,
+       CASE WHEN c.oid IS NULL THEN h.oid::pg_catalog.regclass::pg_catalog.text
+            ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END,
+       coalesce(c.relkind, ''),
+       coalesce(c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v}')
+                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false),
+       c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}')
+           AND coalesce(c.relfilenode OPERATOR(pg_catalog.<>) pg_catalog.pg_relation_filenode(c.oid), true),
+       (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.substr(pg_catalog.md5(m.text), 1, 8), ' ')
+        FROM mark m WHERE m.oid OPERATOR(pg_catalog.=) h.oid)
+FROM held h
+LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) h.oid
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}')
+ORDER BY h.oid)";
+}
+
+std::string plan_only(const std::string &statement) { return "EXPLAIN (COSTS OFF) " + statement; }
 
 std::string position_query() {
   // The transaction id with its epoch is of the old functions, which every version has. A standby has no

@@ -2,7 +2,9 @@
 // search_path of somebody else.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/rows.h"
 #include "core/sync_plan.h"
@@ -14,13 +16,19 @@ namespace tablesync {
 // transaction.
 std::string resolve_query();
 
-// Opens the reading transaction: settings first, then the lock that holds off DDL, and no query yet, so that
-// the snapshot is taken after the lock. All settings are SET LOCAL: nothing leaks through a connection
+// Opens the reading transaction: settings first, then the locks that hold off DDL, and no query yet, so that
+// the snapshot is taken after the locks. All settings are SET LOCAL: nothing leaks through a connection
 // pooler.
-// `time_limit_ms`: of one statement; 0: what the role has. `snapshot`: one that another connection exports,
-// instead of one of its own; or empty.
+struct BeginReading {
+  std::int64_t time_limit_ms = 0;  // of one statement; 0: what the role has
+  std::string snapshot;            // one that another connection exports, instead of one of its own; or empty
+  std::string time_zone = "UTC";   // in which the statements run
+  std::vector<std::string> locked;  // relations that are locked beside the table: names in SQL form
+};
 std::string begin_reading(const QualifiedName &table, char kind, int server_version_num,
-                          std::int64_t time_limit_ms = 0, const std::string &snapshot = {});
+                          const BeginReading &options = {});
+// Whether begin_reading() locks all that a statement over the table alone reads.
+bool locks_all_it_reads(char kind, int server_version_num);
 
 // Exports the transaction's snapshot for other connections, which may take it over as long as the transaction
 // is open: its name. The transaction may then be idle for long: that limit is lifted.
@@ -38,6 +46,14 @@ std::string position_query();
 std::string may_read_history_query();
 std::string history_exists_query();
 std::string history_query();
+
+// The relations that the transaction holds locks on, those of the system and indexes left out: a row for each
+// with its oid, its name in SQL form, its kind (pg_class.relkind), whether this role may lock it by name,
+// whether it was rewritten (or made) after the transaction's snapshot was taken, and the marks of what its
+// rows are made of: see Table::marks. A child of another one of them has no marks.
+std::string held_relations_query(int server_version_num);
+// What makes the planner lock all that a statement will read.
+std::string plan_only(const std::string &statement);
 
 // Whether the table, whose oid is $1, is fed by a subscription, and whether a tablesync there says how far it
 // has filled it; then what that says: sync_mode, field, value.

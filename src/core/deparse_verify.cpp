@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/deparse.h"
+#include "core/error.h"
 
 namespace tablesync {
 
@@ -170,18 +171,59 @@ std::string create_differences(const DigestedRows &target, const std::vector<int
          "s.digest OPERATOR(pg_catalog.<>) t.digest)";
 }
 
-std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan) {
-  const auto side = [&](const QualifiedName &table) {
-    return "(" + list_rows(digested_target(table, plan, 1, {}), {0}) + ")";
+std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan, bool but_keys) {
+  const auto side = [&](const QualifiedName &table, const std::string &where) {
+    DigestedRows rows = digested_target(table, plan, 1, {});
+    rows.from += where;
+    return "(" + list_rows(rows, {0}) + ")";
   };
+  std::vector<std::string> equal;
+  for (size_t n = 0; n < plan.key.size(); ++n) {
+    const std::string column = quote_identifier(plan.key[n]);
+    equal.push_back(plan.key_equality.empty() ? text_of_value("k." + column) + " OPERATOR(pg_catalog.=) " +
+                                                    text_of_value("t." + column)
+                                              : "k." + column + " " + plan.key_equality[n] + " t." + column);
+  }
+  const std::string others = but_keys ? " WHERE NOT EXISTS (SELECT FROM " + quote_qualified(keys_name) +
+                                            " AS k WHERE " + join(equal, " AND ") + ")"
+                                      : "";
   return "CREATE TEMPORARY TABLE tablesync_differences ON COMMIT DROP AS SELECT CASE WHEN t.key IS NULL THEN "
          "'missing' WHEN s.key IS NULL THEN 'extra' ELSE 'different' END AS kind, coalesce(s.key, t.key) AS "
          "key, "
          "s.columns AS source_columns, t.columns AS target_columns, s.digest AS source_digest, t.digest AS "
          "target_digest FROM " +
-         side(stage_name) + " AS s FULL JOIN " + side(target) +
+         side(stage_name, "") + " AS s FULL JOIN " + side(target, others) +
          " AS t ON s.key OPERATOR(pg_catalog.=) t.key WHERE s.key IS NULL OR t.key IS NULL OR s.digest "
          "OPERATOR(pg_catalog.<>) t.digest";
+}
+
+namespace {
+
+// The value of a column of the key in a row of tablesync_differences.
+std::string key_value(const std::string &alias, const SyncPlan &plan, size_t n) {
+  for (const ColumnPlan &column : plan.columns)
+    if (column.name == plan.key[n])
+      return "CAST((" + alias + ".key::pg_catalog.text[])[" + std::to_string(n + 1) + "] AS " +
+             column.target_type + ")" + column.collation;
+  throw Error(sqlstate::internal, "the key has a column that is not planned");
+}
+
+}  // namespace
+
+std::string match_equal_keys(const SyncPlan &plan) {
+  std::vector<std::string> equal;
+  for (size_t n = 0; n < plan.key.size(); ++n)
+    equal.push_back(key_value("e", plan, n) + " " + plan.key_equality[n] + " " + key_value("m", plan, n));
+  const std::string table = differences;
+  return "WITH extra AS (DELETE FROM " + table + " AS e USING " + table +
+         " AS m WHERE e.kind OPERATOR(pg_catalog.=) 'extra' AND m.kind OPERATOR(pg_catalog.=) 'missing' "
+         "AND " +
+         join(equal, " AND ") +
+         " RETURNING m.key, e.target_columns, e.target_digest), missing AS (DELETE FROM " + table +
+         " AS m USING extra AS e WHERE m.kind OPERATOR(pg_catalog.=) 'missing' AND m.key "
+         "OPERATOR(pg_catalog.=) e.key RETURNING m.key, m.source_columns, e.target_columns, m.source_digest, "
+         "e.target_digest) INSERT INTO " +
+         table + " SELECT 'different', d.* FROM missing AS d";
 }
 
 std::string count_differences() {
@@ -212,11 +254,8 @@ std::string list_keys_to_fetch(size_t key_columns) {
 std::string delete_extra(const QualifiedName &target, const SyncPlan &plan) {
   std::vector<std::string> equal;
   for (size_t n = 0; n < plan.key.size(); ++n)
-    for (const ColumnPlan &column : plan.columns)
-      if (column.name == plan.key[n])
-        equal.push_back("t." + quote_identifier(column.name) + " " + plan.key_equality[n] +
-                        " CAST((d.key::pg_catalog.text[])[" + std::to_string(n + 1) + "] AS " +
-                        column.target_type + ")");
+    equal.push_back("t." + quote_identifier(plan.key[n]) + " " + plan.key_equality[n] + " " +
+                    key_value("d", plan, n));
   return "DELETE FROM " + quote_qualified(target) + " AS t USING " + differences +
          " AS d WHERE d.kind OPERATOR(pg_catalog.=) 'extra' AND " + join(equal, " AND ");
 }

@@ -54,7 +54,11 @@ SyncPlan verified_plan();
 // columns.
 std::string create_differences(const DigestedRows &target, const std::vector<int> &buckets);
 // The same of two whole tables here, for values that only this server can compare: the stage and the target.
-std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan);
+// `but_keys`: rows of the target whose key is in keys_name are left out.
+std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan, bool but_keys);
+// One row of the source and one here whose keys are equal, though not of one text (1.0 and 1.00), are no
+// missing one and an extra one, but one that is different.
+std::string match_equal_keys(const SyncPlan &plan);
 // Counts per kind; the first differences; the keys of the rows that the source has, each its texts.
 std::string count_differences();
 std::string list_differences(int limit);

@@ -31,6 +31,7 @@ std::string qualified_type(const TypeName &type, const std::string &formatted) {
 }
 
 std::string relation_query() {
+  // Access method 2 is heap (pg_am.dat); before version 12 tables had none.
   return R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::pg_catalog.int8,
        EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid),
@@ -38,7 +39,17 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::pg_catalog.int8,
        (SELECT d.oid FROM pg_catalog.pg_database d
         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()),
        CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
-            THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END
+            THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END,
+       (WITH RECURSIVE part (oid) AS (
+            SELECT c.oid UNION
+            SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
+        )
+        SELECT pg_catalog.min(pg_catalog.format('%I.%I', pn.nspname, pc.relname))
+        FROM part p JOIN pg_catalog.pg_class pc ON pc.oid OPERATOR(pg_catalog.=) p.oid
+        JOIN pg_catalog.pg_namespace pn ON pn.oid OPERATOR(pg_catalog.=) pc.relnamespace
+        WHERE pc.relkind OPERATOR(pg_catalog.<>) 'p'
+          AND NOT (pc.relkind OPERATOR(pg_catalog.=) 'r' AND pc.relam OPERATOR(pg_catalog.=) ANY ('{0,2}'))),
+       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
@@ -53,25 +64,30 @@ Table decode_relation(const Row &row) {
   table.comment = text_of(row[6]);
   table.database_oid = text_of(row[7]);
   table.system_identifier = text_of(row[8]);
+  table.outside_heap = text_of(row[9]);
   return table;
 }
 
-namespace {
+std::string distributed_query() {
+  return R"(
+WITH RECURSIVE part (oid) AS (
+    SELECT $1::pg_catalog.oid
+    UNION
+    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
+)
+SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition d
+               JOIN part p ON p.oid OPERATOR(pg_catalog.=) d.logicalrelid::pg_catalog.oid))";
+}
 
-// The columns are those of the relation `attribute`, a query with the columns of pg_attribute that are used
-// here.
-std::string describe_columns(int server_version_num, const std::string &attribute) {
+// Types of one name may be different things on two servers, and in binary that would be silent garbage: so
+// each is taken apart, into domains, array elements, ranges and fields of composite types.
+std::string parts_of_types(int server_version_num) {
   const std::string multirange =
       server_version_num >= 140000
           ? "UNION ALL SELECT 'multirange', r.rngtypid, -1 FROM "
             "pg_catalog.pg_range r WHERE r.rngmultitypid OPERATOR(pg_catalog.=) t.oid"
           : "";
-  // `part` takes each type apart: domains, array elements, ranges, fields of composite types. Types of one
-  // name may be different things on two servers, and in binary that would be silent garbage.
-  return R"(
-WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, generated, collation_oid, comment) AS ()" +
-         attribute + R"(
-), part (root, path, type, typmod) AS (
+  return R"(part (root, path, type, typmod) AS (
     SELECT DISTINCT a.type, '/'::pg_catalog.text, a.type, -1 FROM attribute a
   UNION ALL
     SELECT p.root, p.path OPERATOR(pg_catalog.||) i.step OPERATOR(pg_catalog.||) '/', i.type, i.typmod
@@ -90,7 +106,18 @@ WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, genera
             WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND f.attrelid OPERATOR(pg_catalog.=) t.typrelid
               AND f.attnum OPERATOR(pg_catalog.>) 0 AND NOT f.attisdropped
     ) AS i (step, type, typmod)
-), made_of (root, signature, binary_safe) AS (
+))";
+}
+
+namespace {
+
+// The columns are those of the relation `attribute`, a query with the columns of pg_attribute that are used
+// here.
+std::string describe_columns(int server_version_num, const std::string &attribute) {
+  return R"(
+WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, generated, collation_oid, comment) AS ()" +
+         attribute + "\n), " + parts_of_types(server_version_num) +
+         R"(, made_of (root, signature, binary_safe) AS (
     SELECT p.root,
            pg_catalog.string_agg(pg_catalog.concat(p.path, n.nspname, '.', t.typname, ' ', p.typmod), ', '
                                  ORDER BY p.path COLLATE pg_catalog."C"),

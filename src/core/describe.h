@@ -16,6 +16,12 @@ std::string relation_query();
 // Take $1: the oid as text.
 std::string columns_query(int server_version_num);
 std::string keys_query();
+// The common table expression `part` (root, path, type, typmod): the types that the types of the relation
+// `attribute`, in its column "type", are made of, themselves too.
+std::string parts_of_types(int server_version_num);
+// Whether the table, whose oid is $1, or a partition or child of it, is one that Citus has spread over
+// servers. To be asked where relation_query() says that Citus is there.
+std::string distributed_query();
 // The same columns for the result of a query, from what the server says of it. Takes no parameter.
 struct ResultColumn {
   std::string name;

@@ -62,8 +62,10 @@ std::vector<std::string> choose_key(const Table &source, const Table &target,
   return {};
 }
 
-void use_target_index(SyncPlan &plan, const Table &target) {
+// `required`: rows are to be written by it.
+void use_target_index(SyncPlan &plan, const Table &target, bool required) {
   const UniqueKey *index = target.find_key(plan.key);
+  if (index == nullptr && !required) return;
   std::vector<std::string> names;
   for (const std::string &column : plan.key) names.push_back(display_name(column));
   const std::string columns = join(names, ", ");
@@ -75,7 +77,7 @@ void use_target_index(SyncPlan &plan, const Table &target) {
         "ALTER TABLE " + display_name(target.name) + " ADD PRIMARY KEY (" + columns +
             "), or pass primary_key => ARRAY[...].");
   for (const std::string &column : index->columns)
-    if (!target.find_column(column)->not_null)
+    if (required && !target.find_column(column)->not_null)
       throw Error(sqlstate::invalid_key, "key column \"" + column + "\" allows nulls",
                   "Nulls never match and would be inserted again on every run.",
                   "ALTER TABLE " + display_name(target.name) + " ALTER COLUMN " + display_name(column) +
@@ -126,7 +128,7 @@ SyncPlan plan_sync(const Table &source, const Table &target, const std::vector<s
   const UniqueKey *primary = source.primary_key();
   plan.key_proven = primary != nullptr && source.find_key(plan.key) == primary;
   plan.target_key_pending = target_is_new && plan.keyed();
-  if (plan.keyed() && !target_is_new) use_target_index(plan, target);
+  if (plan.keyed()) use_target_index(plan, target, !target_is_new);
   for (ColumnPlan &column : plan.columns) {
     column.key = std::find(plan.key.begin(), plan.key.end(), column.name) != plan.key.end();
     // Two values of the source may become one.

@@ -25,9 +25,10 @@ struct ColumnPlan {
 
 struct SyncPlan {
   std::vector<ColumnPlan> columns;
-  std::vector<std::string> key;           // target columns; empty: rows are compared as a multiset
-  std::vector<std::string> key_equality;  // per key column: OPERATOR(schema.=)
-  bool key_proven = false;                // the source's own primary key: unique and not null there
+  std::vector<std::string> key;  // target columns; empty: rows are compared as a multiset
+  std::vector<std::string>
+      key_equality;         // per key column: OPERATOR(schema.=); none where no index has the key
+  bool key_proven = false;  // the source's own primary key: unique and not null there
   QualifiedName stage{"pg_temp", "tablesync_stage"};  // where rows wait to be applied
   bool target_key_pending = false;  // the target is new: its primary key is built after the load
 

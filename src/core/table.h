@@ -49,6 +49,17 @@ struct Table {
   std::string comment;
   std::string system_identifier;  // of its cluster; empty where that may not be read
   std::string database_oid;
+  // The first of its partitions and children, or itself, whose rows are not in a heap of that database, so
+  // that their xmin and ctid say nothing: a view, a foreign table, a distributed one. Empty: there is none.
+  std::string outside_heap;
+  // What SQL of the user reads beside it: names.
+  std::vector<std::string> joined;
+  // The foreign tables and materialized views among all that is read: rows come to them from where the
+  // transactions that are open cannot be seen.
+  std::vector<std::string> fed_from_elsewhere;
+  // Of what its rows are made of: a hash each of columns, view definitions, generation expressions, labels of
+  // enums. One that is gone says that rows may have changed that nobody wrote.
+  std::vector<std::string> marks;
   std::vector<Column> columns;
   std::vector<UniqueKey> keys;  // the primary key first
 

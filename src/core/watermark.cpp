@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <iterator>
+#include <sstream>
 
 #include "core/deparse_source.h"
 #include "core/error.h"
@@ -35,8 +37,7 @@ std::string definition_change(const SyncSpec &spec, const Watermark &known, cons
   if (known.custom_select != spec.custom_select || known.custom_where != spec.custom_where)
     return "custom_select or custom_where is not what it was";
   if (known.soft_delete_column != spec.soft_delete_column) return "soft_delete_column is not what it was";
-  if (known.shape != shape_of(source)) return "the columns of the source have changed";
-  return {};
+  return shape_change(known.shape, source);
 }
 
 std::string relation_change(const Watermark &known, const Table &source) {
@@ -103,7 +104,29 @@ std::string shape_of(const Table &table) {
   for (const Column &column : table.columns)
     columns.push_back(quote_identifier(column.name) + " " + column.sql_type);
   std::sort(columns.begin(), columns.end());
-  return join(columns, ", ");
+  return join(columns, ", ") + "\n" + join(table.marks, " ");
+}
+
+namespace {
+
+std::string_view columns_of(std::string_view shape) { return shape.substr(0, shape.rfind('\n')); }
+
+std::vector<std::string> marks_of(const std::string &shape) {
+  std::istringstream words(shape.substr(std::min(shape.rfind('\n'), shape.size() - 1) + 1));
+  std::vector<std::string> marks(std::istream_iterator<std::string>(words), {});
+  std::sort(marks.begin(), marks.end());
+  return marks;
+}
+
+}  // namespace
+
+std::string shape_change(const std::string &known, const Table &now) {
+  const std::string shape = shape_of(now);
+  if (columns_of(known) != columns_of(shape)) return "the columns of the source have changed";
+  const std::vector<std::string> before = marks_of(known), after = marks_of(shape);
+  if (std::includes(after.begin(), after.end(), before.begin(), before.end())) return {};
+  return "a column of the source, a label of an enum, or what a view or a generated column is made of was "
+         "changed";
 }
 
 bool has_column(const std::string &shape, const std::string &column) {
@@ -144,12 +167,20 @@ std::optional<std::int64_t> take_proven(std::vector<PendingValue> &pending, cons
   return proven;
 }
 
+bool has_history(const Table &source) { return source.outside_heap.empty() && source.joined.empty(); }
+
 bool proves_position(const Watermark &known, const Table &source, const SnapshotPosition &now,
                      const SwitchPoint &switch_point) {
-  return known.position.xmin != 0 && (source.kind == 'r' || source.kind == 'p') &&
-         known.custom_select.empty() && !is_other_cluster(known, source) &&
-         relation_change(known, source).empty() && now.xmin >= known.position.xmin &&
-         now.xmin - known.position.xmin < half_of_xids && is_in_history(known.position, now, switch_point);
+  return known.position.xmin != 0 && has_history(source) && known.custom_select.empty() &&
+         !is_other_cluster(known, source) && relation_change(known, source).empty() &&
+         now.xmin >= known.position.xmin && now.xmin - known.position.xmin < half_of_xids &&
+         is_in_history(known.position, now, switch_point);
+}
+
+bool is_behind(const Watermark &known, const Table &source, const SnapshotPosition &now) {
+  const SnapshotPosition &then = known.position;
+  return then.xmin != 0 && !is_other_cluster(known, source) && then.timeline == now.timeline &&
+         parse_lsn(now.lsn) < parse_lsn(then.lsn);
 }
 
 std::optional<std::string> unproven_rows(const Watermark &known, const Table &source,

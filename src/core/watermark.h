@@ -35,7 +35,7 @@ struct Watermark {
   std::string server, source;
   SyncMode mode = SyncMode::full;
   std::string field, custom_select, custom_where, soft_delete_column;
-  std::string shape;  // of the source: its columns and their types
+  std::string shape;  // of the source: see shape_of()
   std::string value;  // of the field: rows below it are all there; empty: nothing is proven
   std::vector<PendingValue> pending;
   // Of the source's cluster and table; empty where they may not be read.
@@ -52,8 +52,11 @@ struct Watermark {
   void take_table(const Table &source);
 };
 
-// The columns of a table as one text, whatever their order.
+// The columns of a table as one line, whatever their order; and its marks, another line.
 std::string shape_of(const Table &table);
+// What of a known shape is no more, so that rows may have changed that nobody wrote; empty where all of it is
+// there. More marks (a label added to an enum) change no row.
+std::string shape_change(const std::string &known, const Table &now);
 bool has_column(const std::string &shape, const std::string &column);
 
 std::string to_text(const std::vector<PendingValue> &pending);
@@ -72,10 +75,17 @@ struct ReadWindow {
 // LSN of the point at which the given timeline of the source ended, or empty where that cannot be known.
 using SwitchPoint = std::function<std::string(int timeline)>;
 
+// Whether the xmin of its rows tells which of them, among those that the sync is of, were written since a
+// transaction: all are in heaps, and no other relation decides which they are.
+bool has_history(const Table &source);
+
 // Whether the transactions that the watermark's position speaks of are those of the source as it is now, so
 // that what was written since can be told by them.
 bool proves_position(const Watermark &known, const Table &source, const SnapshotPosition &now,
                      const SwitchPoint &switch_point);
+
+// Whether the source is at an earlier place of the same history than what the watermark speaks of.
+bool is_behind(const Watermark &known, const Table &source, const SnapshotPosition &now);
 
 // A condition over the source's rows: those that the target need not have yet, since the next sync reads
 // them; empty where there are none; nothing where that cannot be told.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <set>
 #include <sstream>
 #include <string_view>
 
@@ -74,22 +76,73 @@ void Source::find(const std::string &sql_name) {
                 "\"" + display_name(name_) + "\" on the source is not a table or view");
 }
 
-const Table &Source::open(const std::string &snapshot) {
-  const int version = connection_.server_version();
+// A relation that is rewritten between the snapshot and the lock (TRUNCATE and a new load, REFRESH, ALTER
+// TYPE) is empty in that snapshot, which was never a state of it. What a try has found is locked by the next
+// one before its snapshot is taken.
+const Table &Source::open(const UserSql &sql, const std::string &snapshot) {
+  constexpr int most_tries = 20;
+  Held held;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    begin(sql, snapshot, held.lockable);
+    // From here on all is read in one snapshot, and the table cannot change its shape.
+    read_position();
+    describe_table();
+    if (sql.any()) describe(sql);
+    held = lock_all(sql);
+    if (held.rewritten.empty()) return table_;
+  }
+  throw Error(
+      "40001", held.rewritten + " on the source was rewritten again and again while it was to be read",
+      "A TRUNCATE, a REFRESH MATERIALIZED VIEW or an ALTER TABLE ended between the snapshot and the lock, " +
+          std::to_string(most_tries) + " times.",
+      "Run it again when they are done.");
+}
+
+void Source::begin(const UserSql &sql, const std::string &snapshot, const std::vector<std::string> &locked) {
+  const bool by_zone = !sql.time_zone.empty() && (sql.any() || kind_ == "v");
+  time_zone_ = by_zone ? sql.time_zone : "UTC";
   connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
-                      begin_reading(name_, kind_[0], version, time_limit_ms_, snapshot));
-  // From here on all is read in one snapshot, and the table cannot change its shape.
-  read_position();
-  const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 9);
+                      begin_reading(name_, kind_[0], connection_.server_version(),
+                                    {time_limit_ms_, snapshot, time_zone_, locked}));
+}
+
+void Source::describe_table() {
+  const int version = connection_.server_version();
+  const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 11);
   if (relation.size() != 1 || text_of(relation[0][3]) != kind_)
     throw Error(sqlstate::undefined_table,
                 "relation " + sql_name_ + " was replaced on the source during the call", {}, "Run it again.");
   table_ = decode_relation(relation[0]);
+  const bool citus = bool_of(relation[0][10]);
+  if (citus && table_.outside_heap.empty() && bool_of(ask(distributed_query(), {table_.oid}, 1).at(0)[0]))
+    table_.outside_heap = quote_qualified(name_);
   decode_columns(table_, ask(columns_query(version), {table_.oid}, 14));
   decode_keys(table_, ask(keys_query(), {table_.oid}, 5));
   if (table_.columns.empty())
     throw Error(sqlstate::not_supported, "\"" + display_name(name_) + "\" on the source has no columns");
-  return table_;
+}
+
+Source::Held Source::lock_all(const UserSql &sql) {
+  const int version = connection_.server_version();
+  if (sql.any() || !locks_all_it_reads(kind_[0], version))
+    connection_.query(plan_only(select(
+        {&table_, sql.query, sql.condition.empty() ? std::vector<std::string>() : std::vector{sql.condition}},
+        "*")));
+  if (!sql.count.empty()) connection_.query(plan_only(select({&table_, sql.count, {}}, "*")));
+  Held held;
+  std::set<std::string> marks;
+  for (const Row &row : ask(held_relations_query(version), {}, 6)) {
+    const std::string &name = text_of(row[1]), &kind = text_of(row[2]);
+    if (bool_of(row[3])) held.lockable.push_back(name);
+    if (bool_of(row[4])) held.rewritten = name;
+    if (kind == "f" || kind == "m") table_.fed_from_elsewhere.push_back(name);
+    // A child of another one has no marks.
+    if (row[5] && text_of(row[0]) != table_.oid && !sql.condition.empty()) table_.joined.push_back(name);
+    std::istringstream words(text_of(row[5]));
+    marks.insert(std::istream_iterator<std::string>(words), {});
+  }
+  table_.marks.assign(marks.begin(), marks.end());
+  return held;
 }
 
 void Source::read_position() {
@@ -115,16 +168,15 @@ std::int64_t Source::Files::longest() const {
 Source::Files Source::files() {
   // Before version 14 a range of blocks is found by reading them all.
   constexpr int first_with_ranges = 140000;
-  const Rows rows = ask(files_query(), {table_.oid}, 5);
+  const Rows rows = ask(files_query(), {table_.oid}, 4);
   const auto number = [](const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); };
   Files files;
-  files.in_blocks = !rows.empty() && connection_.server_version() >= first_with_ranges;
+  files.in_blocks = table_.outside_heap.empty() && connection_.server_version() >= first_with_ranges;
   for (const Row &row : rows) {
     files.in_recovery = bool_of(row[0]);
-    files.in_blocks = files.in_blocks && bool_of(row[1]);
-    files.blocks.push_back(number(row[2]));
-    files.bytes += number(row[3]);
-    files.identity += text_of(row[4]) + ";";
+    files.blocks.push_back(number(row[1]));
+    files.bytes += number(row[2]);
+    files.identity += text_of(row[3]) + ";";
   }
   return files;
 }
@@ -168,12 +220,23 @@ std::string Source::switch_point(int timeline) {
   return {};
 }
 
-void Source::use_path_of_role() {
+// SQL that the user gave runs with the table's schema and the role's own search_path.
+void Source::describe(const UserSql &sql) {
   const std::string path =
       quote_identifier(name_.schema) + (path_of_role_.empty() ? "" : ", " + path_of_role_);
-  connection_.query("SELECT pg_catalog.set_config('search_path', $1, true)", {path});
+  const auto use_path = [&] {
+    connection_.query("SELECT pg_catalog.set_config('search_path', $1, true)", {path});
+  };
+  use_path();
+  if (!sql.query.empty()) {
+    describe_query(sql.query);
+    use_path();
+  }
+  if (!sql.condition.empty()) check_condition(sql);
+  if (!sql.count.empty()) check_count(sql.count);
 }
 
+// Replaces the table's columns by those of the query.
 void Source::describe_query(const std::string &sql) {
   const auto refuse = [](const char *state, const std::string &message, const std::string &hint = {}) {
     throw Error(state, message, {}, hint);
@@ -197,7 +260,6 @@ void Source::describe_query(const std::string &sql) {
   connection_.execute("SET LOCAL search_path = pg_catalog, pg_temp");
   Table described;
   decode_columns(described, ask(result_columns_query(connection_.server_version(), result), {}, 14));
-  use_path_of_role();
   if (described.columns.size() != result.size())
     throw Error(sqlstate::protocol_violation, "the source did not describe every column of custom_select");
   table_.columns = std::move(described.columns);
@@ -227,12 +289,13 @@ void Source::refuse_writing(const std::string &what, const std::string &sql) {
 
 // What is one expression in brackets and in parentheses is one anywhere: it closes nothing that it has not
 // opened.
-void Source::check_condition(const std::string &sql, const std::string &query) {
+void Source::check_condition(const UserSql &sql) {
   int parameters = 0;
   try {
-    connection_.describe(select({&table_, query, {sql}}, ""), parameters);
-    connection_.describe(select({&table_, query, {}}, "ARRAY[CASE WHEN " + sql + "\nTHEN true END]"),
-                         parameters);
+    connection_.describe(select({&table_, sql.query, {sql.condition}}, ""), parameters);
+    connection_.describe(
+        select({&table_, sql.query, {}}, "ARRAY[CASE WHEN " + sql.condition + "\nTHEN true END]"),
+        parameters);
   } catch (const Error &error) {
     // The source does not know what of the statement is whose.
     Diagnostics said = error.diagnostics();
@@ -241,6 +304,13 @@ void Source::check_condition(const std::string &sql, const std::string &query) {
   }
   if (parameters > 0)
     throw Error("42P02", "parameters are not supported in custom_where", {}, "It holds $1.");
+}
+
+void Source::check_count(const std::string &sql) {
+  int parameters = 0;
+  if (connection_.describe(sql, parameters).size() != 1 || parameters > 0)
+    throw Error("42601", "custom_count must be one SELECT that returns one number");
+  refuse_writing("custom_count", sql);
 }
 
 void Source::close() { connection_.execute("COMMIT"); }

@@ -18,6 +18,15 @@ struct Feed {
   std::string mode, field, value;  // of the sync that fills it, and how far that is proven
 };
 
+// SQL of the user that is read in the table's place or along with it. Empty: none.
+struct UserSql {
+  std::string query;      // custom_select: as SourceRows::query
+  std::string condition;  // custom_where
+  std::string count;      // custom_count
+  std::string time_zone;  // in which it runs, and a view that is read; empty: UTC
+  bool any() const { return !query.empty() || !condition.empty() || !count.empty(); }
+};
+
 class Source {
  public:
   // Connects. `host` must outlive this.
@@ -26,10 +35,17 @@ class Source {
   // Looks the table up; unqualified names with the search_path of the role on that server. Throws 42P01 where
   // there is no such table, 42809 for what is not a table, and the server's own errors.
   void find(const std::string &sql_name);
-  // Opens the reading transaction, locks the table against DDL and describes it. A transaction that is open
-  // is ended first.
-  // `snapshot`: see begin_reading().
-  const Table &open(const std::string &snapshot = {});
+  // Opens the reading transaction, locks what is read against DDL, and describes it: the table, or the result
+  // of the query. A transaction that is open is ended first. `snapshot`: see begin_reading(). Throws
+  //   42601  the query is not one SELECT, VALUES or TABLE, the condition not one expression, or the count not
+  //          one SELECT of one number
+  //   42701  a column of the query has no name of its own
+  //   42804  the condition is not boolean
+  //   42P02  one of them has parameters
+  //   25006  one of them writes
+  //   40001  what they read was rewritten again and again
+  // and the server's own errors.
+  const Table &open(const UserSql &sql = {}, const std::string &snapshot = {});
   // Exports the transaction's snapshot: its name. It serves as long as this transaction is open.
   std::string export_snapshot();
   // The files that hold the table's rows: its own, or those of its partitions and children.
@@ -42,22 +58,12 @@ class Source {
     std::int64_t longest() const;      // blocks of the longest one
   };
   Files files();
-  // From here on the statements run with the table's schema and the role's own search_path, for SQL that the
-  // user gave.
-  void use_path_of_role();
-  // Describes the query that is read instead of the table, and replaces the description's columns. Throws
-  // 42601 for what is not one SELECT, VALUES or TABLE, 42P02 where it has parameters, 42701 for columns
-  // without a name of their own, 25006 where it writes, and the server's own errors.
-  void describe_query(const std::string &sql);
-  // Throws 25006 where a query of the user writes. `what`: the argument that it is.
-  void refuse_writing(const std::string &what, const std::string &sql);
-  // Throws 42601 where `sql` is not one expression, 42804 where it is not boolean, 42P02 where it has
-  // parameters, and the server's own errors. `query`: as in SourceRows, what is read instead of the table.
-  void check_condition(const std::string &sql, const std::string &query);
   // What the first query of the transaction told.
   const SnapshotPosition &position() const { return position_; }
   // The source's clock after its snapshot was taken: as Horizon::instant.
   const std::string &clock() const { return clock_; }
+  // In which its statements run.
+  const std::string &time_zone() const { return time_zone_; }
   // How long one statement of the reading transaction may take from the next open() on; 0: as long as it
   // takes.
   void set_time_limit(std::int64_t ms) { time_limit_ms_ = ms; }
@@ -80,7 +86,20 @@ class Source {
 
  private:
   Rows ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width);
+  void begin(const UserSql &sql, const std::string &snapshot, const std::vector<std::string> &locked);
   void read_position();
+  void describe_table();
+  void describe(const UserSql &sql);
+  void describe_query(const std::string &sql);
+  void check_condition(const UserSql &sql);
+  void check_count(const std::string &sql);
+  void refuse_writing(const std::string &what, const std::string &sql);
+  // The relations that are read.
+  struct Held {
+    std::vector<std::string> lockable;  // by their names
+    std::string rewritten;              // one of them, after the snapshot was taken; or empty
+  };
+  Held lock_all(const UserSql &sql);
 
   Connection connection_;
   Table table_;
@@ -90,6 +109,7 @@ class Source {
   std::string path_of_role_;
   SnapshotPosition position_;
   std::string clock_;
+  std::string time_zone_ = "UTC";
   std::int64_t time_limit_ms_ = 0;
 };
 

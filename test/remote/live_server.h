@@ -38,6 +38,7 @@ class LiveServer : public testing::Test {
     }
     return settings;
   }
+  static std::string database() { return from_environment("TABLESYNC_TEST_DATABASE"); }
   static std::string plain_user() { return from_environment("TABLESYNC_TEST_USER"); }
 
  private:
@@ -51,7 +52,7 @@ class LiveServer : public testing::Test {
     settings.client_encoding = "UTF8";
     settings.options = {{"host", host, "server", false},
                         {"port", from_environment("TABLESYNC_TEST_PORT"), "server", false},
-                        {"dbname", from_environment("TABLESYNC_TEST_DATABASE"), "server", false},
+                        {"dbname", database(), "server", false},
                         {"user", from_environment("TABLESYNC_TEST_USER"), "user mapping", false},
                         {"connect_timeout", "20", "default", false}};
     return settings;

@@ -21,14 +21,17 @@ using Answer = std::vector<std::string>;
 
 const Answer resolved = {"16384", "public", "users", "r", "\"$user\", public"};
 const Answer position = {"1000", "0/1500000", "1", "2026-01-02 03:04:05.678901+00"};
-const Answer relation = {"16384", "public", "users", "r", "100", "f", "", "16000", "7301234567890123456"};
+const Answer relation = {"16384", "public", "users", "r", "100", "f", "", "16000", "7301234567890123456",
+                         "",      "f"};
 const Answer id_column = {"id", "pg_catalog", "int8", "f", "-1", "bigint", "/ pg_catalog.int8 -1",
                           "t",  "t",          "",     "f", "",   "",       ""};
 const Answer id_key = {"users_pkey", "t", "id", "pg_catalog", "="};
+const Answer held_users = {"16384", "public.users", "r", "t", "f", "0a1b2c3d 4e5f6071"};
 
-// The answers of a server to the five queries that open a table.
+// The answers of a server to the six queries that open a table.
 struct Answers {
-  Answer resolve = resolved, where = position, describe = relation, columns = id_column, keys = id_key;
+  Answer resolve = resolved, where = position, describe = relation, columns = id_column, keys = id_key,
+         held = held_users;
 };
 
 // What a server does that opens a table so, and then goes on.
@@ -43,6 +46,7 @@ std::function<void(Session &)> opening(const Answers &answers, std::function<voi
     session.answer(answers.describe);
     session.answer(answers.columns);
     session.answer(answers.keys);
+    session.answer(answers.held);
     then(session);
     session.wait_for_end();
   };
@@ -67,8 +71,8 @@ TEST(Source, DescribesWhatTheServerSays) {
 
 TEST(Source, RefusesAnswersThatAreTooNarrow) {
   // A server that is not what it seems must not make us read beyond the end of a row.
-  for (Answer Answers::*const answer :
-       {&Answers::resolve, &Answers::where, &Answers::describe, &Answers::columns, &Answers::keys}) {
+  for (Answer Answers::*const answer : {&Answers::resolve, &Answers::where, &Answers::describe,
+                                        &Answers::columns, &Answers::keys, &Answers::held}) {
     Answers answers;
     answers.*answer = {"1"};
     EXPECT_EQ(error_of([&] { open_on_fake(answers); }).sqlstate, "08P01");
@@ -272,7 +276,7 @@ TEST_F(LiveSource, SharesItsSnapshot) {
   first->open();
   const std::string snapshot = first->export_snapshot();
   run("INSERT INTO shared VALUES (2)");
-  second->open(snapshot);
+  second->open({}, snapshot);
   third->open();
   const auto count = [&](Source &of) {
     return text_of(
@@ -283,7 +287,7 @@ TEST_F(LiveSource, SharesItsSnapshot) {
   EXPECT_EQ(count(*third), "2");
   first->close();
   second->close();
-  EXPECT_EQ(error_of([&] { second->open(snapshot); }).sqlstate.substr(0, 2), "22")
+  EXPECT_EQ(error_of([&] { second->open({}, snapshot); }).sqlstate.substr(0, 2), "22")
       << "it went with its transaction";
 }
 
@@ -550,17 +554,14 @@ class LiveQuery : public LiveSource {
     source_.reset();  // it holds a lock
     LiveSource::TearDown();
   }
-  // Opens t, as a sync with custom_select does.
-  Source &opened() {
+  // Opens t, as a sync with SQL of its user does.
+  Source &opened(const UserSql &sql) {
     source_.emplace(host_, settings());
-    open_in(*source_, "t");
-    source_->use_path_of_role();
+    source_->find(schema_ + ".t");
+    source_->open(sql);
     return *source_;
   }
-  Table describe(const std::string &sql) {
-    opened().describe_query(sql);
-    return source_->table();
-  }
+  Table describe(const std::string &sql) { return opened({sql, {}, {}, {}}).table(); }
   Diagnostics refusal(const std::string &sql) {
     return error_of([&] { describe(sql); });
   }
@@ -611,14 +612,10 @@ TEST_F(LiveQuery, HasTypesByTheirNames) {
 TEST_F(LiveQuery, DescribesAColumnAsTheTableDoes) {
   run("CREATE TABLE kinds (id int PRIMARY KEY, a numeric(5,2), b timestamp(3), c varchar(7)[], d bit(3), e "
       "json)");
-  Source &source = opened();
-  open_in(source, "kinds");
-  source.use_path_of_role();
-  const Table before = source.table();
-  source.describe_query("SELECT * FROM kinds");
-  ASSERT_EQ(source.table().columns.size(), before.columns.size());
+  const Table before = open("kinds"), after = describe("SELECT * FROM kinds");
+  ASSERT_EQ(after.columns.size(), before.columns.size());
   for (const Column &column : before.columns) {
-    const Column &described = *source.table().find_column(column.name);
+    const Column &described = *after.find_column(column.name);
     EXPECT_EQ(described.type, column.type);
     EXPECT_EQ(described.typmod, column.typmod) << column.name;
     EXPECT_EQ(described.sql_type, column.sql_type);
@@ -671,10 +668,10 @@ TEST_F(LiveQuery, MayEndInASemicolonOrAComment) {
 }
 
 TEST_F(LiveQuery, IsRefusedWhereItIsNone) {
-  for (const char *sql : {"", ";", "-- nothing", "DELETE FROM t", "INSERT INTO t VALUES (3) RETURNING id",
-                          "CREATE TABLE x (y int)", "SELECT 1 AS a INTO x", "EXPLAIN SELECT 1",
-                          "SHOW work_mem", "COMMIT", "COPY t TO STDOUT", "EXECUTE x", "SET work_mem = 1",
-                          "FETCH c", "selec 1", "/*", "1", "DO $$BEGIN END$$"}) {
+  for (const char *sql :
+       {";", "-- nothing", "DELETE FROM t", "INSERT INTO t VALUES (3) RETURNING id", "CREATE TABLE x (y int)",
+        "SELECT 1 AS a INTO x", "EXPLAIN SELECT 1", "SHOW work_mem", "COMMIT", "COPY t TO STDOUT",
+        "EXECUTE x", "SET work_mem = 1", "FETCH c", "selec 1", "/*", "1", "DO $$BEGIN END$$"}) {
     const Diagnostics said = refusal(sql);
     EXPECT_EQ(said.sqlstate, "42601") << sql;
   }
@@ -732,12 +729,125 @@ TEST_F(LiveQuery, IsRefusedWhereItWrites) {
   EXPECT_EQ(describe("WITH x AS (SELECT id FROM t) SELECT id FROM x").columns.size(), 1U);
 }
 
-// What check_condition() says of a condition; empty where it is fine.
+// ---- what is read beside the table, and where from
+// ------------------------------------------------------------------------------------------------
+
+class LiveRelations : public LiveQuery {
+ protected:
+  Table with(const std::string &condition) { return opened({{}, condition, {}, {}}).table(); }
+  std::vector<std::string> named(std::vector<std::string> names) {
+    for (std::string &name : names) name = schema_ + "." + name;
+    return names;
+  }
+};
+
+TEST_F(LiveRelations, AreToldWhereAConditionReadsThem) {
+  run("CREATE TABLE other (id int); CREATE VIEW seen AS SELECT id FROM other");
+  EXPECT_TRUE(with("id < 5").joined.empty());
+  EXPECT_EQ(with("id IN (SELECT id FROM other)").joined, named({"other"}));
+  EXPECT_EQ(with("EXISTS (SELECT FROM seen)").joined, named({"other", "seen"}));
+  EXPECT_EQ(with("EXISTS (SELECT FROM pg_catalog.pg_class)").joined, std::vector<std::string>{})
+      << "the system's";
+}
+
+TEST_F(LiveRelations, AreToldWhereRowsComeToThemFromElsewhere) {
+  run("CREATE MATERIALIZED VIEW kept AS SELECT * FROM t; CREATE VIEW seen AS SELECT * FROM kept");
+  EXPECT_TRUE(open("t").fed_from_elsewhere.empty());
+  for (const char *name : {"kept", "seen"}) EXPECT_EQ(open(name).fed_from_elsewhere, named({"kept"})) << name;
+  EXPECT_EQ(describe("SELECT t.id FROM t JOIN kept USING (id)").fed_from_elsewhere, named({"kept"}));
+}
+
+TEST_F(LiveRelations, AreInAHeapOrNot) {
+  Connection superuser(host_, settings_as("postgres", database()));
+  superuser.execute("CREATE ACCESS METHOD other_heap TYPE TABLE HANDLER heap_tableam_handler");
+  run(R"(
+    CREATE TABLE odd (id int) USING other_heap;
+    CREATE TABLE p (id int) PARTITION BY RANGE (id);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+    CREATE TABLE q (id int) PARTITION BY RANGE (id);
+    CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (10);
+    CREATE TABLE q2 PARTITION OF q FOR VALUES FROM (10) TO (20) USING other_heap;
+    CREATE TABLE parent (id int);
+    CREATE TABLE child () INHERITS (parent) USING other_heap;
+    CREATE VIEW v AS SELECT * FROM t)");
+  const auto outside = [&](const std::string &name) { return open(name).outside_heap; };
+  EXPECT_EQ(outside("t"), "");
+  EXPECT_EQ(outside("p"), "");
+  EXPECT_EQ(outside("odd"), schema_ + ".odd");
+  EXPECT_EQ(outside("q"), schema_ + ".q2");
+  EXPECT_EQ(outside("parent"), schema_ + ".child");
+  EXPECT_EQ(outside("v"), schema_ + ".v");
+  run("DROP TABLE odd, q, parent CASCADE");
+  superuser.execute("DROP ACCESS METHOD other_heap");
+}
+
+// ---- marks of what rows are made of
+// ------------------------------------------------------------------------------------------------
+
+class LiveMarks : public LiveQuery {
+ protected:
+  // Whether a change to what is read says that rows may have changed which nobody wrote.
+  bool changes(const std::string &name, const std::string &ddl) {
+    const std::string before = shape_of(open(name));
+    run(ddl);
+    return !shape_change(before, open(name)).empty();
+  }
+};
+
+TEST_F(LiveMarks, TellOfColumns) {
+  run("CREATE TABLE c (id int PRIMARY KEY, a int, b int)");
+  EXPECT_FALSE(changes("c", "INSERT INTO c VALUES (1, 1, 1); UPDATE c SET a = 2; ANALYZE c"));
+  EXPECT_FALSE(changes("c", "CREATE INDEX ON c (a); COMMENT ON COLUMN c.a IS 'x'"));
+  EXPECT_FALSE(changes("c", "TRUNCATE c; ALTER TABLE c OWNER TO CURRENT_USER"));
+  EXPECT_TRUE(changes("c", "ALTER TABLE c DROP b; ALTER TABLE c ADD b int DEFAULT 7"));
+  EXPECT_TRUE(
+      changes("c", "ALTER TABLE c RENAME b TO x; ALTER TABLE c RENAME a TO b; ALTER TABLE c RENAME x TO a"));
+  EXPECT_TRUE(changes("c", "ALTER TABLE c ALTER b TYPE int USING b * 2"));
+  run("CREATE VIEW v AS SELECT id, b AS x FROM c");
+  EXPECT_TRUE(changes("v", "ALTER TABLE c RENAME a TO y; ALTER TABLE c RENAME y TO a")) << "below a view";
+}
+
+TEST_F(LiveMarks, TellOfLabels) {
+  run("CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TYPE pair AS (a int, m mood); CREATE DOMAIN dom AS "
+      "mood;"
+      "CREATE TABLE c (id int PRIMARY KEY, m mood); CREATE TABLE cs (m mood[]); CREATE TABLE cp (p pair);"
+      "CREATE TABLE cd (d dom); CREATE VIEW v AS SELECT id, m::text AS m FROM c");
+  for (const char *name : {"c", "cs", "cp", "cd", "v"}) {
+    EXPECT_TRUE(changes(name, "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'")) << name;
+    EXPECT_FALSE(changes(name, std::string("ALTER TYPE mood ADD VALUE 'of ") + name + "'")) << name;
+    run("ALTER TYPE mood RENAME VALUE 'blue' TO 'sad'");
+  }
+  EXPECT_FALSE(changes("t", "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'"));
+}
+
+TEST_F(LiveMarks, TellOfViewsAndWhatTheyCall) {
+  run("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1'; CREATE VIEW v AS SELECT f(id) AS a "
+      "FROM t;"
+      "CREATE VIEW w AS SELECT a FROM v");
+  for (const char *name : {"v", "w"}) {
+    EXPECT_TRUE(changes(name, "CREATE OR REPLACE VIEW v AS SELECT f(id) + 1 AS a FROM t")) << name;
+    EXPECT_TRUE(changes(name, "CREATE OR REPLACE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT -$1'"))
+        << name;
+    run("CREATE OR REPLACE VIEW v AS SELECT f(id) AS a FROM t;"
+        "CREATE OR REPLACE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1'");
+  }
+}
+
+TEST_F(LiveMarks, DoNotTellOfPartitionsThatComeAndGo) {
+  run("CREATE TABLE p (id int, a int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES "
+      "FROM (0) TO "
+      "(10)");
+  EXPECT_FALSE(changes("p", "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20)"));
+  EXPECT_FALSE(changes("p", "DROP TABLE p1"));
+  EXPECT_TRUE(changes("p", "ALTER TABLE p ALTER a TYPE int USING a + 1"));
+}
+
+// What open() says of a condition; empty where it is fine.
 class LiveCondition : public LiveQuery {
  protected:
   std::string state_of(const std::string &condition, const std::string &query = {}) {
     try {
-      opened().check_condition(condition, query);
+      opened({query, condition, {}, {}});
     } catch (const Error &error) {
       return error.diagnostics().sqlstate;
     }
@@ -756,7 +866,7 @@ TEST_F(LiveCondition, MayBeAnyBooleanExpression) {
 
 TEST_F(LiveCondition, IsRefusedWhereItIsNotOneExpression) {
   for (const char *condition :
-       {"id < 5) OR (true", "true) UNION SELECT id FROM t WHERE (true", "", "--", "true] || ARRAY[true",
+       {"id < 5) OR (true", "true) UNION SELECT id FROM t WHERE (true", "--", "true] || ARRAY[true",
         "true THEN true END, CASE WHEN true", "true; DROP TABLE t", "/*", "v = '", "x = ' ], (true",
         "true ORDER BY id", "true GROUP BY id", "$$"})
     EXPECT_EQ(state_of(condition), "42601") << condition;

@@ -35,7 +35,7 @@ TEST(BeginReading, TakesTheLockBehindTheSettingsAndBeforeAnyQuery) {
 }
 
 TEST(BeginReading, TakesOverASnapshotBeforeAllElse) {
-  EXPECT_TRUE(begin_reading({"public", "t"}, 'r', 150000, 0, "00'03-1")
+  EXPECT_TRUE(begin_reading({"public", "t"}, 'r', 150000, {0, "00'03-1", "UTC", {}})
                   .starts_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "
                                "'00''03-1'; SET LOCAL "));
 }
@@ -69,6 +69,16 @@ TEST(BeginReading, LocksOnlyWhatCanBeLocked) {
   EXPECT_TRUE(only('p', 120000));
   EXPECT_FALSE(only('p', 130000));
   EXPECT_FALSE(only('r', 120000));
+}
+
+TEST(BeginReading, LocksWhatATryBeforeHasFound) {
+  const std::string batch = begin_reading({"public", "m"}, 'm', 150000, {0, {}, "UTC", {"s.a", "s.\"B\""}});
+  EXPECT_TRUE(batch.ends_with(" LOCK TABLE ONLY s.a, ONLY s.\"B\" IN ACCESS SHARE MODE;"));
+}
+
+TEST(BeginReading, RunsInTheZoneThatIsGiven) {
+  EXPECT_NE(begin_reading({"public", "v"}, 'v', 150000, {0, {}, "it's", {}}).find("timezone = 'it''s';"),
+            std::string::npos);
 }
 
 TEST(BeginReading, AsksOldServersForNothingTheyLack) {

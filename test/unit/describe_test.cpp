@@ -9,7 +9,8 @@ namespace tablesync {
 namespace {
 
 const Row relation_row = {
-    "16384", "public", "Users", "p", "1204", "t", "people", "16000", "7301234567890123456"};
+    "16384",      "public", "Users", "p", "1204", "t", "people", "16000", "7301234567890123456",
+    "arch.y2019", "f"};
 const Row column_row = {"name",
                         "pg_catalog",
                         "varchar",
@@ -46,10 +47,11 @@ TEST(DecodeRelation, ReadsEveryField) {
   EXPECT_EQ(table.comment, "people");
   EXPECT_EQ(table.database_oid, "16000");
   EXPECT_EQ(table.system_identifier, "7301234567890123456");
+  EXPECT_EQ(table.outside_heap, "arch.y2019");
 }
 
 TEST(DecodeRelation, TakesNullsForWhatMayNotBeKnown) {
-  const Table table = decode_relation({"1", "s", "t", "r", "-1", "f", {}, {}, {}});
+  const Table table = decode_relation({"1", "s", "t", "r", "-1", "f", {}, {}, {}, {}, "f"});
   EXPECT_EQ(table.row_estimate, -1);
   EXPECT_EQ(table.comment, "");
   EXPECT_EQ(table.system_identifier, "");

@@ -86,7 +86,8 @@ SyncPlan plan() { return plan_sync(items(), target(), {}, false); }
 
 TEST(SearchPath, IsNotAskedForTheTable) {
   for (const int version : {110000, 120000, 140000, 180000})
-    expect_qualified({relation_query(), columns_query(version), keys_query(),
+    expect_qualified({relation_query(), distributed_query(), columns_query(version), keys_query(),
+                      held_relations_query(version),
                       result_columns_query(version, {{"a", 25, -1}, {"b", 20, -1}})});
 }
 
@@ -161,9 +162,13 @@ TEST(SearchPath, IsNotAskedByAComparison) {
   const Table source = items();
   SourceRows rows;
   rows.table = &source;
-  Statements statements = {hash_probe(1),         create_staged_differences({"t", "items"}, plan()),
-                           count_differences(),   list_differences(3),
-                           list_keys_to_fetch(2), delete_extra({"t", "items"}, plan())};
+  Statements statements = {hash_probe(1),
+                           create_staged_differences({"t", "items"}, plan(), true),
+                           match_equal_keys(plan()),
+                           count_differences(),
+                           list_differences(3),
+                           list_keys_to_fetch(2),
+                           delete_extra({"t", "items"}, plan())};
   for (const bool extended : {true, false}) {
     const RowHash hash{extended, 7, true};
     const DigestedRows there = digested_source(rows, plan(), "true", 16, hash);

@@ -423,16 +423,13 @@ TEST(ChooseWindow, ReadsEverythingWhereNothingIsProvenAndTransactionsDoNotServe)
 }
 
 TEST(ChooseWindow, TakesTransactionsOnlyWhereRowsHaveThem) {
-  for (const char kind : {'r', 'p'}) {
-    Case run = unproven();
-    run.source.kind = kind;
-    expect_part(run, Kind::written_since_position);
-  }
-  for (const char kind : {'v', 'm', 'f'}) {
-    Case run = unproven();
-    run.source.kind = kind;
-    expect_everything(run, "");
-  }
+  expect_part(unproven(), Kind::written_since_position);
+  Case outside = unproven();
+  outside.source.outside_heap = "public.far";
+  expect_everything(outside, "");
+  Case joined = unproven();
+  joined.source.joined = {"public.other"};
+  expect_everything(joined, "");
   Case query = unproven();
   query.spec.custom_select = query.known.custom_select = "SELECT * FROM orders";
   expect_everything(query, "");
@@ -452,6 +449,32 @@ TEST(ShapeOf, TellsHostileNamesApart) {
             shape_of(table({"s", "t"}, {column("a", "int4"), column("b", "int4")})));
   EXPECT_NE(shape_of(table({"s", "t"}, {column("A", "int4")})),
             shape_of(table({"s", "t"}, {column("a", "int4")})));
+}
+
+TEST(ShapeChange, IsNoneWhereMarksWereAdded) {
+  Table known = table({"s", "t"}, {column("a", "int4")}), now = known;
+  known.marks = {"00000001", "00000003"};
+  now.marks = {"00000001", "00000002", "00000003"};
+  EXPECT_EQ(shape_change(shape_of(known), now), "");
+  EXPECT_NE(shape_change(shape_of(now), known), "");
+  now.marks = {};
+  EXPECT_NE(shape_change(shape_of(known), now), "");
+  EXPECT_EQ(shape_change(shape_of(now), known), "");
+}
+
+TEST(ShapeChange, IsOneOfColumnsWhereTheyAreOthers) {
+  const Table known = table({"s", "t"}, {column("a", "int4")}),
+              now = table({"s", "t"}, {column("b", "int4")});
+  EXPECT_EQ(shape_change(shape_of(known), now), "the columns of the source have changed");
+  EXPECT_EQ(shape_change("", now), "the columns of the source have changed");
+}
+
+TEST(HasColumn, IsNotMistakenByMarks) {
+  Table known = table({"s", "t"}, {column("a", "int4"), column("b\n", "int4")});
+  known.marks = {"00000001"};
+  EXPECT_TRUE(has_column(shape_of(known), "a"));
+  EXPECT_TRUE(has_column(shape_of(known), "b\n"));
+  EXPECT_FALSE(has_column(shape_of(known), "00000001"));
 }
 
 // ---- pending values
@@ -537,7 +560,7 @@ TEST(ChooseCatchUp, GoesByTheTransactionWhereItCanAndElseByTheField) {
   Case run = xmin();
   const auto chosen = [&] { return choose_catch_up(run.known, run.source, run.now, nullptr).kind; };
   EXPECT_EQ(chosen(), Kind::written_since_position);
-  run.source.kind = 'v';
+  run.source.outside_heap = "public.v";
   run.known.value = "2026-01-01";
   EXPECT_EQ(chosen(), Kind::at_or_above_value);
   run.known.value.clear();

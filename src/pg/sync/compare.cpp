@@ -60,6 +60,7 @@ class Comparer {
       compare_staged();
     else
       compare_digests();
+    if (!pair_.plan.key_equality.empty()) query(match_equal_keys(pair_.plan));
     const Row counts = query(count_differences()).at(0);
     found_.missing = number(counts.at(0));
     found_.extra = number(counts.at(1));
@@ -125,7 +126,20 @@ class Comparer {
     if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");
     found_.source_rows = pair_.stage(stage_name, pair_.plan, rows);
     found_.target_rows = number(query(count_rows(pair_.target.name)).at(0).at(0));
-    query(create_staged_differences(pair_.target.name, pair_.plan));
+    const bool but_pending = !pending_.empty() && pair_.plan.keyed();
+    if (but_pending) stage_pending_keys();
+    query(create_staged_differences(pair_.target.name, pair_.plan, but_pending));
+  }
+
+  // What the target has by these keys may be older than what the source has.
+  void stage_pending_keys() {
+    const SyncPlan keys = pair_.plan.key_alone();
+    drop_if_exists(keys_name);
+    query(create_stage(keys_name, keys));
+    SourceRows rows = pair_.all_rows;
+    rows.conditions.push_back(pending_);
+    pair_.stage(keys_name, keys, rows);
+    query(analyze(keys_name));
   }
 
   void list(int limit) {
@@ -156,7 +170,9 @@ Comparison compare(TablePair &pair, const std::string &pending, int limit) {
   // was not known: there, those inside of other types are compared in 15 digits.
   const bool old_floats = writes_floats_otherwise(pair);
   const std::pair<const char *, const char *> options[] = {
-      {"timezone", "UTC"}, {"lc_monetary", "C"}, {"extra_float_digits", old_floats ? "0" : "1"}};
+      {"timezone", pair.source ? pair.source->time_zone().c_str() : "UTC"},
+      {"lc_monetary", "C"},
+      {"extra_float_digits", old_floats ? "0" : "1"}};
   std::vector<std::string> before;
   for (const auto &[name, value] : options) {
     before.push_back(session_option(name));

@@ -116,16 +116,15 @@ class Explainer {
   void ask_source() {
     remote::Source source(host_, connection_settings(known_->server, memory_limit_mb));
     source.find(known_->source);
-    source.open();
-    source.use_path_of_role();
-    if (!known_->custom_select.empty()) source.describe_query(remote::trimmed_query(known_->custom_select));
+    const std::string select = remote::trimmed_query(known_->custom_select);
+    source.open({select, known_->custom_where, {}, {}});
     SyncPlan plan;
     plan.key = key_;
     for (const std::string &column : key_)
       if (source.table().find_column(column) == nullptr)
         return say("source", "has no column \"" + column + "\" to find it by");
     const auto has = [&](const std::string &condition) {
-      SourceRows rows{&source.table(), remote::trimmed_query(known_->custom_select), {}};
+      SourceRows rows{&source.table(), select, {}};
       rows.conditions.push_back(key_is_one_of(source.table(), plan, {Row(values_.begin(), values_.end())}));
       if (!condition.empty()) rows.conditions.push_back(condition);
       return !source.connection().query(select_of(rows, plan)).empty();

@@ -73,7 +73,7 @@ class Loader {
         "a connection to server \"" + task_.spec.server + "\" cannot join the run's snapshot";
     source.find(sql_name(task_.spec.source));
     try {
-      source.open(task_.snapshot);
+      source.open({{}, task_.spec.custom_where, {}, task_.spec.time_zone}, task_.snapshot);
     } catch (const Error &error) {
       const Diagnostics &said = error.diagnostics();
       // An unknown snapshot, before and since PostgreSQL 17.
@@ -84,7 +84,6 @@ class Loader {
     if (table.system_identifier != task_.system_identifier || table.database_oid != task_.database_oid ||
         table.oid != task_.relation_oid || source.position().xmin != task_.snapshot_xmin)
       throw Error(sqlstate::wrong_state, message, "It leads to another server.", hint);
-    if (!task_.spec.custom_where.empty()) source.use_path_of_role();
   }
 
   Rate rate(int loaders) const { return part_of(task_.spec.max_rate, loaders); }

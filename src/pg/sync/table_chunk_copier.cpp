@@ -20,7 +20,7 @@ constexpr double chunk_seconds = 5;
 }  // namespace
 
 bool has_history(const Table &source, const SyncSpec &spec) {
-  return (source.kind == 'r' || source.kind == 'p') && spec.custom_select.empty();
+  return tablesync::has_history(source) && spec.custom_select.empty();
 }
 
 std::string TableChunkCopier::open() { return open(checkpoint.by == ChunkBy::key ? 2 : 1); }
@@ -39,7 +39,7 @@ std::string TableChunkCopier::open(int statements) {
 std::string TableChunkCopier::outdated() const {
   const Table &source = pair_.source_table;
   const Watermark &since = checkpoint.since;
-  if (since.shape != shape_of(source)) return "its columns have changed";
+  if (const std::string why = shape_change(since.shape, source); !why.empty()) return why;
   if (since.system_identifier != source.system_identifier || since.database_oid != source.database_oid)
     return "the source is another cluster or database";
   if (since.relation_oid != source.oid) return "the source is another table of that name";

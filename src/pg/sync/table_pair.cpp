@@ -71,6 +71,11 @@ void TablePair::connect() {
   if (first) source->find(sql_name(spec.source));
 }
 
+remote::UserSql TablePair::user_sql() const {
+  return {remote::trimmed_query(spec.custom_select), spec.custom_where,
+          remote::trimmed_query(spec.custom_count), spec.time_zone};
+}
+
 void TablePair::open_source() {
   if (!source) {
     source_table = describe_readable(sql_name(spec.source));
@@ -81,13 +86,8 @@ void TablePair::open_source() {
     fault_point(FaultPoint::horizon_read);
   }
   source->set_time_limit(time_limit_ms);
-  source->open();
+  source->open(user_sql());
   fault_point(FaultPoint::snapshot_open);
-  if (!spec.custom_select.empty() || !spec.custom_where.empty() || !spec.custom_count.empty())
-    source->use_path_of_role();
-  if (!spec.custom_select.empty())
-    source->describe_query(all_rows.query = remote::trimmed_query(spec.custom_select));
-  if (!spec.custom_where.empty()) source->check_condition(spec.custom_where, all_rows.query);
   source_table = source->table();
 }
 
@@ -191,6 +191,7 @@ bool TablePair::overwritten_since(std::int64_t run) const {
 
 void TablePair::choose_all_rows() {
   all_rows.table = &source_table;
+  all_rows.query = remote::trimmed_query(spec.custom_select);
   all_rows.conditions.clear();
   if (!spec.custom_where.empty()) all_rows.conditions.push_back(spec.custom_where);
   if (spec.soft_delete_column.empty() || spec.soft_delete_action == SoftDelete::mark) return;
@@ -220,7 +221,9 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
   const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
   std::int64_t rejected = 0;
   if (stage_plan.converts()) {
-    const OnBadRow on_bad_row = name == plan.stage ? spec.on_bad_row : OnBadRow::raise;
+    // A sync deletes what is not among the keys; a row whose key is bad must not seem to be gone.
+    const OnBadRow on_bad_row =
+        name == plan.stage || spec.command != Command::sync ? spec.on_bad_row : OnBadRow::raise;
     rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
     query(drop_received());
     fault_point(FaultPoint::rows_converted);

@@ -39,6 +39,8 @@ class TablePair {
   std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
   // Whether another role's run has filled the target after this run of the current role.
   bool overwritten_since(std::int64_t run) const;
+  // What of the call is SQL that runs on the source.
+  remote::UserSql user_sql() const;
   // Adds the rows with these keys (texts of the key's columns) to the stage.
   std::int64_t stage_by_key(const Rows &keys);
 

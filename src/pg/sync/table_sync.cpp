@@ -61,10 +61,8 @@ void TableSync::choose_rows() {
   const std::string source_name = display_name(source.name);
   if (spec_.mode == SyncMode::incremental)
     field_ = find_incremental_field(source, spec_.incremental_field, spec_.incremental_field_type);
-  if (spec_.mode == SyncMode::xmin && source.kind != 'r' && source.kind != 'p')
-    throw Error(sqlstate::not_supported, "xmin mode needs an ordinary source table",
-                "\"" + source_name + "\" is a view or a foreign table: its rows have no xmin.",
-                "Use sync_mode => 'incremental', or sync the table behind it.");
+  if (spec_.mode == SyncMode::xmin) refuse_without_history();
+  if (spec_.mode == SyncMode::incremental) refuse_unseen_writers();
   if (spec_.mode != SyncMode::full && !pair_.plan.keyed())
     throw Error(sqlstate::invalid_key, "there is no key to match the rows of \"" + source_name + "\" by", {},
                 "Give the source a primary key, or pass primary_key => ARRAY[...].");
@@ -72,6 +70,37 @@ void TableSync::choose_rows() {
   window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), pair_.target_is_empty,
                           [&](int timeline) { return pair_.source->switch_point(timeline); });
   choose_conditions(pair_.known);
+}
+
+void TableSync::refuse_without_history() const {
+  const Table &source = pair_.source_table;
+  const std::string name = "\"" + display_name(source.name) + "\"";
+  if (!source.outside_heap.empty())
+    throw Error(sqlstate::not_supported, "xmin mode needs a source table whose rows are all in heaps",
+                "The xmin of rows of " + source.outside_heap +
+                    " says nothing: it is a view, a foreign table, a distributed table, or of another access "
+                    "method.",
+                source.kind == 'v' ? "Use sync_mode => 'incremental', or sync the table behind it."
+                                   : "Use sync_mode => 'incremental' or 'full'.");
+  if (!source.joined.empty())
+    throw Error(sqlstate::not_supported,
+                "xmin mode does not go with a custom_where that reads other relations",
+                "It reads " + join(source.joined, ", ") + ": a change there writes no row of " + name + ".",
+                "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
+}
+
+// The horizon is of the source's own database. Rows that come from elsewhere can come later than it says.
+void TableSync::refuse_unseen_writers() const {
+  const Table &source = pair_.source_table;
+  if (source.fed_from_elsewhere.empty() || !spec_.lookback.empty()) return;
+  throw Error(
+      sqlstate::not_supported,
+      "incremental mode needs the option \"lookback\" for \"" + display_name(source.name) + "\"",
+      "It reads " + join(source.fed_from_elsewhere, ", ") +
+          ": a foreign table or materialized view, whose rows can appear long after the time that they "
+          "carry. Transactions that write them cannot be seen on the source.",
+      "Pass how late a row may appear, such as options => '{\"lookback\": \"1 hour\"}'. Rows that appear "
+      "later than that are not read.");
 }
 
 void TableSync::catch_up(const Watermark &since) {
@@ -115,12 +144,7 @@ void TableSync::choose_conditions(const std::optional<Watermark> &known) {
 
 void TableSync::read_count() {
   if (spec_.custom_count.empty()) return;
-  const std::string sql = remote::trimmed_query(spec_.custom_count);
-  int parameters = 0;
-  if (pair_.source->connection().describe(sql, parameters).size() != 1 || parameters > 0)
-    throw Error("42601", "custom_count must be one SELECT that returns one number");
-  pair_.source->refuse_writing("custom_count", sql);
-  const Rows rows = pair_.source->connection().query(sql);
+  const Rows rows = pair_.source->connection().query(pair_.user_sql().count);
   const std::string count = rows.size() == 1 ? text_of(rows[0][0]) : "";
   if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)
     throw Error("42601", "custom_count must be one SELECT that returns one number",

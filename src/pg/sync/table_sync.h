@@ -55,6 +55,8 @@ class TableSync final : public Work {
 
  private:
   void choose_rows();
+  void refuse_without_history() const;
+  void refuse_unseen_writers() const;
   void choose_conditions(const std::optional<Watermark> &known);
   void read_count();
   void check_count() const;

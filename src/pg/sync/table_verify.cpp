@@ -58,10 +58,15 @@ std::string TableVerify::choose_pending() {
                     [&](int timeline) { return pair_->source->switch_point(timeline); });
   if (!pending)
     tell(spec_, "all rows are compared, since the watermark says nothing of the source as it is now");
+  if (pending && !pending->empty() && !pair_->plan.keyed())
+    tell(spec_,
+         "rows that the next sync will read may be listed as extra, since there is no key to tell them by",
+         {}, "Pass primary_key => ARRAY[...].");
   return pending.value_or("");
 }
 
 void TableVerify::repair() {
+  refuse_older_source();
   const std::int64_t wanted = found_.missing + found_.different;
   constexpr std::int64_t worth_a_sync = 1'000'000;
   if (wanted > worth_a_sync)
@@ -115,6 +120,20 @@ void TableVerify::repair() {
   }
   fault_point(FaultPoint::rows_repaired);
   start_anew();
+}
+
+// A standby that lags has not yet what a sync has brought from the primary: the next one would bring it
+// again.
+void TableVerify::refuse_older_source() {
+  if (!pair_->source || !pair_->known) return;
+  if (!is_behind(*pair_->known, pair_->source_table, pair_->source->position())) return;
+  // A primary that is behind is one that was restored: its rows are all that there is.
+  if (!pair_->source->files().in_recovery) return;
+  throw Error(sqlstate::wrong_state,
+              "refusing to repair \"" + display_name(spec_.target) + "\" from a standby that is behind",
+              "It is at " + pair_->source->position().lsn + "; the target has what was read at " +
+                  pair_->known->position.lsn + ".",
+              "A standby that lags catches up: then wait, or repair from the primary.");
 }
 
 void TableVerify::refuse_many_deletes() const {

@@ -25,6 +25,7 @@ class TableVerify final : public Work {
   void take_definition();
   std::string choose_pending();
   void repair();
+  void refuse_older_source();
   void refuse_many_deletes() const;
   void start_anew();
 
