@@ -200,6 +200,20 @@ WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
   AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name)";
 }
 
+std::string column_index_query() {
+  // 403 is the access method btree (pg_am.dat).
+  return R"(
+SELECT i.indexrelid::pg_catalog.regclass
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid AND c.relam OPERATOR(pg_catalog.=) 403
+JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid
+                              AND a.attnum OPERATOR(pg_catalog.=) i.indkey[0]
+                              AND a.attcollation OPERATOR(pg_catalog.=) i.indcollation[0]
+WHERE i.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
+  AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name AND i.indisvalid AND i.indpred IS NULL
+LIMIT 1)";
+}
+
 std::string feed_watermark_query() {
   return "SELECT c.sync_mode, c.field, c.value FROM tablesync.cascade c WHERE c.target_oid "
          "OPERATOR(pg_catalog.=) "

@@ -59,6 +59,9 @@ std::string plan_only(const std::string &statement);
 // has filled it; then what that says: sync_mode, field, value.
 std::string feed_query();
 std::string feed_watermark_query();
+// The index of a relation ($1, its oid) that finds the values of a column ($2) in their order, as text; or no
+// row.
+std::string column_index_query();
 // Of a relation ($1, its oid) and its column ($2): how many numbers a session takes ahead from the sequence
 // that fills it.
 std::string sequence_cache_query();

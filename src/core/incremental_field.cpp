@@ -102,7 +102,31 @@ std::string watermark_type(FieldKind kind) {
   return {};
 }
 
-std::string at_or_above(const IncrementalField &field, const std::string &bound) {
+bool may_hold_no_day(FieldKind kind) {
+  return kind == FieldKind::yyyymmdd_text || kind == FieldKind::yyyymmdd_integer;
+}
+
+namespace {
+
+// The days of the Gregorian calendar from the year 1 to 9999, and nothing else.
+constexpr char day_pattern[] =
+    "^(?!0000)([0-9]{4}((0[13578]|1[02])(0[1-9]|[12][0-9]|3[01])|(0[469]|11)(0[1-9]|[12][0-9]|30)|"
+    "02(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)0229)$";
+
+std::string is_day(const std::string &column, const char *comparison) {
+  return "CAST(" + column + " AS pg_catalog.text) OPERATOR(pg_catalog." + comparison + ") '" + day_pattern +
+         "'";
+}
+
+}  // namespace
+
+std::string is_no_day(FieldKind kind, const std::string &column) {
+  if (!may_hold_no_day(kind)) throw Error(sqlstate::internal, "every value of the field names a day");
+  return is_day(column, "!~");
+}
+
+std::string at_or_above(const IncrementalField &field, const std::string &bound,
+                        const std::optional<std::vector<std::string>> &no_days) {
   const std::string column = quote_identifier(field.name);
   std::string condition =
       column + " OPERATOR(pg_catalog.>=) " + quoted_cast(bound, watermark_type(field.kind));
@@ -112,21 +136,37 @@ std::string at_or_above(const IncrementalField &field, const std::string &bound)
   if (has_infinity)
     condition +=
         " OR " + column + " OPERATOR(pg_catalog.=) " + quoted_cast("-infinity", watermark_type(field.kind));
-  return condition;
+  if (!may_hold_no_day(field.kind)) return condition;
+  if (!no_days) return condition + " OR " + is_no_day(field.kind, column);
+  std::vector<std::string> values;
+  for (const std::string &value : *no_days) values.push_back(quoted_cast(value, watermark_type(field.kind)));
+  return values.empty() ? condition
+                        : condition + " OR " + column + " OPERATOR(pg_catalog.=) ANY (ARRAY[" +
+                              join(values, ", ") + "])";
 }
 
-std::string highest_value(FieldKind kind, const std::string &column, bool of_other_type) {
-  const std::string type = watermark_type(kind);
-  const bool integer = kind == FieldKind::integer || kind == FieldKind::yyyymmdd_integer;
-  const std::string value =
-      "CAST(" + (of_other_type ? "CAST(" + column + " AS pg_catalog.text)" : column) + " AS " + type + ")";
+std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from) {
+  constexpr char most_steps[] = "20000";  // the days of 50 years
+  const std::string column = quote_identifier(field.name);
+  const std::string least = "SELECT pg_catalog.min(t." + column + ") FROM " + from + " AS t WHERE t." +
+                            column + " OPERATOR(pg_catalog.<) " +
+                            quoted_cast(bound, watermark_type(field.kind));
+  return "WITH RECURSIVE step (value, number) AS (SELECT (" + least + "), 1 UNION ALL SELECT (" + least +
+         " AND t." + column +
+         " OPERATOR(pg_catalog.>) s.value), s.number OPERATOR(pg_catalog.+) 1 FROM step s "
+         "WHERE s.value IS NOT NULL AND s.number OPERATOR(pg_catalog.<) " +
+         most_steps + ") SELECT CAST(s.value AS pg_catalog.text), s.number OPERATOR(pg_catalog.=) " +
+         most_steps + " FROM step s WHERE s.value IS NOT NULL AND (" + is_no_day(field.kind, "s.value") +
+         " OR s.number OPERATOR(pg_catalog.=) " + most_steps + ")";
+}
+
+std::string highest_value(FieldKind kind, const std::string &column) {
+  const std::string value = "CAST(" + column + " AS " + watermark_type(kind) + ")";
   std::string highest =
       "pg_catalog.max(" + value + (kind == FieldKind::yyyymmdd_text ? " COLLATE pg_catalog.\"C\"" : "") + ")";
-  if (kind == FieldKind::yyyymmdd_text)
-    highest += " FILTER (WHERE " + value + " OPERATOR(pg_catalog.~) '^[0-9]{8}$')";
-  else if (!integer)
-    highest += " FILTER (WHERE pg_catalog.isfinite(" + value + "))";
-  return highest;
+  if (may_hold_no_day(kind)) return highest + " FILTER (WHERE " + is_day(column, "~") + ")";
+  if (kind == FieldKind::integer) return highest;
+  return highest + " FILTER (WHERE pg_catalog.isfinite(" + value + "))";
 }
 
 std::string moment_in_field(FieldKind kind, const std::string &instant, const std::string &local) {

@@ -2,7 +2,9 @@
 // compares them. Watermarks are text in the field's own form.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/table.h"
 
@@ -32,13 +34,23 @@ bool is_day_grained(FieldKind kind);
 // What a watermark is cast to, to be compared: timestamp, timestamptz, date, text, int8.
 std::string watermark_type(FieldKind kind);
 
-// A condition over the source's rows: those at or above `bound`, and those that no bound can order (NULL,
-// -infinity), which are read every time.
-std::string at_or_above(const IncrementalField &field, const std::string &bound);
+// Whether values of the field can be such as name no day ('', 0, 20240230): they have no place in its order.
+bool may_hold_no_day(FieldKind kind);
+// A condition over a column: its value names no day. NULL where the column is.
+std::string is_no_day(FieldKind kind, const std::string &column);
 
-// Over a column of this server that holds the field, in the source's type or in another: its highest value
-// that is a proper one.
-std::string highest_value(FieldKind kind, const std::string &column, bool of_other_type);
+// A condition over the source's rows: those at or above `bound`, and those that no bound can order (NULL,
+// -infinity, what names no day), which are read every time. `no_days`: the values below the bound that name
+// no day, as texts, where they are known; else each row is looked at, which no index helps.
+std::string at_or_above(const IncrementalField &field, const std::string &bound,
+                        const std::optional<std::vector<std::string>> &no_days = std::nullopt);
+// The values of the field below `bound` that name no day, as texts, found by an index on the field: one look
+// into it for each value that there is. With each, whether there were too many looks; then the last value is
+// among them, and others are not. `from`: the source's relation.
+std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from);
+
+// Over a column that holds the field in the source's type: its highest value that is a proper one.
+std::string highest_value(FieldKind kind, const std::string &column);
 
 // An expression for the moment in the form of the field. `instant`: a timestamptz as text, in UTC; `local`:
 // the same moment without zone, as the field's writers would have it.

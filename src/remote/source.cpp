@@ -196,6 +196,17 @@ Feed Source::feed() {
   return feed;
 }
 
+std::optional<std::vector<std::string>> Source::no_days(const IncrementalField &field,
+                                                        const std::string &bound) {
+  if (ask(column_index_query(), {table_.oid, field.name}, 1).empty()) return std::nullopt;
+  std::vector<std::string> values;
+  for (const Row &row : ask(find_no_days(field, bound, quote_qualified(name_)), {}, 2)) {
+    if (bool_of(row[1])) return std::nullopt;
+    values.push_back(text_of(row[0]));
+  }
+  return values;
+}
+
 std::int64_t Source::sequence_cache(const std::string &column) {
   const Rows rows = ask(sequence_cache_query(), {table_.oid, column}, 1);
   return rows.empty() ? 1 : std::strtoll(text_of(rows[0][0]).c_str(), nullptr, 10);

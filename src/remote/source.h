@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "core/incremental_field.h"
 #include "core/table.h"
 #include "core/watermark.h"
 #include "remote/connection.h"
@@ -69,6 +72,9 @@ class Source {
   void set_time_limit(std::int64_t ms) { time_limit_ms_ = ms; }
   // What else fills the table, in the same snapshot.
   Feed feed();
+  // The values of a field of days, below `bound`, that name no day. Nothing where no index finds them
+  // quickly.
+  std::optional<std::vector<std::string>> no_days(const IncrementalField &field, const std::string &bound);
   // How many numbers a session takes ahead from the sequence that fills the column; 1: none ahead, or no
   // sequence.
   std::int64_t sequence_cache(const std::string &column);

@@ -26,13 +26,27 @@ class LiveField : public LiveServer {
                     at_or_above({"at", kind, true, type}, bound) + ")");
   }
   std::string highest(FieldKind kind, const std::string &type, const std::string &values) {
-    const auto of = [&](const std::string &column, bool of_other_type) {
-      return evaluate("(SELECT " + highest_value(kind, column, of_other_type) + " FROM unnest('" + values +
-                      "'::" + type + "[]) AS v (\"at\"))");
+    return evaluate("(SELECT " + highest_value(kind, "v.\"at\"") + " FROM unnest('" + values + "'::" + type +
+                    "[]) AS v (\"at\"))");
+  }
+  // What find_no_days() finds below a bound, by the way of reading each row too.
+  std::string no_days(FieldKind kind, const std::string &type, const std::string &bound,
+                      const std::string &values) {
+    connection_->execute("CREATE TEMPORARY TABLE IF NOT EXISTS days (\"at\" " + type +
+                         "); TRUNCATE days; ALTER TABLE days ALTER \"at\" TYPE " + type +
+                         " USING \"at\"::text::" + type + "; INSERT INTO days SELECT unnest('" + values +
+                         "'::" + type + "[])");
+    const IncrementalField field{"at", kind, true, type};
+    std::vector<std::string> found;
+    for (const Row &row : connection_->query(find_no_days(field, bound, "pg_temp.days"))) {
+      EXPECT_EQ(text_of(row.at(1)), "f");
+      found.push_back(text_of(row.at(0)));
+    }
+    const auto read = [&](const std::string &condition) {
+      return connection_->query("SELECT \"at\" FROM days WHERE " + condition + " ORDER BY 1");
     };
-    std::string as_it_is = of("v.\"at\"", false);
-    EXPECT_EQ(as_it_is, of("v.\"at\"::text", true));
-    return as_it_is;
+    EXPECT_EQ(read(at_or_above(field, bound)), read(at_or_above(field, bound, found)));
+    return join(found, ",");
   }
 
   PollHost host_;
@@ -90,12 +104,49 @@ TEST_F(LiveField, TakesNoTextForADayThatIsNone) {
             "20260103");
 }
 
-TEST_F(LiveField, FindsTheHighestValueInAColumnOfAnotherType) {
-  // The target may have been made with other types than the source has now.
+TEST_F(LiveField, FindsTheHighestValueInAColumnThatHoldsItLosslessly) {
   EXPECT_EQ(highest(FieldKind::integer, "numeric", "{5,6}"), "6");
   EXPECT_EQ(highest(FieldKind::timestamp, "text", "{2026-01-01 00:00:00,2026-01-03 00:00:00}"),
             "2026-01-03 00:00:00");
   EXPECT_EQ(highest(FieldKind::yyyymmdd_text, "char(10)", "{20260101,20260103}"), "20260103");
+  EXPECT_EQ(highest(FieldKind::yyyymmdd_integer, "text", "{20260101,20260103,0}"), "20260103");
+}
+
+TEST_F(LiveField, ReadsWhatNamesNoDayEachTime) {
+  EXPECT_EQ(
+      read(FieldKind::yyyymmdd_text, "text", "20260102",
+           "{20260101,20240230,00000000,\"\",2026-01-01,\" 20240101\",20230229,20240229,19000229,20000229,"
+           "0,n/a,20241301,20240132,20240431,00010101,00000101}"),
+      "20240230 00000000  2026-01-01  20240101 20230229 19000229 0 n/a 20241301 20240132 20240431 00000101");
+  EXPECT_EQ(
+      read(FieldKind::yyyymmdd_integer, "int4", "20260102", "{20260101,20240230,0,-1,101,20240229,99999999}"),
+      "20240230 0 -1 101 99999999");
+}
+
+TEST_F(LiveField, FindsWhatNamesNoDayByItsOrder) {
+  EXPECT_EQ(no_days(FieldKind::yyyymmdd_integer, "int4", "20260102",
+                    "{20260101,20240230,20240230,0,-1,null,20240229,20260103,99999999}"),
+            "-1,0,20240230");
+  EXPECT_EQ(no_days(FieldKind::yyyymmdd_text, "text", "20260102",
+                    "{20260101,20240230,00000000,null,2026-01-01,20240229,20260103,n/a}"),
+            "00000000,20240230,2026-01-01");
+  EXPECT_EQ(no_days(FieldKind::yyyymmdd_text, "text", "20260102", "{20260101,20240229,null}"), "");
+  EXPECT_EQ(no_days(FieldKind::yyyymmdd_text, "text", "20260102", "{}"), "");
+}
+
+TEST_F(LiveField, SaysWhereDaysAreTooManyToLookAt) {
+  connection_->execute(
+      "CREATE TEMPORARY TABLE many (\"at\" int4 PRIMARY KEY); INSERT INTO many SELECT generate_series(1, "
+      "20000)");
+  const IncrementalField field{"at", FieldKind::yyyymmdd_integer, false, "int4"};
+  const Rows rows = connection_->query(find_no_days(field, "20260102", "pg_temp.many"));
+  EXPECT_EQ(text_of(rows.back().at(1)), "t");
+}
+
+TEST_F(LiveField, HasNoHighestDayThatIsNone) {
+  EXPECT_EQ(highest(FieldKind::yyyymmdd_integer, "int4", "{20260101,20260230,99999999}"), "20260101");
+  EXPECT_EQ(highest(FieldKind::yyyymmdd_text, "text", "{20260101,20260230,99999999,n/a}"), "20260101");
+  EXPECT_EQ(highest(FieldKind::yyyymmdd_integer, "int4", "{0}"), "");
 }
 
 TEST_F(LiveField, WritesAMomentInTheFormOfTheField) {

@@ -221,5 +221,70 @@ foreach my $name (sort keys %viewed)
 	$pair->assert_identical('region', "raw.$name", "a view that was replaced is read again: $name");
 }
 
+# ---- Days that are none -------------------------------------------------------------------------------------
+
+# What SAP and AS/400 write for "no date", and what people write.
+my @no_days = ('00000000', '20240230', '', '2026-11-28', '99999999', 'unknown');
+my %day_type = (t => 'text', v => 'varchar(10)', i => 'int');
+foreach my $index ('', 'CREATE INDEX ON %s (day)')
+{
+	foreach my $short (sort keys %day_type)
+	{
+		my $name = ($index ? 'indexed_' : 'days_') . $short;
+		my @values = $short eq 'i' ? (0, 20240230, -1, 99999999) : @no_days;
+		my $insert = sub {
+			my ($id, @days) = @_;
+			$pair->source_sql(join '', map { "INSERT INTO $name VALUES (" . $id++ . ", '$_');" } @values, @days);
+		};
+		$pair->source_sql("CREATE TABLE $name (id int PRIMARY KEY, day $day_type{$short})");
+		$pair->source_sql(sprintf $index, $name) if $index;
+		$insert->(1, '20240101', '20240229');
+		my $days = q(sync_mode => 'incremental', incremental_field => 'day', incremental_field_type => 'yyyymmdd');
+		is($pair->sync($name, "raw.$name", $days)->{watermark}, '20240229', "$name: the watermark is a day");
+		$insert->(11, '20240301');
+		is($pair->sync($name, "raw.$name", $days)->{watermark}, '20240301', '... and goes on');
+		$pair->assert_identical($name, "raw.$name", "$name: rows whose field names no day are read each time");
+		is($pair->sync($name, "raw.$name", qq($days, options => '{"lookback": "3 days"}'))->{watermark}, '20240301',
+			'... with a lookback, too');
+	}
+}
+
+# The field becomes another type here: what is here says nothing of it.
+$pair->source_sql(q(
+	CREATE TABLE turned (id int PRIMARY KEY, dayi int NOT NULL, dayt text NOT NULL, tz timestamptz NOT NULL, ts timestamp NOT NULL);
+	INSERT INTO turned SELECT g, to_char(d, 'YYYYMMDD')::int, to_char(d, 'YYYYMMDD'), d, d
+		FROM generate_series(1, 30) g, LATERAL (SELECT '2024-01-01'::timestamp + g * interval '1 day' AS d) AS x));
+foreach my $field ('dayi', 'dayt', 'tz', 'ts')
+{
+	my $days = qq(sync_mode => 'incremental', incremental_field => '$field')
+	  . ($field =~ /day/ ? q(, incremental_field_type => 'yyyymmdd') : '');
+	$pair->sql("CREATE TABLE raw.turned_$field (id int PRIMARY KEY, dayi date, dayt date, tz text, ts date)");
+	my $first = $pair->sync('turned', "raw.turned_$field", $days);
+	my $second = $pair->sync('turned', "raw.turned_$field", $days);
+	is("$first->{read} $second->{read} $second->{watermark}",
+		'30 1 ' . $pair->source_sql(qq(SET timezone = 'UTC'; SELECT max($field) FROM turned)),
+		"a field that becomes another type ($field) has its watermark");
+}
+
+# ---- The zone in which SQL of the user runs -----------------------------------------------------------------
+
+$pair->source_sql(q(
+	CREATE TABLE sale (id int PRIMARY KEY, at timestamptz NOT NULL, amount int);
+	INSERT INTO sale VALUES (1, '2024-03-01 23:30:00-05', 10), (2, '2024-03-01 12:00:00-05', 20), (3, '2024-03-02 22:00:00-05', 30);
+	CREATE VIEW daily AS SELECT at::date AS day, sum(amount) AS total FROM sale GROUP BY 1;
+	ALTER ROLE reader SET timezone = 'Asia/Tokyo';));
+foreach my $case ([ '', 2, '2024-03-01|20 2024-03-02|10 2024-03-03|30' ], [ 'America/New_York', 1, '2024-03-01|30 2024-03-02|30' ])
+{
+	my ($zone, $since_march, $days) = @$case;
+	my $name = $zone ? 'raw.there' : 'raw.here';
+	my $options = q(options => ') . ($zone ? qq({"time_zone": "$zone"}) : '{}') . q(');
+	$pair->sync('daily', $name, "primary_key => '{day}', verify => 'full', $options");
+	is($pair->sql("SELECT day, total FROM $name ORDER BY day") =~ tr/\n/ /r, $days, 'a view runs in UTC, or in the zone that is given');
+	is($pair->sql("SELECT count(*) FROM verify_table('src', 'daily', '$name', primary_key => '{day}', $options)"), 0, '... and is verified in it');
+	is($pair->sync('sale', "${name}_some", qq(custom_where => 'at >= ''2024-03-02''', $options))->{read}, $since_march, '... as a condition does');
+	$pair->sync('sale', "${name}_local", qq(custom_select => 'SELECT id, at, at::timestamp AS local FROM sale', verify => 'full', $options));
+	is($pair->sql("SELECT count(*) FROM ${name}_local WHERE local = at AT TIME ZONE '" . ($zone || 'UTC') . q(')), 3, '... and a query');
+}
+
 $pair->assert_clean;
 done_testing();

@@ -163,7 +163,7 @@ TEST(WatermarkType, IsWhatTheFieldIsComparedAs) {
 TEST(AtOrAbove, IncludesTheBoundItself) {
   EXPECT_EQ(at_or_above(field(FieldKind::integer), "5"),
             R"("at" OPERATOR(pg_catalog.>=) CAST('5' AS pg_catalog.int8))");
-  EXPECT_EQ(at_or_above(field(FieldKind::yyyymmdd_integer), "20240131"),
+  EXPECT_EQ(at_or_above(field(FieldKind::yyyymmdd_integer), "20240131", std::vector<std::string>()),
             R"("at" OPERATOR(pg_catalog.>=) CAST('20240131' AS pg_catalog.int8))");
 }
 

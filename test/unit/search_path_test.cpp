@@ -102,6 +102,10 @@ TEST(SearchPath, IsNotAskedOnTheSource) {
                            feed_query(),
                            feed_watermark_query(),
                            sequence_cache_query(),
+                           column_index_query(),
+                           find_no_days({"day", FieldKind::yyyymmdd_text, true, "text"}, "20260101", "s.t"),
+                           "SELECT " + at_or_above({"day", FieldKind::yyyymmdd_integer, true, "int4"},
+                                                   "20260101", std::vector<std::string>{"0", "1"}),
                            may_read_history_query(),
                            history_exists_query(),
                            history_query(),
@@ -183,7 +187,7 @@ TEST(SearchPath, IsNotAskedByAComparison) {
 TEST(SearchPath, IsNotAskedByAField) {
   for (const FieldKind kind : {FieldKind::timestamp, FieldKind::timestamptz, FieldKind::date,
                                FieldKind::yyyymmdd_text, FieldKind::yyyymmdd_integer, FieldKind::integer}) {
-    Statements statements = {at_or_above({"at", kind, true, "any"}, "1"), highest_value(kind, "c", true),
+    Statements statements = {at_or_above({"at", kind, true, "any"}, "1"), highest_value(kind, "c"),
                              less_lookback(kind, "20240101", kind == FieldKind::integer ? "1" : "1 day")};
     if (kind != FieldKind::integer)
       statements.push_back(moment_in_field(kind, "2024-01-01+00", "2024-01-01"));

@@ -29,6 +29,15 @@ std::string moment(FieldKind kind, const remote::Horizon &horizon) {
 
 }  // namespace
 
+std::string highest_in_field(const IncrementalField &field, const std::string &column) {
+  return portable_text(field.kind, highest_value(field.kind, column));
+}
+
+std::string find_highest(const IncrementalField &field, const std::string &relation) {
+  return evaluate("(SELECT " + highest_in_field(field, "r." + quote_identifier(field.name)) + " FROM " +
+                  relation + " AS r)");
+}
+
 std::int64_t assumed_transaction_ms(const SyncSpec &spec) {
   return parse_duration_ms(spec.lookback.empty() ? "10min" : spec.lookback);
 }
@@ -80,14 +89,9 @@ void advance_moment(Watermark &watermark, FieldKind kind, const std::string &hig
 
 }  // namespace
 
-void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &relation,
-                       bool of_other_type, const remote::Horizon &horizon,
-                       const std::string &clock_after_snapshot, const SyncSpec &spec,
-                       const std::optional<std::string> &cap) {
-  const std::string column = "r." + quote_identifier(field.name);
-  const std::string highest =
-      evaluate("(SELECT " + portable_text(field.kind, highest_value(field.kind, column, of_other_type)) +
-               " FROM " + relation + " AS r)");
+void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &highest,
+                       const remote::Horizon &horizon, const std::string &clock_after_snapshot,
+                       const SyncSpec &spec, const std::optional<std::string> &cap) {
   if (field.kind == FieldKind::integer)
     advance_integer(watermark, highest, horizon, clock_after_snapshot, spec);
   else

@@ -23,12 +23,17 @@ std::string lower_bound(const IncrementalField &field, const std::string &waterm
 // of time.
 std::string proven_value(const IncrementalField &field, const remote::Horizon &horizon);
 
-// What the watermark is after a run that has read, into `relation` here (SQL), all rows from the old one on;
-// `of_other_type`: its field is of another type than the source's. Changes `watermark.value` and
-// `watermark.pending`. `cap`: where a sync fills the source in turn, how far that is proven to have come.
-void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &relation,
-                       bool of_other_type, const remote::Horizon &horizon,
-                       const std::string &clock_after_snapshot, const SyncSpec &spec,
-                       const std::optional<std::string> &cap);
+// The highest value of the field that is a proper one, as text that means the same in every session; empty
+// where there is none. Over a column (SQL) that holds the field in the source's type: an expression of all
+// rows; and its value over a relation here that has it.
+std::string highest_in_field(const IncrementalField &field, const std::string &column);
+std::string find_highest(const IncrementalField &field, const std::string &relation);
+
+// What the watermark is after a run that has read all rows from the old one on; `highest`: as above, of them.
+// Changes `watermark.value` and `watermark.pending`. `cap`: where a sync fills the source in turn, how far
+// that is proven to have come.
+void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &highest,
+                       const remote::Horizon &horizon, const std::string &clock_after_snapshot,
+                       const SyncSpec &spec, const std::optional<std::string> &cap);
 
 }  // namespace tablesync::pg

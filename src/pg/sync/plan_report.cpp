@@ -129,6 +129,10 @@ class Planner {
     report_.tell("chunks", std::string(choice.chunks ? "yes" : "no") + ", since " + choice.why);
     const std::string statement = copy_out(sync_.rows(), pair().plan);
     report_.tell("statement on the source", statement);
+    if (pair().source_table.kind == 'v' || pair().user_sql().any())
+      report_.tell(
+          "runs in the time zone",
+          pair().source->time_zone() + (spec_.time_zone.empty() ? " (see the option time_zone)" : ""));
     tell_readers();
     tell_estimate();
     if (sync_.field() && spec_.custom_select.empty()) tell_field_index();
@@ -157,15 +161,8 @@ class Planner {
   }
 
   void tell_field_index() {
-    const std::string there = ask_source(
-        pair(),
-        "SELECT i.indexrelid::pg_catalog.regclass FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a "
-        "ON a.attrelid "
-        "OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) i.indkey[0] WHERE i.indrelid "
-        "OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name "
-        "AND "
-        "i.indisvalid AND i.indpred IS NULL LIMIT 1",
-        {pair().source->table().oid, sync_.field()->name});
+    const std::string there =
+        ask_source(pair(), column_index_query(), {pair().source->table().oid, sync_.field()->name});
     const std::string column = display_name(sync_.field()->name);
     if (there.empty())
       report_.warn(

@@ -127,10 +127,11 @@ void TableSync::choose_conditions(const std::optional<Watermark> &known) {
   switch (window_.kind) {
     case ReadWindow::Kind::everything:
       break;
-    case ReadWindow::Kind::at_or_above_value:
-      rows_.conditions.push_back(
-          at_or_above(*field_, lower_bound(*field_, known->value, *pair_.horizon, spec_)));
+    case ReadWindow::Kind::at_or_above_value: {
+      const std::string bound = lower_bound(*field_, known->value, *pair_.horizon, spec_);
+      rows_.conditions.push_back(at_or_above(*field_, bound, no_days(bound)));
       break;
+    }
     case ReadWindow::Kind::written_since_position:
       rows_.conditions.push_back(written_since(pair_.source_table, known->position.xmin));
       break;
@@ -138,6 +139,11 @@ void TableSync::choose_conditions(const std::optional<Watermark> &known) {
       rows_.conditions.emplace_back("false");
       break;
   }
+}
+
+std::optional<std::vector<std::string>> TableSync::no_days(const std::string &bound) {
+  if (!may_hold_no_day(field_->kind) || !spec_.custom_select.empty()) return std::nullopt;
+  return pair_.source->no_days(*field_, bound);
 }
 
 // ---- custom_count
@@ -238,8 +244,7 @@ void TableSync::copy_into_target() {
 }
 
 void TableSync::finish_first_load(std::int64_t stored) {
-  if (spec_.verify != VerifyMode::full) pair_.source->close();
-  fault_point(FaultPoint::source_done);
+  leave_source();
   check_count();
   if (stored != pair_.counts.read)
     throw Error(sqlstate::protocol_violation,
@@ -268,15 +273,32 @@ void TableSync::merge_stage(std::int64_t staged) {
       since_ && !concludes_ && window_.kind != ReadWindow::Kind::written_since_position;
   if (!everything && !concludes_ && (spec_.delete_missing || between_chunks)) stage_keys();
   if (staged_keys_ >= 0) staged += fetch_absent_rows();
-  // The source has done its part: its transaction need not wait for ours.
-  if (spec_.verify != VerifyMode::full) pair_.source->close();
-  fault_point(FaultPoint::source_done);
+  leave_source();
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
     query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.plan.target_key_pending) pair_.build_key(0);
   apply_stage(staged, choose_deletes(), everything);
+}
+
+// The source has done its part: its transaction need not wait for ours.
+void TableSync::leave_source() {
+  if (field_ && field_is_converted()) {
+    const Rows rows = pair_.source->connection().query(
+        select(since_ ? pair_.all_rows : rows_, highest_in_field(*field_, quote_identifier(field_->name))));
+    highest_there_ = rows.empty() ? "" : text_of(rows[0].at(0));
+  }
+  if (spec_.verify != VerifyMode::full) pair_.source->close();
+  fault_point(FaultPoint::source_done);
+}
+
+// What is here says nothing of the field then: it is a date that was a number, say.
+bool TableSync::field_is_converted() const {
+  const std::vector<ColumnPlan> &columns = pair_.plan.columns;
+  return std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
+    return column.name == field_->name && column.converted();
+  });
 }
 
 // The keys of all rows, in the same snapshot: what is not among them is gone.
@@ -368,13 +390,11 @@ void TableSync::advance() {
     watermark_.pending.clear();
     return;
   }
-  const std::vector<ColumnPlan> &columns = pair_.plan.columns;
-  const bool of_other_type = std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
-    return column.name == field_->name && column.converted();
-  });
-  advance_watermark(watermark_, *field_,
-                    quote_qualified(merged_ && !since_ ? pair_.plan.stage : spec_.target), of_other_type,
-                    *pair_.horizon, pair_.source->clock(), spec_, cap_);
+  const std::string highest =
+      field_is_converted()
+          ? highest_there_
+          : find_highest(*field_, quote_qualified(merged_ && !since_ ? pair_.plan.stage : spec_.target));
+  advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 
 // What the source had in the snapshot that was read, against what is here now.

@@ -57,6 +57,7 @@ class TableSync final : public Work {
   void choose_rows();
   void refuse_without_history() const;
   void refuse_unseen_writers() const;
+  std::optional<std::vector<std::string>> no_days(const std::string &bound);
   void choose_conditions(const std::optional<Watermark> &known);
   void read_count();
   void check_count() const;
@@ -70,6 +71,8 @@ class TableSync final : public Work {
   void finish_first_load(std::int64_t stored);
   void copy_into_stage();
   void merge_stage(std::int64_t staged);
+  void leave_source();
+  bool field_is_converted() const;
   void stage_keys();
   std::int64_t fetch_absent_rows();
   void refuse_empty(std::int64_t rows) const;
@@ -90,7 +93,8 @@ class TableSync final : public Work {
   std::unique_ptr<ParallelLoad> parallel_;  // where several read the source: from the second step on
   bool concludes_ = false;                  // conclude() was called
   std::int64_t staged_keys_ = -1;
-  bool merged_ = false;  // the rows came by the stage
+  std::string highest_there_;  // of the field, on the source, where it is converted here
+  bool merged_ = false;        // the rows came by the stage
 };
 
 }  // namespace tablesync::pg
