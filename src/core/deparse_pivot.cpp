@@ -60,10 +60,22 @@ TypedExpression expression_of(const Column &column, ReadingColumn which) {
     case ReadingColumn::double_v:
       if (!is_builtin(column, {"float8", "float4", "numeric", "int4", "int2"}))
         wrong_type(column, which, "double precision, real, numeric, integer or smallint");
+      // Not all numbers of a numeric are double precision: see read_number().
+      if (is_builtin(column, {"numeric"})) return cast("text");
       return is_builtin(column, {"float8"}) ? name : cast("float8");
     default:
       return is_builtin(column, {"text", "varchar"}) ? name : cast("text");
   }
+}
+
+[[noreturn]] void throw_absent(const Table &source, const std::string &name, const std::string &option) {
+  std::vector<std::string> names;
+  for (const Column &column : source.columns) names.push_back(column.name);
+  const std::string near = nearest(name, names);
+  throw Error(sqlstate::undefined_column,
+              "column \"" + name + "\" of \"" + display_name(source.name) + "\" does not exist",
+              near.empty() ? "" : "Perhaps it is \"" + near + "\".",
+              "Name the columns of the source: " + option);
 }
 
 const Column *find_source_column(const PivotSpec &spec, const Table &source, ReadingColumn which) {
@@ -74,14 +86,8 @@ const Column *find_source_column(const PivotSpec &spec, const Table &source, Rea
   const bool needed = given || which == ReadingColumn::ship_id || which == ReadingColumn::data_channel_id ||
                       which == ReadingColumn::created_time;
   if (column != nullptr || !needed) return column;
-  std::vector<std::string> names;
-  for (const Column &other : source.columns) names.push_back(other.name);
-  const std::string near = nearest(name, names);
-  throw Error(sqlstate::undefined_column,
-              "column \"" + name + "\" of \"" + display_name(source.name) + "\" does not exist",
-              near.empty() ? "" : "Perhaps it is \"" + near + "\".",
-              std::string(R"(Name the columns of the source: options => '{"columns": {")") + name_of(which) +
-                  R"(": "..."}}'.)");
+  throw_absent(source, name,
+               std::string(R"(options => '{"columns": {")") + name_of(which) + R"(": "..."}}'.)");
 }
 
 std::string where(const std::vector<std::string> &conditions) {
@@ -167,6 +173,7 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
     plan.expressions[n] = expression;
     plan.types[n] = type;
     has_value = has_value || is_value(which);
+    if (which == ReadingColumn::double_v) plan.decimals_are_texts = type == "text";
     if (which != ReadingColumn::created_time) continue;
     plan.time_has_zone = is_builtin(*column, {"timestamptz"});
     plan.time_may_be_null = !column->not_null;
@@ -180,6 +187,11 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
       throw Error(sqlstate::invalid_parameter, "readings without a column for the ship need one ship_id", {},
                   "Pass ship_id => '...': the ship that all readings are of.");
     plan.ship = spec.ships[0];
+  }
+  if (!spec.order_by.empty()) {
+    if (source.find_column(spec.order_by) == nullptr)
+      throw_absent(source, spec.order_by, R"(options => '{"order_by": "..."}'.)");
+    plan.order_by = quote_identifier(spec.order_by);
   }
   // In the order of the table's columns: where these are all that it has, a scan gives its rows as they are.
   for (const Column &column : source.columns)
@@ -240,12 +252,12 @@ std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWind
 std::string copy_of(const std::string &select) { return "COPY (" + select + ") TO STDOUT (FORMAT binary)"; }
 
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,
-                              const std::vector<std::string> &conditions) {
+                              const std::vector<std::string> &conditions, bool finite) {
   const std::string &time = time_of(plan);
   const auto bounds = [&](std::vector<std::string> rows) {
     rows.insert(rows.end(), conditions.begin(), conditions.end());
-    rows.push_back(operation(time, ">", "'-infinity'"));
-    rows.push_back(operation(time, "<", "'infinity'"));
+    if (finite) rows.push_back(operation(time, ">", "'-infinity'"));
+    if (finite) rows.push_back(operation(time, "<", "'infinity'"));
     // Each of them can be the first row of an index.
     return "SELECT (SELECT pg_catalog.min(" + time + ")" + from(plan) + where(rows) +
            ") AS oldest, (SELECT pg_catalog.max(" + time + ")" + from(plan) + where(rows) + ") AS newest";
@@ -256,6 +268,29 @@ std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::st
   if (parts.empty()) parts.push_back(bounds({}));
   return "SELECT " + utc_text(plan, "pg_catalog.min(oldest)") + ", " +
          utc_text(plan, "pg_catalog.max(newest)") + " FROM (" + join(parts, " UNION ALL ") + ") AS r";
+}
+
+std::string any_time(const ReadingPlan &plan, const std::vector<std::string> &ships) {
+  std::vector<std::string> conditions = of_ships(plan, ships);
+  conditions.push_back(plan.column(ReadingColumn::created_time) + " IS NOT NULL");
+  const std::string clock =
+      plan.time_has_zone ? utc_text(plan, time_of(plan)) : "CAST(" + time_of(plan) + " AS pg_catalog.text)";
+  return "SELECT " + clock + from(plan) + where(conditions) + " LIMIT 1";
+}
+
+std::string finds_time(const ReadingPlan &plan, const std::vector<std::string> &ships, Moment clock) {
+  std::vector<std::string> conditions = of_ships(plan, ships);
+  conditions.push_back(operation(time_of(plan), ">=", moment_literal(clock, plan.time_has_zone)));
+  conditions.push_back(operation(time_of(plan), "<", moment_literal(clock + 1, plan.time_has_zone)));
+  return "SELECT EXISTS (SELECT" + from(plan) + where(conditions) + ")";
+}
+
+std::string beyond_cutoff(const ReadingPlan &plan, const PivotSpec &spec) {
+  std::vector<std::string> conditions = of_ships(plan, spec.ships);
+  for (const std::string &condition : of_channels(plan, spec.channels)) conditions.push_back(condition);
+  conditions.push_back(time_from(plan, spec.cutoff));
+  return "SELECT pg_catalog.count(*), " + utc_text(plan, "pg_catalog.max(" + time_of(plan) + ")") +
+         from(plan) + where(conditions);
 }
 
 std::string explain(const std::string &query) { return "EXPLAIN (FORMAT text) " + query; }
@@ -285,6 +320,30 @@ std::string list_ships(const ReadingPlan &plan) {
   const std::string &ship = plan.expressions[static_cast<size_t>(ReadingColumn::ship_id)];
   return "SELECT DISTINCT " + ship + from(plan) + " WHERE " + plan.column(ReadingColumn::ship_id) +
          " IS NOT NULL LIMIT 1000";
+}
+
+std::string has_ages(const Table &source) {
+  if (source.kind != 'r' && source.kind != 'p' && source.kind != 'm') return "SELECT false";
+  return "WITH RECURSIVE t (relation) AS (SELECT " + quote_literal(source.oid) +
+         "::pg_catalog.oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN t ON "
+         "i.inhparent OPERATOR(pg_catalog.=) t.relation) SELECT pg_catalog.bool_and(c.relkind "
+         "OPERATOR(pg_catalog.=) 'p' OR COALESCE(a.amname OPERATOR(pg_catalog.=) 'heap', false)) FROM t JOIN "
+         "pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relation LEFT JOIN pg_catalog.pg_am a ON "
+         "a.oid OPERATOR(pg_catalog.=) c.relam";
+}
+
+std::string in_order_of_age(const ReadingPlan &plan, bool has_ages) {
+  std::vector<std::string> keys;
+  // Names of what is selected come first there.
+  if (!plan.order_by.empty())
+    keys.push_back(quote_qualified(plan.source) + "." + plan.order_by + " NULLS FIRST");
+  if (has_ages)
+    // A transaction that is more than 2^31 ago looks like one to come.
+    keys.push_back(
+        "CASE WHEN pg_catalog.age(xmin) OPERATOR(pg_catalog.<) 0 THEN 2147483647 ELSE pg_catalog.age(xmin) "
+        "END "
+        "DESC, tableoid, ctid");
+  return keys.empty() ? "" : " ORDER BY " + join(keys, ", ");
 }
 
 std::string in_order_of_rows() {
@@ -335,36 +394,89 @@ std::string is_range_empty(const QualifiedName &table, const std::string &time, 
   return "SELECT NOT EXISTS (SELECT FROM " + quote_qualified(table) + where(conditions) + ")";
 }
 
-std::string upsert_rows(const QualifiedName &table, const std::string &time,
-                        const std::vector<std::string> &columns) {
-  std::vector<std::string> names{quote_identifier(time)}, sets, merged, kept;
+namespace {
+
+// The parts of an upsert, by which both of its forms are the same.
+struct Upsert {
+  std::string time, list;    // the column, and all columns
+  std::string insert;        // up to where the rows come from
+  std::string resolve;       // what becomes of a row that is there
+  std::string merged, kept;  // the row that would be, and the one that is
+  std::string replaces;      // whether w, as it was written, has another value in place of one
+};
+
+std::string record_of(const std::vector<std::string> &values) {
+  return "CAST(ROW(" + join(values, ", ") + ") AS pg_catalog.record)";
+}
+
+// `rows`: what the columns of the new rows are qualified with.
+Upsert upsert_of(const QualifiedName &table, const std::string &time, const std::vector<std::string> &columns,
+                 const std::string &rows, bool finds_replaced) {
+  std::vector<std::string> names{quote_identifier(time)}, sets, merged, kept, before, after;
   for (const std::string &column : columns) {
     const std::string name = quote_identifier(column);
     names.push_back(name);
-    merged.push_back("COALESCE(excluded." + name + ", w." + name + ")");
+    merged.push_back("COALESCE(" + rows + "." + name + ", w." + name + ")");
     kept.push_back("w." + name);
-    sets.push_back(name + " = " + merged.back());
+    sets.push_back(name + " = COALESCE(excluded." + name + ", w." + name + ")");
+    before.push_back("o." + name);
+    after.push_back("CASE WHEN o." + name + " IS NOT NULL THEN w." + name + " END");
   }
-  const std::string list = join(names, ", ");
-  return "INSERT INTO " + quote_qualified(table) + " AS w (" + list + ") SELECT " + list + " FROM " +
-         quote_identifier(rows_name) + " ON CONFLICT (" + names[0] + ") DO " +
-         (columns.empty() ? "NOTHING"
-                          : "UPDATE SET " + join(sets, ", ") + " WHERE CAST(ROW(" + join(merged, ", ") +
-                                ") AS pg_catalog.record) OPERATOR(pg_catalog.*<>) CAST(ROW(" +
-                                join(kept, ", ") + ") AS pg_catalog.record)") +
-         " RETURNING " + names[0];
+  Upsert upsert;
+  upsert.time = names[0];
+  upsert.list = join(names, ", ");
+  upsert.insert =
+      "INSERT INTO " + quote_qualified(table) + " AS w (" + upsert.list + ") SELECT " + upsert.list;
+  upsert.resolve = " ON CONFLICT (" + upsert.time + ") DO " +
+                   (columns.empty() ? "NOTHING" : "UPDATE SET " + join(sets, ", "));
+  upsert.merged = record_of(merged);
+  upsert.kept = record_of(kept);
+  // The statement does not see what it writes itself.
+  upsert.replaces = !finds_replaced ? "false"
+                                    : "EXISTS (SELECT FROM " + quote_qualified(table) + " AS o WHERE " +
+                                          operation("o." + upsert.time, "=", "w." + upsert.time) + " AND " +
+                                          operation(record_of(after), "*<>", record_of(before)) + ")";
+  return upsert;
+}
+
+}  // namespace
+
+std::string upsert_rows(const QualifiedName &table, const std::string &time,
+                        const std::vector<std::string> &columns, bool finds_replaced) {
+  const Upsert upsert = upsert_of(table, time, columns, "excluded", finds_replaced);
+  return upsert.insert + " FROM " + quote_identifier(rows_name) + upsert.resolve +
+         (columns.empty() ? "" : " WHERE " + operation(upsert.merged, "*<>", upsert.kept)) + " RETURNING w." +
+         upsert.time + ", w." + upsert.time + ", " + upsert.replaces;
+}
+
+// Which rows are to be written is known before a trigger sees one.
+std::string upsert_rows_with_triggers(const QualifiedName &table, const std::string &time,
+                                      const std::vector<std::string> &columns, bool finds_replaced) {
+  const Upsert upsert = upsert_of(table, time, columns, "r", finds_replaced);
+  return "WITH changed AS MATERIALIZED (SELECT " + upsert.list + " FROM " + quote_identifier(rows_name) +
+         " AS r WHERE NOT EXISTS (SELECT FROM " + quote_qualified(table) + " AS w WHERE " +
+         operation("w." + upsert.time, "=", "r." + upsert.time) + " AND " +
+         operation(upsert.merged, "*=", upsert.kept) + ")), written AS (" + upsert.insert + " FROM changed" +
+         upsert.resolve + " RETURNING w." + upsert.time + ", " + upsert.replaces + " AS replaces) SELECT c." +
+         upsert.time + ", w." + upsert.time + ", w.replaces FROM changed AS c FULL JOIN written AS w ON " +
+         operation("c." + upsert.time, "=", "w." + upsert.time);
 }
 
 std::string select_rows(const QualifiedName &table, const std::string &time,
-                        const std::vector<std::string> &columns, Moment first, Moment last, bool has_zone) {
+                        const std::vector<std::string> &columns, const std::vector<Moment> &times,
+                        bool has_zone) {
   const std::string column = quote_identifier(time);
-  std::vector<std::string> selected{"CAST(pg_catalog.extract('epoch', " +
+  std::vector<std::string> texts;
+  for (const Moment moment : times) texts.push_back(text_of_moment(moment, has_zone));
+  // No time of a row is infinity.
+  std::vector<std::string> selected{"CASE WHEN pg_catalog.isfinite(" + column +
+                                    ") THEN CAST(pg_catalog.extract('epoch', " +
                                     operation(column, "-", moment_literal(0, has_zone)) +
-                                    ") OPERATOR(pg_catalog.*) 1000000 AS pg_catalog.int8)"};
+                                    ") OPERATOR(pg_catalog.*) 1000000 AS pg_catalog.int8) ELSE " +
+                                    quote_literal(std::to_string(before_all)) + "::pg_catalog.int8 END"};
   for (const std::string &name : columns) selected.push_back(quote_identifier(name));
   return "SELECT " + join(selected, ", ") + " FROM " + quote_qualified(table) + " WHERE " +
-         operation(column, ">=", moment_literal(first, has_zone)) + " AND " +
-         operation(column, "<=", moment_literal(last, has_zone));
+         operation(column, "=", "ANY (" + array_literal(texts) + ")");
 }
 
 std::string create_wide_view(const QualifiedName &view, const std::vector<WidePart> &parts,

@@ -24,7 +24,7 @@ namespace tablesync {
 struct ReadingPlan {
   QualifiedName source;
   // What its readings are made of: SQL, of the types text, text, timestamptz or timestamp, text, boolean,
-  // text, bigint, double precision. Empty where the source has no such column.
+  // text, bigint, double precision or text. Empty where the source has no such column.
   std::array<std::string, reading_columns> expressions;
   std::array<std::string, reading_columns> types;  // of the expressions: names in pg_catalog
   // The column itself, for conditions.
@@ -35,7 +35,9 @@ struct ReadingPlan {
   std::string ship;           // whose all readings are, where they do not say
   bool time_has_zone = true;  // its times are moments
   bool time_may_be_null = true;
-  std::string time_zone;  // of times without one
+  bool decimals_are_texts = false;  // double_v is numeric, and read with all of its digits
+  std::string time_zone;            // of times without one
+  std::string order_by;  // the column by which readings of one cell are told apart; empty: none was given
 
   const std::string &column(ReadingColumn which) const { return columns[static_cast<size_t>(which)]; }
   bool has(ReadingColumn which) const { return !column(which).empty(); }
@@ -67,10 +69,17 @@ std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWind
                            const std::vector<std::string> &conditions);
 // Either, as a statement whose rows a client reads.
 std::string copy_of(const std::string &select);
-// The oldest and the newest finite time of these ships' readings, as parse_moment() takes them: one row. Each
-// ship is looked for alone, so that an index on ship and time serves.
+// The oldest and the newest time of these ships' readings, as parse_moment() takes them: one row. Each ship
+// is looked for alone, so that an index on ship and time serves. `finite`: without those of infinity. Only
+// where there are any: other databases that a foreign table may ask know no such bound.
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,
-                              const std::vector<std::string> &conditions);
+                              const std::vector<std::string> &conditions, bool finite);
+// The time of any reading of these ships, as the clock of its column has it; and whether those who ask for
+// that time find one: one boolean.
+std::string any_time(const ReadingPlan &plan, const std::vector<std::string> &ships);
+std::string finds_time(const ReadingPlan &plan, const std::vector<std::string> &ships, Moment clock);
+// How many readings that the call asks for have times from its cutoff on, and the newest of these times.
+std::string beyond_cutoff(const ReadingPlan &plan, const PivotSpec &spec);
 // What the server thinks of a query: its total cost, in the unit of the planner ("Using EXPLAIN"), from the
 // first line of EXPLAIN's answer; below 0 where that is something else.
 std::string explain(const std::string &query);
@@ -81,6 +90,12 @@ std::string has_ship(const ReadingPlan &plan, const std::string &ship);  // one 
 std::string list_ships(const ReadingPlan &plan);                         // up to a thousand
 // What a narrow table must be read with, so that readings come in the order of its rows.
 std::string in_order_of_rows();
+// One boolean: whether all rows of the table are those of heaps, so that the transaction that wrote a row,
+// and its place, tell its age.
+std::string has_ages(const Table &source);
+// The end of a SELECT of readings by which, of those of one cell, the later comes last: by the column
+// order_by, then by age, where rows have one. Empty where there is neither.
+std::string in_order_of_age(const ReadingPlan &plan, bool has_ages);
 
 // ---- wide tables ---------------------------------------------------------------------------------------
 
@@ -99,15 +114,20 @@ std::string is_range_empty(const QualifiedName &table, const std::string &time, 
                            const std::string &upper);  // one boolean
 
 // The rows of the relation `rows_name` into the table: a NULL never takes the place of a value, and a row
-// that would stay as it is is not written. Returns the times of the rows that were.
+// that would stay as it is is not written. Gives a row for each that is written: the time that was to be
+// written, the time that was, and, with `finds_replaced`, whether it took the place of another value.
 inline constexpr char rows_name[] = "tablesync_rows";
 std::string upsert_rows(const QualifiedName &table, const std::string &time,
-                        const std::vector<std::string> &columns);
+                        const std::vector<std::string> &columns, bool finds_replaced);
+// The same for a table with triggers that can swallow a row, or give it another time: one of the two times is
+// NULL then.
+std::string upsert_rows_with_triggers(const QualifiedName &table, const std::string &time,
+                                      const std::vector<std::string> &columns, bool finds_replaced);
 
-// The rows with times from `first` to `last`: the time in microseconds, as the server keeps it, then these
-// columns.
+// The rows of these times: the time in microseconds, as the server keeps it, then these columns.
 std::string select_rows(const QualifiedName &table, const std::string &time,
-                        const std::vector<std::string> &columns, Moment first, Moment last, bool has_zone);
+                        const std::vector<std::string> &columns, const std::vector<Moment> &times,
+                        bool has_zone);
 
 // A view that joins tables of one ship by their time: of each, its columns.
 struct WidePart {

@@ -163,12 +163,13 @@ PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t ti
     return Outcome::not_convertible;
   WideRow &row = find_row(*column.table, time);
   if (row.width <= column.at) widen(row, column.table->width);
-  const bool replaced = !row.nulls[column.at];
+  ++column.table->readings;
+  const bool is_first = row.nulls[column.at];
+  ++(is_first ? column.table->cells : column.table->replaced);
+  if (!is_first && value_at(column, row) == *stored) return Outcome::repeated;
   row.values[column.at] = store(*stored);
   row.nulls[column.at] = false;
-  ++column.table->readings;
-  ++(replaced ? column.table->replaced : column.table->cells);
-  return replaced ? Outcome::replaced : Outcome::stored;
+  return is_first ? Outcome::stored : Outcome::replaced;
 }
 
 Value PivotBuffer::value_at(const PivotColumn &column, const WideRow &row) const {

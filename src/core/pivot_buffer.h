@@ -95,8 +95,9 @@ class PivotBuffer {
   // came after the last one before is looked at first.
   PivotColumn *find_column(std::string_view ship, std::string_view channel);
 
-  enum class Outcome { stored, replaced, not_convertible };
-  // replaced: there was a reading of that channel and time already; the last one wins.
+  enum class Outcome { stored, repeated, replaced, not_convertible };
+  // repeated, replaced: there was a reading of that channel and time already, with the same value or with
+  // another. The last one wins.
   Outcome add(const PivotColumn &column, std::int64_t time, const Value &value);
 
   // What the row has in the column, where that is not NULL.

@@ -15,17 +15,18 @@ namespace {
 template <typename Spec, typename Visitor>
 void each_field(Spec &spec, Visitor &visit) {
   auto &[mode, ships, from, cutoff, cutoff_is_now, chunk_interval, sample_interval, channels, groups,
-         all_text, drop_tables, batch_rows, failed_chunk, newest_first, columns] = spec;
+         all_text, drop_tables, batch_rows, failed_chunk, newest_first, order_by, columns] = spec;
   visit(mode), visit(ships), visit(from), visit(cutoff), visit(cutoff_is_now), visit(chunk_interval);
   visit(sample_interval), visit(channels), visit(groups), visit(all_text), visit(drop_tables);
-  visit(batch_rows), visit(failed_chunk), visit(newest_first), visit(columns);
+  visit(batch_rows), visit(failed_chunk), visit(newest_first), visit(order_by);
+  visit(columns);
 }
 
 constexpr std::array<const char *, reading_columns> column_names = {
     "ship_id", "data_channel_id", "created_time", "value_format", "bool_v", "str_v", "long_v", "double_v"};
 
 std::vector<std::string> known_keys() {
-  std::vector<std::string> keys{"channels_table", "columns", "order"};
+  std::vector<std::string> keys{"channels_table", "columns", "order", "order_by"};
   keys.insert(keys.end(), run_option_keys.begin(), run_option_keys.end());
   std::sort(keys.begin(), keys.end());
   return keys;
@@ -90,6 +91,7 @@ std::string definition_of(const PivotSpec &spec) {
   for (const auto &[group, pattern] : spec.groups) add("group " + group, pattern);
   add("value_type", spec.all_text ? "text" : "");
   add("order", spec.newest_first ? "" : "oldest_first");
+  add("order_by", spec.order_by);
   add("time_zone", spec.time_zone);
   for (const auto &[role, column] : spec.columns) add("column of " + role, column.empty() ? "none" : column);
   return text;
@@ -130,6 +132,8 @@ void set_option(PivotSpec &spec, const std::string &key, const std::optional<std
   if (set_run_option(spec, key, value)) return;
   if (key == "order")
     spec.newest_first = to_word(key, value, {std::pair{"newest_first", true}, {"oldest_first", false}});
+  else if (key == "order_by")
+    spec.order_by = to_text(key, value, "Name a column of the source: the reading with more of it wins.");
   else
     unknown_option(key, known_keys(), {"every"});
 }

@@ -47,6 +47,7 @@ struct PivotOptions {
   std::int64_t failed_chunk = 0;     // of tablesync.failed_chunk, which is to be done again; 0: none
   // From `options`:
   bool newest_first = true;
+  std::string order_by;  // a column of the source: of two readings of one cell, that with more of it wins
   // name_of() a ReadingColumn, and the column of the source; empty: it has none.
   std::vector<std::pair<std::string, std::string>> columns;
 

@@ -108,7 +108,51 @@ int collect(const RawValue &raw, std::optional<Value> (&found)[4]) {
       std::count_if(std::begin(found), std::end(found), [](const auto &v) { return v.has_value(); }));
 }
 
+// The digits of a number without zeros before and behind them, and the power of ten of the first one.
+struct Digits {
+  std::string text;
+  int exponent = 0;
+  bool operator==(const Digits &) const = default;
+};
+
+// "-123.4500", or "1.5e-07".
+Digits digits_of(std::string_view number) {
+  Digits digits;
+  int point = 0, exponent = 0;
+  bool past_point = false;
+  for (std::size_t n = 0; n < number.size(); ++n) {
+    const char c = number[n];
+    if (c == 'e') {
+      const char *const first = number.data() + n + (number[n + 1] == '+' ? 2 : 1);
+      std::from_chars(first, number.data() + number.size(), exponent);
+      break;
+    }
+    if (c == '.') past_point = true;
+    if (c < '0' || c > '9') continue;
+    if (digits.text.empty() && c == '0') {
+      point -= past_point ? 1 : 0;
+      continue;
+    }
+    digits.text += c;
+    point += past_point ? 0 : 1;
+  }
+  digits.text.erase(digits.text.find_last_not_of('0') + 1);
+  digits.exponent = digits.text.empty() ? 0 : point + exponent;
+  return digits;
+}
+
 }  // namespace
+
+NumberRead read_number(MaybeText text) {
+  if (!is_there(text)) return {};
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_read = error == std::errc() && end == text.data() + text.size();
+  const std::string shown = is_read ? text_of_decimal(number) : std::string();
+  // Zeros at the end say how many digits were asked for.
+  const bool same = is_read && (shown == text || digits_of(shown) == digits_of(text));
+  return same ? NumberRead{number, {}} : NumberRead{std::nullopt, text};
+}
 
 const char *name_of(ValueType type) { return find(type).format.data(); }
 const char *sql_type_of(ValueType type) { return find(type).sql_type; }
@@ -238,7 +282,12 @@ bool take_only(const RawValue &raw, std::optional<ValueType> format, Value &valu
   const int count = collect(raw, found);
   const std::string named = is_there(raw.format) ? "its format is \"" + std::string(raw.format) + "\""
                                                  : std::string("it has no format");
-  if (count != 1) {
+  const bool beyond_double = is_there(raw.beyond_double);
+  if (beyond_double && (count == 0 || format == ValueType::decimal)) {
+    why = "its value, " + std::string(raw.beyond_double) + ", has more digits than double precision holds";
+    return false;
+  }
+  if (count != 1 || beyond_double) {
     why = count == 0 ? "no value" : "more than one value, and " + named;
     return false;
   }

@@ -45,7 +45,17 @@ struct RawValue {
   MaybeText str_v;
   std::optional<std::int64_t> long_v;
   std::optional<double> double_v;
+  MaybeText beyond_double = {};  // instead of double_v: see NumberRead
 };
+
+// A number that came as numeric_out() writes it: the double precision that shows the same digits; where there
+// is none, its text.
+struct NumberRead {
+  std::optional<double> double_v;
+  MaybeText beyond_double;
+};
+// Absent: neither.
+NumberRead read_number(MaybeText text);
 
 // The text of a value as PostgreSQL's output function writes it (float8out with extra_float_digits 1: the
 // shortest text that is read as the same number).

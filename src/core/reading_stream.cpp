@@ -79,12 +79,15 @@ ReadingStream::Field ReadingStream::text(ReadingColumn which) const {
 
 // All at once: a reading that is made and then filled is twice the work.
 Reading ReadingStream::reading() const {
+  const Field decimal = field(ReadingColumn::double_v);
+  const NumberRead number =
+      plan_.decimals_are_texts ? read_number(decimal) : NumberRead{decimal_in(decimal), {}};
   return {plan_.ship.empty() ? text(ReadingColumn::ship_id) : plan_.ship,
           text(ReadingColumn::data_channel_id),
           time_in(field(ReadingColumn::created_time)),
           {text(ReadingColumn::value_format), boolean_in(field(ReadingColumn::bool_v)),
-           text(ReadingColumn::str_v), number_in(field(ReadingColumn::long_v)),
-           decimal_in(field(ReadingColumn::double_v))}};
+           text(ReadingColumn::str_v), number_in(field(ReadingColumn::long_v)), number.double_v,
+           number.beyond_double}};
 }
 
 void ReadingStream::finish() const {

@@ -33,6 +33,7 @@ class RowSize {
   explicit RowSize(int dropped_columns = 0) : columns_(dropped_columns) {}
   // Adds a column where there is room for it: at most 1600 columns, and 8160 bytes with all of them there.
   bool add(ValueType type);
+  bool has_room(ValueType type) const { return RowSize(*this).add(type); }
   bool add_timestamp() { return add_aligned(); }
   // A column of another type, of which there is a value in every row; also where there is no room.
   void add_other(int bytes);

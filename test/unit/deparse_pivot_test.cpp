@@ -50,7 +50,11 @@ TEST(ReadingPlan, CastsWhatIsOfAnotherType) {
   };
   EXPECT_EQ(expression(with("long_v", "int4"), ReadingColumn::long_v), "CAST(\"long_v\" AS pg_catalog.int8)");
   EXPECT_EQ(expression(with("double_v", "numeric"), ReadingColumn::double_v),
+            "CAST(\"double_v\" AS pg_catalog.text)");
+  EXPECT_TRUE(plan_readings(spec, with("double_v", "numeric")).decimals_are_texts);
+  EXPECT_EQ(expression(with("double_v", "float4"), ReadingColumn::double_v),
             "CAST(\"double_v\" AS pg_catalog.float8)");
+  EXPECT_FALSE(plan_readings(spec, with("double_v", "float4")).decimals_are_texts);
   EXPECT_EQ(expression(with("ship_id", "int4"), ReadingColumn::ship_id),
             "CAST(\"ship_id\" AS pg_catalog.text)");
   EXPECT_EQ(expression(with("ship_id", "varchar"), ReadingColumn::ship_id), "\"ship_id\"");
@@ -152,11 +156,43 @@ TEST(TotalCost, IsThatOfTheFirstLine) {
 
 TEST(UpsertRows, KeepsWhatANullWouldOverwrite) {
   EXPECT_EQ(
-      upsert_rows({"w", "t"}, "created_time", {"a"}),
+      upsert_rows({"w", "t"}, "created_time", {"a"}, false),
       "INSERT INTO \"w\".\"t\" AS w (\"created_time\", \"a\") SELECT \"created_time\", \"a\" FROM "
       "\"tablesync_rows\" ON CONFLICT (\"created_time\") DO UPDATE SET \"a\" = COALESCE(excluded.\"a\", "
       "w.\"a\") WHERE CAST(ROW(COALESCE(excluded.\"a\", w.\"a\")) AS pg_catalog.record) "
-      "OPERATOR(pg_catalog.*<>) CAST(ROW(w.\"a\") AS pg_catalog.record) RETURNING \"created_time\"");
+      "OPERATOR(pg_catalog.*<>) CAST(ROW(w.\"a\") AS pg_catalog.record) RETURNING w.\"created_time\", "
+      "w.\"created_time\", false");
+}
+
+TEST(UpsertRows, FindsOutWhetherAValueIsReplaced) {
+  const std::string replaced =
+      "EXISTS (SELECT FROM \"w\".\"t\" AS o WHERE o.\"created_time\" OPERATOR(pg_catalog.=) "
+      "w.\"created_time\" AND CAST(ROW(CASE WHEN o.\"a\" IS NOT NULL THEN w.\"a\" END) AS "
+      "pg_catalog.record) OPERATOR(pg_catalog.*<>) CAST(ROW(o.\"a\") AS pg_catalog.record))";
+  EXPECT_TRUE(upsert_rows({"w", "t"}, "created_time", {"a"}, true).ends_with(", " + replaced));
+  EXPECT_NE(
+      upsert_rows_with_triggers({"w", "t"}, "created_time", {"a"}, true).find(replaced + " AS replaces)"),
+      std::string::npos);
+}
+
+TEST(InOrderOfAge, IsByTheColumnThatIsGivenFirst) {
+  PivotSpec spec;
+  spec.order_by = "str_v";
+  const ReadingPlan by_column = plan_readings(spec, readings()), plain = plan_readings({}, readings());
+  EXPECT_EQ(in_order_of_age(plain, false), "");
+  EXPECT_EQ(in_order_of_age(by_column, false), " ORDER BY \"public\".\"readings\".\"str_v\" NULLS FIRST");
+  EXPECT_EQ(in_order_of_age(by_column, true),
+            in_order_of_age(by_column, false) + ", " + in_order_of_age(plain, true).substr(10));
+  spec.order_by = "str_w";
+  const Diagnostics said = error_of([&] { plan_readings(spec, readings()); });
+  EXPECT_EQ(said.sqlstate, "42703");
+  EXPECT_EQ(said.detail, "Perhaps it is \"str_v\".");
+}
+
+TEST(OldestAndNewest, AsksForFiniteTimesWhereThereAreOthersAlone) {
+  const ReadingPlan plan = plan_readings({}, readings());
+  EXPECT_EQ(oldest_and_newest(plan, {}, {}, false).find("infinity"), std::string::npos);
+  EXPECT_NE(oldest_and_newest(plan, {}, {}, true).find("'-infinity'"), std::string::npos);
 }
 
 TEST(WideView, JoinsByTheTimeOfWhicheverTableHasTheRow) {

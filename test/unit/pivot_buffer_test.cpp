@@ -57,6 +57,22 @@ TEST_F(Pivot, TheLastReadingOfAChannelAndTimeWins) {
   EXPECT_EQ(cell(table->rows[0], 1, ValueType::decimal), "3");
 }
 
+TEST_F(Pivot, ARepeatedValueIsNoOtherOne) {
+  PivotColumn *speed = buffer.add_column("s", "speed", table, 1, ValueType::decimal);
+  PivotColumn *name = buffer.add_column("s", "name", table, 2, ValueType::string);
+  for (const double value : {0.0, std::numeric_limits<double>::quiet_NaN(), 3.0}) {
+    buffer.add(*speed, 10, Value::of(value));
+    EXPECT_EQ(buffer.add(*speed, 10, Value::of(value)), Outcome::repeated) << value;
+  }
+  EXPECT_EQ(buffer.add(*speed, 10, Value::of(std::int64_t{3})), Outcome::repeated) << "as it is stored";
+  buffer.add(*speed, 10, Value::of(0.0));
+  EXPECT_EQ(buffer.add(*speed, 10, Value::of(-0.0)), Outcome::replaced);
+  buffer.add(*name, 10, Value::of(std::string_view("a")));
+  EXPECT_EQ(buffer.add(*name, 10, Value::of(std::string_view("a"))), Outcome::repeated);
+  EXPECT_EQ(buffer.add(*name, 10, Value::of(std::string_view("b"))), Outcome::replaced);
+  EXPECT_EQ(table->replaced, 10);
+}
+
 TEST_F(Pivot, AColumnIsFoundByShipAndChannel) {
   PivotColumn *a = buffer.add_column("a", "bc", table, 1, ValueType::decimal);
   PivotColumn *b = buffer.add_column("ab", "c", table, 2, ValueType::decimal);

@@ -12,7 +12,7 @@ namespace {
 PivotSpec unusual_spec() {
   PivotSpec spec;
   auto &[mode, ships, from, cutoff, cutoff_is_now, chunk_interval, sample_interval, channels, groups,
-         all_text, drop_tables, batch_rows, failed_chunk, newest_first, columns] =
+         all_text, drop_tables, batch_rows, failed_chunk, newest_first, order_by, columns] =
       static_cast<PivotOptions &>(spec);
   spec.command = Command::pivot;
   spec.server = "tenant";
@@ -33,6 +33,7 @@ PivotSpec unusual_spec() {
   batch_rows = 3;
   failed_chunk = 4;
   newest_first = false;
+  order_by = "revision";
   columns = {{"double_v", "value"}, {"ship_id", ""}};
   return spec;
 }

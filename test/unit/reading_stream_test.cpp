@@ -162,5 +162,17 @@ TEST_F(ReadingStreamTest, TheEndIsTheTrailer) {
   EXPECT_EQ(state_of_row(row(copy_field("a"))), "22P04") << "a row behind the trailer";
 }
 
+TEST_F(ReadingStreamTest, NumbersCanComeAsTexts) {
+  plan_.decimals_are_texts = true;
+  EXPECT_TRUE(take(copy_header() + row(copy_field("a"), copy_null, copy_null, copy_field("21.50"))));
+  EXPECT_EQ(stream_.reading().value.double_v, 21.5);
+  EXPECT_TRUE(take(row(copy_field("a"), copy_null, copy_null, copy_field("9007199254740993"))));
+  EXPECT_FALSE(stream_.reading().value.double_v);
+  EXPECT_EQ(stream_.reading().value.beyond_double, "9007199254740993");
+  EXPECT_TRUE(take(row(copy_field("a"))));
+  EXPECT_FALSE(stream_.reading().value.double_v);
+  EXPECT_FALSE(is_there(stream_.reading().value.beyond_double));
+}
+
 }  // namespace
 }  // namespace tablesync

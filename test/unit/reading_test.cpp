@@ -90,6 +90,13 @@ TEST(Reading, AValueIsNotConvertedWhereSomethingIsLost) {
   expect_lost(Value::of(1.0), ValueType::boolean);
 }
 
+// Why the reading has no value; empty where it has one.
+std::string rejected(const RawValue &raw) {
+  std::string room, why;
+  Value value;
+  return value_of(raw, value, room, why) ? "" : why;
+}
+
 struct Case {
   RawValue raw;
   std::optional<Value> expected;
@@ -122,6 +129,52 @@ TEST(Reading, TheFormatSaysWhichValueCounts) {
     EXPECT_TRUE(got == c.expected) << why;
     EXPECT_EQ(why, c.why);
   }
+}
+
+TEST(NumberRead, IsTheDoublePrecisionOfTheSameDigits) {
+  for (const auto &[text, number] : {std::pair{"0", 0.0},
+                                     {"0.00", 0.0},
+                                     {"-21.50", -21.5},
+                                     {"100000", 1e5},
+                                     {"0.1", 0.1},
+                                     {"0.000001", 1e-6},
+                                     {"12345678901234500000000", 1.23456789012345e22},
+                                     {"9007199254740992", 9007199254740992.0},
+                                     {"NaN", std::numeric_limits<double>::quiet_NaN()},
+                                     {"Infinity", infinity},
+                                     {"-Infinity", -infinity}}) {
+    const NumberRead read = read_number(text);
+    ASSERT_TRUE(read.double_v) << text;
+    EXPECT_EQ(Value::of(*read.double_v), Value::of(number)) << text;
+    EXPECT_FALSE(is_there(read.beyond_double)) << text;
+  }
+  const std::string tiny = "0." + std::string(330, '0') + "1", huge = "1" + std::string(309, '0');
+  for (const std::string &text :
+       {std::string("9007199254740993"), std::string("0.12345678901234567"),
+        std::string("1180591620717411303424"), std::string("-0.10000000000000001"), tiny, huge}) {
+    const NumberRead read = read_number(text);
+    EXPECT_FALSE(read.double_v) << text;
+    EXPECT_EQ(read.beyond_double, text);
+  }
+  EXPECT_FALSE(read_number({}).double_v);
+  EXPECT_FALSE(is_there(read_number({}).beyond_double));
+}
+
+TEST(ValueOf, SaysThatANumberHasMoreDigits) {
+  const std::string why = "its value, 9007199254740993, has more digits than double precision holds";
+  RawValue raw;
+  raw.beyond_double = "9007199254740993";
+  for (const char *format : {"Decimal", "Integer", "String", "Float"}) {
+    raw.format = format;
+    EXPECT_EQ(rejected(raw), why) << format;
+  }
+  raw.long_v = 5;
+  raw.format = "Decimal";
+  EXPECT_EQ(rejected(raw), why) << "its column has it";
+  raw.format = "Float";
+  EXPECT_EQ(rejected(raw), "more than one value, and its format is \"Float\"");
+  raw.format = "Integer";
+  EXPECT_EQ(rejected(raw), "") << "another column has it";
 }
 
 }  // namespace

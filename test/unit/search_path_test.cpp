@@ -202,6 +202,7 @@ TEST(SearchPath, IsNotAskedByAPivot) {
       PivotSpec spec;
       spec.time_zone = zone;
       spec.channels = {"a", "b"};
+      spec.order_by = "double_v";
       spec.from = 0;
       const Table readings =
           table({"s", "readings"}, {column("ship_id", "varchar"), column("data_channel_id", "text"),
@@ -210,13 +211,18 @@ TEST(SearchPath, IsNotAskedByAPivot) {
       const Statements conditions = of_call(read, spec);
       Statements statements = {copy_of(select_readings(read, conditions)),
                                select_windows(read, {{"a", 0, 1}}, conditions),
-                               oldest_and_newest(read, {}, conditions),
-                               oldest_and_newest(read, {"a", "b"}, conditions),
+                               oldest_and_newest(read, {}, conditions, false),
+                               oldest_and_newest(read, {"a", "b"}, conditions, true),
                                newest_by_ship(read, conditions),
                                has_ship(read, "a"),
                                list_ships(read),
                                select_readings(read, of_ships(read, {"a", "b"})),
-                               select_readings(read, {time_is_null(read)})};
+                               select_readings(read, {time_is_null(read)}),
+                               select_readings(read, conditions) + in_order_of_age(read, true),
+                               any_time(read, {"a"}),
+                               finds_time(read, {"a"}, 0),
+                               beyond_cutoff(read, spec)};
+      statements.push_back(has_ages(readings));
       expect_qualified(statements);
     }
   const QualifiedName wide{"w", "t"};
@@ -224,12 +230,16 @@ TEST(SearchPath, IsNotAskedByAPivot) {
       {create_wide_table(wide, {"t", "timestamp with time zone"}, {{"a", "pg_catalog.text"}}, 128),
        add_wide_columns(wide, {{"a", "bigint"}}, 128), widen_to_decimal(wide, {"a", "b"}),
        has_integer_beyond_decimal(wide, {"a", "b"}), is_range_empty(wide, "t", "1", "2"),
-       select_rows(wide, "t", {"a"}, 0, 1, true), select_rows(wide, "t", {"a"}, 0, 1, false),
+       select_rows(wide, "t", {"a"}, {0, 1}, true), select_rows(wide, "t", {"a"}, {0, 1}, false),
        create_wide_view({"w", "v"}, {{wide, "t", {"x"}}, {wide, "t", {"y"}}, {wide, "t", {"z"}}}, {"x"})});
   // The rows are known to SPI by a name of their own, which no table can take.
-  EXPECT_EQ(looked_up(std::regex_replace(upsert_rows(wide, "t", {"a", "b"}),
-                                         std::regex(R"("tablesync_rows")"), "s.r")),
-            "");
+  for (const bool finds_replaced : {false, true})
+    for (const auto &upsert : {upsert_rows, upsert_rows_with_triggers})
+      EXPECT_EQ(looked_up(std::regex_replace(std::regex_replace(upsert(wide, "t", {"a", "b"}, finds_replaced),
+                                                                std::regex(R"("tablesync_rows")"), "s.r"),
+                                             // Names of the statement itself.
+                                             std::regex("(FROM|FULL JOIN) (changed|written)"), "$1 s.$2")),
+                "");
 }
 
 // They run with the safe search_path, where NULLIF finds the server's own operator alone.

@@ -77,6 +77,20 @@ TEST(WideTable, ARowHasRoomForSoManyColumns) {
   EXPECT_EQ(most_of(ValueType::string), 384);
 }
 
+// So a further table is known by it.
+TEST(WideTable, WhereAnyColumnHasNoRoomATextHasNone) {
+  for (const ValueType first : {ValueType::boolean, ValueType::integer, ValueType::string})
+    for (const ValueType second : {ValueType::boolean, ValueType::decimal, ValueType::string})
+      for (const int before : {0, 1, 7, 100, 300}) {
+        RowSize size;
+        size.add_timestamp();
+        for (int n = 0; n < before; ++n) size.add(first);
+        EXPECT_TRUE(size.has_room(ValueType::string));
+        while (size.add(second)) continue;
+        EXPECT_FALSE(size.has_room(ValueType::string));
+      }
+}
+
 int toast_target_of(ValueType type, int count) {
   RowSize size;
   size.add_timestamp();

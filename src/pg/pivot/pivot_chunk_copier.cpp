@@ -1,9 +1,11 @@
 #include "pg/pivot/pivot_chunk_copier.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/run_notice.h"
 #include "pg/run/source_guard.h"
 #include "pg/run/target.h"
 #include "pg/run/target_lock.h"
@@ -70,8 +72,13 @@ std::string PivotChunkCopier::open() {
     for (const char *name : {"synchronize_seqscans", "max_parallel_workers_per_gather"})
       set_session_option(name, "0");
   }
-  if (!source_) source_.emplace(PivotSource{{spec_, display_name(narrow_.name)}, {}});
   plan_ = plan_readings(spec_, narrow_);
+  if (!source_) {
+    source_.emplace(PivotSource{{spec_, display_name(narrow_.name)}, {}});
+    // Whether the type of the column has an order.
+    if (!spec_.order_by.empty())
+      ask(explain(select_readings(plan_, {"false"}) + in_order_of_age(plan_, false)));
+  }
   if (claims_) {
     const std::optional<Checkpoint> now = read_checkpoint(subject_);
     if (now) checkpoint = *now;
@@ -106,12 +113,100 @@ std::vector<std::string> PivotChunkCopier::conditions() const {
   return all;
 }
 
+std::vector<std::string> PivotChunkCopier::of_ships_and_call() const {
+  std::vector<std::string> all = of_ships(plan_, spec_.ships);
+  for (std::string &condition : of_call(plan_, spec_)) all.push_back(std::move(condition));
+  return all;
+}
+
 std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink) {
   if (!remote_) return read_here(plan_, select, sink, spec_.max_rate, steps_.progress());
   remote::CopyOut stream(remote_->connection(), copy_of(select));
   const std::int64_t count = read_there(plan_, stream, sink, spec_.max_rate, steps_.progress());
   counts_.bytes += stream.bytes();
   return count;
+}
+
+const std::string &PivotChunkCopier::order() {
+  if (!order_) order_ = in_order_of_age(plan_, bool_of(ask(has_ages(narrow_)).at(0).at(0)));
+  if (order_->empty())
+    tell_once(
+        *source_, "readings of one ship, channel and time have several values: the last one that comes wins",
+        "\"" + display_name(narrow_.name) +
+            "\" is no table of this server's own, whose rows tell which was written later. They can come in "
+            "another order next time.",
+        R"(Name a column of which the later reading has more: options => '{"order_by": "..."}'.)");
+  return *order_;
+}
+
+// ---- what times there are
+// -----------------------------------------------------------------------------------------------
+
+PivotChunkCopier::Ends PivotChunkCopier::find_ends(const std::vector<std::string> &conditions) {
+  Ends ends;
+  for (const bool finite : {false, true}) {
+    const Row found = ask(oldest_and_newest(plan_, spec_.ships, conditions, finite)).at(0);
+    ends = {parse_moment(text_of(found.at(0))), parse_moment(text_of(found.at(1)))};
+    if (ends.oldest != before_all && ends.newest != after_all) break;
+  }
+  return ends;
+}
+
+bool PivotChunkCopier::finds_times() {
+  constexpr double large = 10'000, part = 0.1;  // a table of 80 MB, or so
+  const double to_read = total_cost(ask(explain(select_readings(plan_, of_ships_and_call()))));
+  const std::string ends = oldest_and_newest(plan_, spec_.ships, of_call(plan_, spec_), false);
+  if (to_read < large || total_cost(ask(explain(ends))) < part * to_read) return true;
+  tell(spec_, "is read in one chunk, since the source does not find readings by their time",
+       "A chunk that fails, or is interrupted, is all of it.",
+       "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
+           plan_.column(ReadingColumn::created_time) + ");");
+  return false;
+}
+
+// A foreign table hands its conditions to a server of any kind, and a view or a partition can be one.
+void PivotChunkCopier::check_times() {
+  if ((narrow_.kind == 'r' || narrow_.kind == 'm') && !narrow_.has_children) return;
+  std::optional<Moment> time;
+  // A row can go between the two questions.
+  for (int tries = 0; tries < 2; ++tries) {
+    const Rows any = ask(any_time(plan_, spec_.ships));
+    time = any.empty() ? std::nullopt : parse_moment(text_of(any[0].at(0)));
+    if (!time || *time == before_all || *time == after_all) return;
+    if (bool_of(ask(finds_time(plan_, spec_.ships, *time)).at(0).at(0))) return;
+  }
+  const std::string name = display_name(narrow_.name);
+  throw Error(
+      sqlstate::not_supported, "\"" + name + "\" does not find readings by their time",
+      "It has a reading of " + text_of_moment(*time, plan_.time_has_zone) +
+          ", but gives none to those who ask for that time: what it is made of compares times in another "
+          "way than this server.",
+      "CREATE VIEW ... AS SELECT * FROM " + name + " OFFSET 0; and read that: its times are compared here.");
+}
+
+void PivotChunkCopier::tell_beyond_cutoff() {
+  const bool may_surprise = spec_.cutoff_is_now || (!plan_.time_has_zone && spec_.time_zone.empty());
+  // A chunk that is done again has an end of its own.
+  if (!may_surprise || spec_.failed_chunk != 0) return;
+  const Row found = ask(beyond_cutoff(plan_, spec_)).at(0);
+  const std::optional<Moment> newest = parse_moment(text_of(found.at(1)));
+  if (newest) tell_beyond({std::atoll(text_of(found.at(0)).c_str()), *newest});
+}
+
+// Clocks are not all the same, and readings come while a call begins.
+void PivotChunkCopier::tell_beyond(const BeyondCutoff &beyond) const {
+  constexpr Moment minute = 60'000'000;
+  if (beyond.count == 0 || (spec_.cutoff_is_now && beyond.newest < spec_.cutoff + minute)) return;
+  const std::string zone = spec_.time_zone.empty() ? "UTC" : spec_.time_zone;
+  tell_once(
+      *source_,
+      with_commas(beyond.count) + " readings are left out because they are not before the cutoff, " +
+          text_of_moment(spec_.cutoff) + (spec_.cutoff_is_now ? ", which is now" : ""),
+      "The newest is of " + text_of_moment(beyond.newest) +
+          (plan_.time_has_zone ? "."
+                               : ", if the times of the source, which have no zone, are of " + zone + "."),
+      plan_.time_has_zone ? "To take them: cutoff_time => '...'."
+                          : R"(If its clocks are of another zone: options => '{"time_zone": "..."}'.)");
 }
 
 // ---- which chunk
@@ -148,10 +243,10 @@ Bound PivotChunkCopier::next_begin() const {
 std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
   std::vector<std::string> rest = of_channels(plan_, spec_.channels);
   rest.push_back(spec_.newest_first ? time_before(plan_, begin) : time_from(plan_, begin));
-  const Rows found = ask(oldest_and_newest(plan_, spec_.ships, rest));
-  const Cell &next = found.at(0).at(spec_.newest_first ? 1 : 0);
+  const Ends found = find_ends(rest);
+  const std::optional<Moment> next = spec_.newest_first ? found.newest : found.oldest;
   if (!next) return std::nullopt;
-  return first_begin(spec_, moment_of(*next), size_, begin);
+  return first_begin(spec_, *next, size_, begin);
 }
 
 // ---- its readings
@@ -163,14 +258,17 @@ void PivotChunkCopier::copy_rows() {
   // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
   const bool reads_all = chunk_.lower.empty() && spec_.cutoff_is_now && end == spec_.cutoff &&
                          (plan_.time_has_zone || plan_.time_zone == "UTC");
-  pass_->begin(chunk_.lower, chunk_.upper, reads_all ? end : after_all);
+  if (is_new_ && chunk_.number == 1 && !reads_all) tell_beyond_cutoff();
+  const std::string order = in_order_ ? this->order() : "";
+  pass_->begin(chunk_.lower, chunk_.upper, in_order_, reads_all ? end : after_all);
   std::vector<std::string> all = conditions(), without_time = all;
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
   if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
-  const bool scans = reads_all && !remote_ && spec_.channels.empty() && can_scan_here(plan_, narrow_);
+  const bool scans =
+      reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_here(plan_, narrow_);
   const std::int64_t read_now =
       scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
-            : read(select_readings(plan_, all), *pass_);
+            : read(select_readings(plan_, all) + order, *pass_);
   // Readings without a time are told, once.
   if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all) {
     without_time.push_back(time_is_null(plan_));
@@ -181,6 +279,9 @@ void PivotChunkCopier::copy_rows() {
   if (lacks_) throw Error(sqlstate::internal, "wide tables lack columns");
   close_source();
   pass_->finish();
+  if (reads_all && spec_.failed_chunk == 0) tell_beyond(pass_->beyond());
+  // The next chunk is read in order too where this one had to be, or where there is no order.
+  in_order_ = in_order_ && (order.empty() || pass_->needs_order());
   changes_ = 0;
   was_empty_ = read_now == 0;
   const std::int64_t bytes = counts_.bytes;
@@ -197,8 +298,13 @@ void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
 }
 
 bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
+  if (pass_ && pass_->needs_order() && !in_order_) {
+    lose_source();
+    in_order_ = true;
+    return in_chunk();
+  }
   if (pass_ && pass_->outdated()) {
-    forget_tables();
+    lose_source();
     refresh_wide_columns(*source_);
     // Somebody who goes on changing them must not keep the run for ever.
     constexpr int most_changes = 10;
@@ -249,7 +355,7 @@ void PivotChunkCopier::change_at_once(const Lacking &lacking) {
   tables.make_all();
   for (WideTable &table : tables.tables()) tables.build_key(table);
   widen(lacking);
-  pass_->begin({}, {});
+  pass_->begin({}, {}, true);
   pass_->finish();
 }
 

@@ -32,9 +32,26 @@ class PivotChunkCopier final : public ChunkCopier {
   Rows ask(const std::string &sql);
   // Gives the readings that a query about the narrow table selects to the sink; returns how many there were.
   std::int64_t read(const std::string &select, ReadingSink &sink);
+  // The oldest and the newest finite time of the call's ships, of readings for which all conditions hold.
+  struct Ends {
+    std::optional<Moment> oldest, newest;
+  };
+  Ends find_ends(const std::vector<std::string> &conditions);
+  // Whether the source can find readings by their time. Where it would read all of a large table for each
+  // chunk, it is read once, with a NOTICE.
+  bool finds_times();
+  // Throws 0A000 where a source that asks others compares times in another way than this server.
+  void check_times();
+  // A NOTICE of the readings that lie beyond the cutoff, where the caller need not know that.
+  void tell_beyond_cutoff();
+  // What select_readings() ends with, so that of two readings of one cell the later comes last. Empty where
+  // nothing tells which is the later, with a NOTICE.
+  const std::string &order();
   void close_source() override;
   // The readings of these ships and channels, before any condition on time.
   std::vector<std::string> conditions() const;
+  // Those that the call asks for.
+  std::vector<std::string> of_ships_and_call() const;
   // What is known of the wide tables is not so any more.
   void forget_tables() { pass_.reset(); }
   // Looks at the tables themselves, for those who add columns to them. After open().
@@ -53,6 +70,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::optional<Moment> skip_gap(Moment begin);
   void change_at_once(const Lacking &lacking);
   void widen(const Lacking &lacking);
+  void tell_beyond(const BeyondCutoff &beyond) const;
 
   const PivotSpec &spec_;
   const std::string subject_;
@@ -64,10 +82,12 @@ class PivotChunkCopier final : public ChunkCopier {
   std::unique_ptr<PivotPass> pass_;
   std::set<ChannelName> integers_;  // columns that cannot take decimals
   bool lacks_ = false;              // the last pass met what is not there
-  int changes_ = 0;                 // of tables by others, that the chunk has met in a row
-  Lacking lacking_;                 // what is to be made before the next
-  bool is_last_ = false;            // chunk_ is
-  bool was_empty_ = false;          // the chunk before was
+  bool in_order_ = false;           // the chunk is read in the order of age
+  std::optional<std::string> order_;
+  int changes_ = 0;         // of tables by others, that the chunk has met in a row
+  Lacking lacking_;         // what is to be made before the next
+  bool is_last_ = false;    // chunk_ is
+  bool was_empty_ = false;  // the chunk before was
 };
 
 // Where the first chunk of so much time begins, so that it has the reading that is nearest to `end`, and the

@@ -1,10 +1,11 @@
 #include "pg/pivot/pivot_pass.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 
@@ -67,8 +68,11 @@ PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::in
   tables_.load(exact);
 }
 
-void PivotPass::begin(const Bound &lower, const Bound &upper, Moment cutoff) {
+void PivotPass::begin(const Bound &lower, const Bound &upper, bool in_order, Moment cutoff) {
   cutoff_ = cutoff;
+  in_order_ = in_order;
+  needs_order_ = false;
+  beyond_ = {};
   lower_ = lower;
   upper_ = upper;
   bulk_.clear();
@@ -80,7 +84,11 @@ void PivotPass::begin(const Bound &lower, const Bound &upper, Moment cutoff) {
 // ----------------------------------------------------------------------------------------------------------
 
 void PivotPass::take(const Reading &reading) {
-  if (reading.time && *reading.time >= cutoff_) return;
+  if (reading.time && *reading.time >= cutoff_) {
+    ++beyond_.count;
+    beyond_.newest = std::max(beyond_.newest, *reading.time);
+    return;
+  }
   ++counts_.read;
   if (reading.ship.empty()) return reject(reading, "no ship");
   if (reading.channel.empty()) return reject(reading, "no channel");
@@ -112,16 +120,26 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
       make_decimal(column, reading, value);
     return;
   }
-  if (buffer_.add(column, *reading.time, value) == PivotBuffer::Outcome::not_convertible) {
+  PivotBuffer::Outcome outcome = buffer_.add(column, *reading.time, value);
+  if (outcome == PivotBuffer::Outcome::not_convertible) {
     if (value.type == ValueType::decimal && make_decimal(column, reading, value)) {
-      if (!lacking_.any()) buffer_.add(column, *reading.time, value);
-      return;
+      if (!lacking_.any()) outcome = buffer_.add(column, *reading.time, value);
+    } else {
+      return reject(reading, "its value is of type " + std::string(tablesync::name_of(value.type)) +
+                                 ", and its column, of type " + sql_type_of(column.type) +
+                                 ", cannot hold it without loss");
     }
-    return reject(reading, "its value is of type " + std::string(tablesync::name_of(value.type)) +
-                               ", and its column, of type " + sql_type_of(column.type) +
-                               ", cannot hold it without loss");
   }
+  if (outcome == PivotBuffer::Outcome::replaced) meet_two_values();
   if (buffer_.bytes() > most_bytes_ || buffer_.rows() >= most_rows_) flush();
+}
+
+// The order of a scan says nothing about which one is the later.
+void PivotPass::meet_two_values() {
+  needs_order_ = true;
+  if (!in_order_)
+    throw Error("40001", "two readings of one ship, channel and time have two values",
+                "They came in no order.", "Run it again.");
 }
 
 // Whether the column takes decimals from now on, or will, when the pass is repeated.
@@ -159,6 +177,7 @@ void PivotPass::reject(const Reading &reading, const std::string &why) {
   if (reading.value.bool_v) rejected.bool_v = text_of(Value::of(*reading.value.bool_v));
   if (reading.value.long_v) rejected.long_v = text_of(Value::of(*reading.value.long_v));
   if (reading.value.double_v) rejected.double_v = text_of(Value::of(*reading.value.double_v));
+  if (is_there(reading.value.beyond_double)) rejected.double_v = copy_of(reading.value.beyond_double);
   rejected_.push_back(std::move(rejected));
   if (rejected_.size() >= rejected_at_a_time) write_rejected();
 }
@@ -194,7 +213,7 @@ void PivotPass::write(WideTable &table) {
   sort_by_time(late);
   if (!rows.empty()) {
     if (first)
-      store_frozen(table.target, rows);
+      store_first(table.target, rows);
     else
       store_indexed(table.target, rows);
     table.counts.written += static_cast<std::int64_t>(rows.size());
@@ -207,17 +226,49 @@ void PivotPass::write(WideTable &table) {
 }
 
 void PivotPass::write_over(WideTable &table, const RowPointers &rows) {
-  const std::vector<Moment> times =
-      upsert(table.target, upsert_rows(table.name, table.time_column, table.column_names()), rows);
-  table.counts.written += static_cast<std::int64_t>(times.size());
-  const std::unordered_set<Moment> written(times.begin(), times.end());
-  for (const WideRow *row : rows)
-    if (written.contains(stored_time(table.target, row->time))) table.counts.cells += cells_of(*row);
+  const bool finds_replaced =
+      !in_order_ && std::any_of(rows.begin(), rows.end(), [](const WideRow *row) { return row->late; });
+  const std::string statement = (table.triggers.empty() ? upsert_rows : upsert_rows_with_triggers)(
+      table.name, table.time_column, table.column_names(), finds_replaced);
+  const std::vector<Upserted> upserted = upsert(table.target, statement, rows);
+  refuse_swallowed(table, upserted);
+  std::unordered_map<Moment, bool> written;  // and whether another value was there
+  for (const Upserted &row : upserted) written.emplace(*row.written, row.replaced);
+  table.counts.written += static_cast<std::int64_t>(written.size());
+  for (const WideRow *row : rows) {
+    const auto found = written.find(stored_time(table.target, row->time));
+    if (found == written.end()) continue;
+    table.counts.cells += cells_of(*row);
+    // What was there can be of this chunk: of a row that was written before.
+    if (row->late && found->second) meet_two_values();
+  }
+}
+
+void PivotPass::refuse_swallowed(const WideTable &table, const std::vector<Upserted> &rows) const {
+  const auto is_lost = [](const Upserted &row) { return !row.written; };
+  const auto is_moved = [](const Upserted &row) { return !row.wanted; };
+  const auto lost = std::find_if(rows.begin(), rows.end(), is_lost);
+  const auto moved = std::find_if(rows.begin(), rows.end(), is_moved);
+  if (lost == rows.end() && moved == rows.end()) return;
+  const auto wanted = static_cast<std::int64_t>(rows.size()) - std::count_if(moved, rows.end(), is_moved);
+  const auto text = [&](const std::optional<Moment> &time) {
+    return text_of_moment(*time, table.target.time_has_zone);
+  };
+  const std::string name = display_name(table.name);
+  throw Error(
+      sqlstate::protocol_violation,
+      "\"" + name + "\" did not take every row: of " + with_commas(wanted) + " rows to be written, " +
+          with_commas(std::count_if(lost, rows.end(), is_lost)) + " were not",
+      (lost == rows.end() ? "" : "The row of " + text(lost->wanted) + " is one of them. ") +
+          (moved == rows.end() ? "" : "A row was written at " + text(moved->written) + " instead. ") +
+          "The table has BEFORE ROW triggers: " + join(table.triggers, ", ") + ".",
+      "Let the trigger return NEW for every row, with its time as it is, or disable it: ALTER TABLE " + name +
+          " DISABLE TRIGGER ....");
 }
 
 // Whether no row can be in the way: the table has none in the chunk's range, and nothing but columns and
 // indexes. A row that others add meanwhile is a unique_violation, and the chunk is done again.
-bool PivotPass::is_bulk(const WideTable &table) {
+bool PivotPass::is_bulk(WideTable &table) {
   const auto [place, is_new] = bulk_.try_emplace(&table, false);
   if (!is_new) return place->second;
   const Attributes attributes = table.attributes();
@@ -226,20 +277,24 @@ bool PivotPass::is_bulk(const WideTable &table) {
     throw Error("40001", "table \"" + display_name(table.name) + "\" was changed during the run", {},
                 "Run it again.");
   }
-  // An event trigger can have added anything to a table that was made just now.
-  if (table.made_now) return place->second = takes_plain_rows(table.target, attributes);
-  if (table.target.form == TimeForm::as_it_is) {
-    // Of times without zone, as their clock is in UTC: other zones have another form.
-    const auto is_empty = [&] {
-      return bool_of(
-          query(is_range_empty(table.name, table.time_column, only_text(lower_), only_text(upper_)))
-              .at(0)
-              .at(0));
-    };
-    place->second = (plan_.time_has_zone || plan_.time_zone == "UTC") &&
-                    takes_plain_rows(table.target, attributes) && (has_no_page(table.target) || is_empty());
+  const bool is_plain = takes_plain_rows(table.target, attributes);
+  table.triggers.clear();
+  if (!is_plain) {
+    Table described;
+    described.oid = std::to_string(table.oid);
+    table.triggers = before_row_triggers(described);
   }
-  return place->second;
+  // An event trigger can have added anything to a table that was made just now.
+  if (table.made_now) return place->second = is_plain;
+  // Of times without zone, as their clock is in UTC: other zones have another form.
+  const bool same_times =
+      table.target.form == TimeForm::as_it_is && (plan_.time_has_zone || plan_.time_zone == "UTC");
+  const auto is_empty = [&] {
+    return bool_of(query(is_range_empty(table.name, table.time_column, only_text(lower_), only_text(upper_)))
+                       .at(0)
+                       .at(0));
+  };
+  return place->second = is_plain && same_times && (has_no_page(table.target) || is_empty());
 }
 
 void PivotPass::finish() {

@@ -36,6 +36,12 @@ class Lacking {
   bool any_ = false;
 };
 
+// Readings that are not before the cutoff.
+struct BeyondCutoff {
+  std::int64_t count = 0;
+  Moment newest = before_all;
+};
+
 class PivotPass final : public ReadingSink {
  public:
   // `alone`: no other worker makes tables. `integers`: columns that cannot take decimals.
@@ -44,13 +50,18 @@ class PivotPass final : public ReadingSink {
             const std::set<ChannelName> &integers, bool exact = false);
 
   // The next readings are those of a chunk (empty: open). Those from `cutoff` on, if there are any, are not.
-  void begin(const Bound &lower, const Bound &upper, Moment cutoff = after_all);
+  // `in_order`: of two readings of one cell the later comes last. Else 40001 is thrown for two that differ.
+  void begin(const Bound &lower, const Bound &upper, bool in_order, Moment cutoff = after_all);
   void take(const Reading &reading) override;
   // Writes what is left, with the records.
   void finish();
   const Lacking &lacking() const { return lacking_; }
+  // Of the readings that were left out: how many, and the newest time.
+  const BeyondCutoff &beyond() const { return beyond_; }
   // Somebody has changed a table meanwhile: an error was thrown.
   bool outdated() const { return outdated_; }
+  // There were two readings of one cell with two values, since begin().
+  bool needs_order() const { return needs_order_; }
   RunCounts counts() const { return counts_; }
 
   // The transaction is committed: what it made can be seen by others.
@@ -68,7 +79,9 @@ class PivotPass final : public ReadingSink {
   void flush();
   void write(WideTable &table);
   void write_over(WideTable &table, const RowPointers &rows);
-  bool is_bulk(const WideTable &table);
+  void refuse_swallowed(const WideTable &table, const std::vector<Upserted> &rows) const;
+  void meet_two_values();
+  bool is_bulk(WideTable &table);
 
   const PivotSource &source_;
   const PivotSpec &spec_;
@@ -80,6 +93,8 @@ class PivotPass final : public ReadingSink {
   WideTables tables_;
   Bound lower_, upper_;
   Moment cutoff_ = after_all;
+  BeyondCutoff beyond_;
+  bool in_order_ = true, needs_order_ = false;
   // Of tables that were looked at for this chunk: rows can go in without a look at what is there.
   std::map<const WideTable *, bool> bulk_;
   bool outdated_ = false;

@@ -29,41 +29,72 @@ bool PivotVerify::step() {
     copier_.forget_tables();
     copier_.open();
   }
-  if (!begun_ && copier_.pass().tables().tables().empty())
-    throw Error(sqlstate::undefined_object,
-                "there is no wide table of \"" + copier_.source().source + "\" in schema \"" +
-                    spec_.target.schema + "\"",
-                "None whose name begins with \"" + spec_.target.name + "\" is on record.");
   steps_.enter(Phase::verify);
-  if (!begun_ && !find_range()) {
-    finish();
-    return true;
-  }
+  if (!begun_) begin();
   begun_ = true;
-  const ReadingPlan &plan = copier_.plan();
-  const Moment next = end_ - begin_ > spec_.chunk_interval ? begin_ + spec_.chunk_interval : end_;
-  std::vector<std::string> chunk = copier_.conditions();
-  chunk.push_back(time_from(plan, begin_));
-  chunk.push_back(time_before(plan, next));
-  counts_.read = copier_.read(select_readings(plan, chunk), *this);
-  compare();
+  compare_chunk(select_readings(copier_.plan(), choose_chunk()));
+  const bool done = is_done();
   copier_.close_source();
-  begin_ = next;
-  if (begin_ < end_) return false;
-  finish();
-  return true;
+  if (done) finish();
+  return done;
 }
 
-// Of the readings that are there; false where there are none.
-bool PivotVerify::find_range() {
+void PivotVerify::begin() {
+  if (copier_.pass().tables().tables().empty()) {
+    for (const std::string &ship : spec_.ships) refuse_unrecorded(ship);
+    throw Error(
+        sqlstate::undefined_object,
+        "there is no wide table of \"" + copier_.source().source + "\" in schema \"" + spec_.target.schema +
+            "\"",
+        "None whose name begins with \"" + spec_.target.name + "\" is on record.",
+        "A table that is there already is adopted by SELECT * FROM pivot_ship(..., mode => 'tables_only').");
+  }
+  copier_.check_times();
+  copier_.tell_beyond_cutoff();
+  const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
+  is_one_chunk_ = !ends.oldest || !copier_.finds_times();
+  // Without any, what has no finite time is left.
+  begin_ = ends.oldest.value_or(spec_.from);
+  end_ = ends.newest ? *ends.newest + 1 : spec_.cutoff;
+}
+
+// The first one has what is before all finite times, too.
+std::vector<std::string> PivotVerify::choose_chunk() {
   const ReadingPlan &plan = copier_.plan();
-  const Row ends = copier_.ask(oldest_and_newest(plan, spec_.ships, of_call(plan, spec_))).at(0);
-  const std::optional<Moment> oldest = parse_moment(text_of(ends.at(0))),
-                              newest = parse_moment(text_of(ends.at(1)));
-  if (!oldest || !newest) return false;
-  begin_ = *oldest;
-  end_ = *newest + 1;
-  return true;
+  const bool is_last = is_one_chunk_ || end_ - begin_ <= spec_.chunk_interval;
+  const Moment lower = is_first_ ? spec_.from : begin_;
+  next_ = is_last ? end_ : begin_ + spec_.chunk_interval;
+  std::vector<std::string> chunk = copier_.conditions();
+  if (lower != before_all) chunk.push_back(time_from(plan, lower));
+  chunk.push_back(time_before(plan, next_));
+  is_first_ = false;
+  return chunk;
+}
+
+// Where nothing was read, there may be nothing for long: on to where there is, if anywhere.
+bool PivotVerify::is_done() {
+  begin_ = next_;
+  if (begin_ >= end_) return true;
+  if (counts_.read > 0) return false;
+  std::vector<std::string> rest = of_call(copier_.plan(), spec_);
+  rest.push_back(time_from(copier_.plan(), begin_));
+  const std::optional<Moment> oldest = copier_.find_ends(rest).oldest;
+  begin_ = oldest.value_or(end_);
+  return begin_ >= end_;
+}
+
+// Where it matters which of two readings is the later, they are read once more, in their order.
+void PivotVerify::compare_chunk(const std::string &select) {
+  const Found before = found_;
+  two_values_ = false;
+  batches_ = differed_ = 0;
+  counts_.read = copier_.read(select, *this);
+  compare();
+  const bool depends_on_order = two_values_ || (batches_ > 1 && differed_ > 0);
+  if (!depends_on_order || copier_.order().empty()) return;
+  found_ = before;
+  counts_.read = copier_.read(select + copier_.order(), *this);
+  compare();
 }
 
 void PivotVerify::take(const Reading &reading) {
@@ -71,30 +102,45 @@ void PivotVerify::take(const Reading &reading) {
   Value value;
   if (reading.ship.empty() || reading.channel.empty() || !reading.time ||
       !value_of(reading.value, value, room_, why_)) {
-    ++unstored_;
+    ++found_.unstored;
     return;
   }
   PivotColumn *const column = buffer.find_column(reading.ship, reading.channel);
   if (column == nullptr) {
+    refuse_unrecorded(reading.ship);
     note({std::string(reading.ship), *reading.time, std::string(reading.channel)}, text_of(value), {}, false);
     return;
   }
-  if (buffer.add(*column, *reading.time, value) == PivotBuffer::Outcome::not_convertible) {
-    ++unstored_;
+  const PivotBuffer::Outcome outcome = buffer.add(*column, *reading.time, value);
+  if (outcome == PivotBuffer::Outcome::not_convertible) {
+    ++found_.unstored;
     return;
   }
+  if (outcome == PivotBuffer::Outcome::replaced) two_values_ = true;
   if (buffer.bytes() > (static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / 8 ||
       buffer.rows() >= static_cast<std::size_t>(spec_.batch_rows))
     compare();
 }
 
+// A table of that ship that no call has filled from this source says nothing; nor does it lack a reading.
+void PivotVerify::refuse_unrecorded(std::string_view ship) {
+  const std::optional<QualifiedName> table = copier_.pass().tables().find_unrecorded(std::string(ship));
+  if (!table) return;
+  throw Error(sqlstate::wrong_state,
+              "table \"" + display_name(*table) + "\" of ship \"" + std::string(ship) + "\" is not on record",
+              "It is there, but this role has not called pivot_ship() to fill it from \"" +
+                  copier_.source().source + "\".",
+              "SELECT * FROM pivot_ship(..., mode => 'tables_only') adopts it; then verify again.");
+}
+
 void PivotVerify::compare() {
+  ++batches_;
   for (WideTable &table : copier_.pass().tables().tables())
     if (!table.rows->rows.empty()) compare(table);
   copier_.pass().buffer().clear();
 }
 
-// A range of rows after the other, in the order of time, with what the table has there.
+// Some rows after the others, in the order of time, with what the table has at these times.
 void PivotVerify::compare(WideTable &table) {
   hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
   RowPointers rows;
@@ -106,10 +152,8 @@ void PivotVerify::compare(WideTable &table) {
     std::vector<Moment> times;
     for (std::size_t n = first; n < end; ++n) times.push_back(stored_time(table.target, rows[n]->time));
     std::map<Moment, Row> found;
-    for (Row &row :
-         query(select_rows(table.name, table.time_column, table.column_names(),
-                           *std::min_element(times.begin(), times.end()),
-                           *std::max_element(times.begin(), times.end()), table.target.time_has_zone)))
+    for (Row &row : query(select_rows(table.name, table.time_column, table.column_names(), times,
+                                      table.target.time_has_zone)))
       found.emplace(std::strtoll(text_of(row.at(0)).c_str(), nullptr, 10), std::move(row));
     for (std::size_t n = first; n < end; ++n) {
       const auto there = found.find(times[n - first]);
@@ -122,7 +166,7 @@ void PivotVerify::compare(const WideTable &table, const WideRow &row, const Row 
   for (std::size_t n = 0; n < table.columns.size(); ++n) {
     const WideColumn &column = table.columns[n];
     if (column.cells->at >= row.width || row.nulls[column.cells->at]) continue;
-    ++compared_;
+    ++found_.compared;
     const std::string expected = text_of(copier_.pass().buffer().value_at(*column.cells, row));
     const Cell there = found != nullptr ? found->at(n + 1) : Cell();
     const Cell shown =
@@ -133,24 +177,25 @@ void PivotVerify::compare(const WideTable &table, const WideRow &row, const Row 
 
 // The last reading of a channel and time counts, wherever it comes.
 void PivotVerify::note(const Place &place, const std::string &expected, const Cell &found, bool equal) {
-  const auto known = differences_.find(place);
-  if (known != differences_.end()) {
+  if (!equal) ++differed_;
+  const auto known = found_.differences.find(place);
+  if (known != found_.differences.end()) {
     if (equal) {
-      differences_.erase(known);
-      --different_;
+      found_.differences.erase(known);
+      --found_.different;
     } else {
       known->second = {expected, found};
     }
     return;
   }
   if (equal) return;
-  ++different_;
-  if (differences_.size() < most_differences) differences_[place] = {expected, found};
+  ++found_.different;
+  if (found_.differences.size() < most_differences) found_.differences[place] = {expected, found};
 }
 
 void PivotVerify::finish() {
   std::vector<PivotDifference> listed;
-  for (const auto &[place, difference] : differences_)
+  for (const auto &[place, difference] : found_.differences)
     listed.push_back({std::get<0>(place), std::get<2>(place),
                       // Of a clock without zone: as it stands there.
                       text_of_moment(std::get<1>(place)), difference.found ? "different" : "missing",
@@ -159,7 +204,7 @@ void PivotVerify::finish() {
 }
 
 Row PivotVerify::told() const {
-  return {std::to_string(compared_), std::to_string(different_), std::to_string(unstored_)};
+  return {std::to_string(found_.compared), std::to_string(found_.different), std::to_string(found_.unstored)};
 }
 
 }  // namespace tablesync::pg

@@ -31,11 +31,15 @@ class PivotVerify final : public Work, private ReadingSink {
   };
 
   void take(const Reading &reading) override;
+  void compare_chunk(const std::string &select);
   void compare();
   void compare(WideTable &table);
   void compare(const WideTable &table, const WideRow &row, const Row *found);
   void note(const Place &place, const std::string &expected, const Cell &found, bool equal);
-  bool find_range();
+  void begin();
+  std::vector<std::string> choose_chunk();
+  bool is_done();
+  void refuse_unrecorded(std::string_view ship);
   void finish();
 
   const PivotSpec &spec_;
@@ -44,8 +48,18 @@ class PivotVerify final : public Work, private ReadingSink {
   PivotChunkCopier copier_;
   bool begun_ = false;
   Moment begin_ = 0, end_ = 0;  // of what is left to compare
-  std::map<Place, Difference> differences_;
-  std::int64_t compared_ = 0, different_ = 0, unstored_ = 0;
+  Moment next_ = 0;             // where the chunk ends
+  bool is_first_ = true;        // no chunk was chosen before it
+  bool is_one_chunk_ = false;
+  struct Found {
+    std::map<Place, Difference> differences;
+    std::int64_t compared = 0, different = 0, unstored = 0;
+  };
+  Found found_;
+  // Of the chunk: whether a cell had two values; how often readings were compared, and how many differed
+  // then.
+  bool two_values_ = false;
+  std::int64_t batches_ = 0, differed_ = 0;
   RunCounts counts_;
   std::string room_, why_;
 };

@@ -70,6 +70,7 @@ bool PivotWork::prepare() {
   steps_.enter(Phase::describe);
   copier_.open();
   check_ships();
+  copier_.check_times();
   const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
   const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
   if (backfills && begun && !spec_.restart) {
@@ -116,18 +117,12 @@ void PivotWork::refuse_unknown(const std::string &ship) {
       near.empty() ? "" : "Perhaps you meant \"" + near + "\".");
 }
 
-std::vector<std::string> PivotWork::of_ships_and_call() const {
-  std::vector<std::string> all = of_ships(copier_.plan(), spec_.ships);
-  for (std::string &condition : of_call(copier_.plan(), spec_)) all.push_back(std::move(condition));
-  return all;
-}
-
 // The channels of the time before each ship's newest reading.
 void PivotWork::analyze() {
   changed_tables_ = true;
   const ReadingPlan &plan = copier_.plan();
   std::vector<SampleWindow> windows;
-  for (const Row &row : copier_.ask(newest_by_ship(plan, of_ships_and_call()))) {
+  for (const Row &row : copier_.ask(newest_by_ship(plan, copier_.of_ships_and_call()))) {
     const std::optional<Moment> newest = parse_moment(text_of(row.at(1)));
     if (!row.at(0) || !newest || *newest == before_all) continue;
     windows.push_back(
@@ -190,8 +185,7 @@ void PivotWork::start() {
   checkpoint_.size = spec_.chunk_interval;
   checkpoint_.since.server = spec_.server;
   checkpoint_.since.source = copier_.source().source;
-  const std::string query = oldest_and_newest(copier_.plan(), spec_.ships, of_call(copier_.plan(), spec_));
-  if (!finds_times(query)) {
+  if (!copier_.finds_times()) {
     // One chunk, which ends beyond all that there is, and cannot be made smaller.
     checkpoint_.size = 1;
     checkpoint_.lower = {text_of_moment(spec_.newest_first ? spec_.cutoff : spec_.cutoff - 1)};
@@ -199,28 +193,14 @@ void PivotWork::start() {
     copier_.save();
     return;
   }
-  const Row ends = copier_.ask(query).at(0);
+  const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
   // Without any, there is one chunk, for what has no finite time.
-  const Moment newest = parse_moment(text_of(ends.at(1))).value_or(spec_.cutoff - 1);
-  const Moment oldest = std::max(parse_moment(text_of(ends.at(0))).value_or(newest), spec_.from);
+  const Moment newest = ends.newest.value_or(spec_.cutoff - 1);
+  const Moment oldest = std::max(ends.oldest.value_or(newest), spec_.from);
   checkpoint_.lower = {text_of_moment(
       first_begin(spec_, spec_.newest_first ? newest : oldest, checkpoint_.size, spec_.cutoff))};
   checkpoint_.since.value = text_of_moment(spec_.newest_first ? oldest : spec_.cutoff);
   copier_.save();
-}
-
-// Whether the source can find readings by their time. Where it would read all of a large table for each
-// chunk, it is read once.
-bool PivotWork::finds_times(const std::string &ends) {
-  constexpr double large = 10'000, part = 0.1;  // a table of 80 MB, or so
-  const double to_read =
-      total_cost(copier_.ask(explain(select_readings(copier_.plan(), of_ships_and_call()))));
-  if (to_read < large || total_cost(copier_.ask(explain(ends))) < part * to_read) return true;
-  tell(spec_, "is read in one chunk, since the source does not find readings by their time",
-       "A chunk that fails, or is interrupted, is all of it.",
-       "On the source: CREATE INDEX ON " + display_name(copier_.plan().source) + " (" +
-           copier_.plan().column(ReadingColumn::created_time) + ");");
-  return false;
 }
 
 // ---- the chunks

@@ -30,8 +30,6 @@ class PivotWork final : public Work {
   void make_sampled(const Lacking &lacking);
   void resume(const Checkpoint &begun);
   void start();
-  std::vector<std::string> of_ships_and_call() const;  // the readings that the call asks for
-  bool finds_times(const std::string &ends);
   bool copy_by_several();
   bool copy_chunk();
   bool finish();

@@ -43,6 +43,7 @@ class Intake {
   Intake(const ReadingPlan &plan, const std::array<int, reading_columns> &places, ReadingSink &sink,
          const Rate &rate, Progress &progress)
       : ship_(plan.ship),
+        decimals_are_texts_(plan.decimals_are_texts),
         places_(places),
         sink_(sink),
         rate_(rate),
@@ -70,6 +71,7 @@ class Intake {
   void keep_pace(const Reading &reading);
 
   const std::string_view ship_;  // whose all readings are; empty: they say
+  const bool decimals_are_texts_;
   const std::array<int, reading_columns> places_;
   ReadingSink &sink_;
   const Rate &rate_;
@@ -112,12 +114,15 @@ Reading Intake::reading_of(const Datum *values, const bool *nulls) const {
   const auto number = [](Datum datum) { return static_cast<std::int64_t>(datum); };
   const auto boolean = [](Datum datum) { return DatumGetBool(datum); };
   const auto decimal = [](Datum datum) { return DatumGetFloat8(datum); };
+  const NumberRead double_v = decimals_are_texts_
+                                  ? read_number(text(ReadingColumn::double_v))
+                                  : NumberRead{value_at(ReadingColumn::double_v, decimal), {}};
   return {ship_.empty() ? text(ReadingColumn::ship_id) : ship_,
           text(ReadingColumn::data_channel_id),
           value_at(ReadingColumn::created_time, number),
           {text(ReadingColumn::value_format), value_at(ReadingColumn::bool_v, boolean),
-           text(ReadingColumn::str_v), value_at(ReadingColumn::long_v, number),
-           value_at(ReadingColumn::double_v, decimal)}};
+           text(ReadingColumn::str_v), value_at(ReadingColumn::long_v, number), double_v.double_v,
+           double_v.beyond_double}};
 }
 
 // About what the reading would be in a COPY.

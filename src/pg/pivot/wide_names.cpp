@@ -8,10 +8,12 @@ extern "C" {
 #include "utils/fmgrprotos.h"
 }
 
+#include <algorithm>
 #include <iterator>
 
 #include "core/error.h"
 #include "core/wide_table.h"
+#include "pg/record/pivot_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 
@@ -51,13 +53,21 @@ std::string WideNames::table_name(const std::string &ship, const std::string &gr
 
 void WideNames::read_relations() {
   relations_.emplace();
+  ships_.clear();
+  std::map<std::string, std::string> by_oid;
   const Rows found = query(
       // Letters that are not of ASCII stay as they are in "C".
-      "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relnamespace = (SELECT n.oid FROM "
+      "SELECT c.relname, c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = (SELECT n.oid FROM "
       "pg_catalog.pg_namespace n WHERE n.nspname = $1) AND pg_catalog.starts_with(pg_catalog.lower(c.relname "
       "COLLATE \"C\"), $2) ORDER BY c.relname",
       {spec_.target.schema, folded(spec_.target.name)});
-  for (const Row &row : found) relations_->emplace(folded(text_of(row[0])), text_of(row[0]));
+  std::vector<std::string> oids;
+  for (const Row &row : found) {
+    relations_->emplace(folded(text_of(row[0])), text_of(row[0]));
+    oids.push_back(text_of(row[1]));
+    by_oid.emplace(oids.back(), text_of(row[0]));
+  }
+  for (const auto &[oid, ship] : ships_of_tables(oids)) ships_.emplace(by_oid.at(oid), ship);
 }
 
 std::string WideNames::find(const std::string &table) {
@@ -73,12 +83,44 @@ std::string WideNames::find(const std::string &table) {
               "Rename or drop all but one.");
 }
 
-void WideNames::refuse_other_ship(const std::string &ship, const std::string &table) const {
+std::string WideNames::find(const std::string &ship, const std::string &group, int number) {
+  const std::string first = table_name(ship, group, 1);
+  if (number > 1 && first.size() + 1 + std::to_string(number).size() > most_name_bytes) return {};
+  return find(table_name(ship, group, number));
+}
+
+bool WideNames::is_of(const std::string &ship, const std::string &relation) const {
+  const auto [first, end] = ships_.equal_range(relation);
+  return std::any_of(first, end, [&](const auto &known) { return known.second == ship; });
+}
+
+bool WideNames::is_of_another(const std::string &ship, const std::string &group,
+                              const std::string &relation) const {
+  return find_other(ship, group, relation).has_value();
+}
+
+std::optional<WideNames::Owner> WideNames::find_other(const std::string &ship, const std::string &group,
+                                                      const std::string &table) const {
   const auto owner = owners_.find(table);
-  if (owner == owners_.end() || owner->second == ship) return;
-  throw Error("42710",
-              "ships \"" + owner->second + "\" and \"" + ship + "\" have the same wide table, \"" +
-                  display_name(QualifiedName{spec_.target.schema, table}) + "\"",
+  if (owner != owners_.end() && (owner->second.ship != ship || owner->second.group != group))
+    return owner->second;
+  const auto [first, end] = ships_.equal_range(table);
+  const auto other = std::find_if(first, end, [&](const auto &known) { return known.second != ship; });
+  return other == end ? std::nullopt : std::optional(Owner{other->second, {}});
+}
+
+void WideNames::refuse_other_ship(const std::string &ship, const std::string &group,
+                                  const std::string &table) {
+  const std::string there = find(table);
+  const std::optional<Owner> other = find_other(ship, group, there.empty() ? table : there);
+  if (!other) return;
+  const std::string same =
+      " have the same wide table, \"" + display_name(QualifiedName{spec_.target.schema, table}) + "\"";
+  if (other->ship == ship)
+    throw Error("42710",
+                "groups \"" + other->group + "\" and \"" + group + "\" of ship \"" + ship + "\"" + same,
+                "The name of a further table of a group ends with its number.", "Rename one of the groups.");
+  throw Error("42710", "ships \"" + other->ship + "\" and \"" + ship + "\"" + same,
               "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
 }
 

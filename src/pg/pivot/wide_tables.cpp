@@ -122,7 +122,7 @@ WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const st
   ship.taken.insert(time_name);
   ship.tables.push_back(&table);
   by_rows_[table.rows] = &table;
-  names_.give(table_name, name);
+  names_.give(table_name, name, group);
   return table;
 }
 
@@ -205,11 +205,16 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
 
 // Takes over what is there by the names that the ship's tables would have.
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
-  std::vector<WideTable *> adopted;
+  const WideTable *last = nullptr;
   for (int number = 1;; ++number) {
-    const std::string there = names_.find(names_.table_name(name, group, number));
+    const std::string there = names_.find(name, group, number);
     if (there.empty()) break;
-    names_.refuse_other_ship(name, there);
+    if (last == nullptr) names_.refuse_other_ship(name, group, there);
+    // A further table was made where the one before had no room. Any other of its name need not be the
+    // ship's.
+    else if (names_.is_of_another(name, group, there) ||
+             !(names_.is_of(name, there) || !last->size.has_room(ValueType::string)))
+      break;
     WideTable &table = begin_table(ship, name, group, number, there);
     table.made_here = false;
     const std::optional<HeldRelation> held = hold_target(table.name, false, source_.spec);
@@ -218,13 +223,13 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
                   {}, "Run it again.");
     table.oid = held->oid;
     table.owner = held->owner;
-    adopted.push_back(&table);
     record_adopted(table);
     check_time_key(table.oid, table.name, table.time_column, name);
     tell_once(source_, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+    read_attributes({&table});
+    ship.settled = true;
+    last = &table;
   }
-  read_attributes(adopted);
-  ship.settled = ship.settled || !adopted.empty();
 }
 
 void WideTables::record_adopted(WideTable &table) {
@@ -258,7 +263,8 @@ WideTables::Ship &WideTables::find_ship(const std::string &name) {
   if (known != ships_.end()) return known->second;
   const std::vector<std::string> groups = names_.groups();
   // Its name is looked at first, so that no ship is half known.
-  for (const std::string &group : groups) names_.refuse_other_ship(name, names_.table_name(name, group, 1));
+  for (const std::string &group : groups)
+    names_.refuse_other_ship(name, group, names_.table_name(name, group, 1));
   Ship &ship = ships_[name];
   ship.taken.insert(time_name);
   for (const std::string &group : groups) adopt(ship, name, group);
@@ -266,6 +272,14 @@ WideTables::Ship &WideTables::find_ship(const std::string &name) {
 }
 
 bool WideTables::is_settled(const std::string &ship) { return find_ship(ship).settled; }
+
+std::optional<QualifiedName> WideTables::find_unrecorded(const std::string &ship) {
+  if (ships_.contains(ship)) return std::nullopt;
+  for (const std::string &group : names_.groups())
+    if (const std::string there = names_.find(ship, group, 1); !there.empty())
+      return QualifiedName{source_.spec.target.schema, there};
+  return std::nullopt;
+}
 
 PivotColumn *WideTables::add_channel(const std::string &name, const std::string &channel, ValueType type) {
   Ship &ship = find_ship(name);
@@ -282,7 +296,8 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
   }
   if (table == nullptr) {
     const std::string wanted = names_.table_name(name, group, number);
-    names_.refuse_other_ship(name, wanted);
+    names_.refuse_other_ship(name, group, wanted);
+    if (number > 1) refuse_unknown(wanted, name, channel);
     table = &begin_table(ship, name, group, number, wanted);
     table->size.add(type);
   }
@@ -291,6 +306,19 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
   PivotColumn *const cells = buffer_.add_column(name, channel, table->rows, table->rows->width, type);
   table->columns.push_back({channel, column, cells, oid_of(type)});
   return cells;
+}
+
+// What was not taken over may be anybody's.
+void WideTables::refuse_unknown(const std::string &table, const std::string &ship,
+                                const std::string &channel) {
+  const std::string there = names_.find(table);
+  if (there.empty()) return;
+  throw Error("42710",
+              "\"" + display_name(QualifiedName{source_.spec.target.schema, there}) +
+                  "\" exists, and is not on record as a table of ship \"" + ship + "\"",
+              "The tables of the ship have no room for channel \"" + channel +
+                  "\", and the next one would have this name.",
+              "Rename it, or pass another table_prefix.");
 }
 
 void WideTables::add_channels(const std::map<ChannelName, ValueType> &channels) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -39,6 +40,7 @@ struct WideTable {
   bool made_now = false;  // in this transaction, so that nobody else sees it
   bool has_key = true;
   std::string time_column;
+  std::vector<std::string> triggers;  // that can swallow rows, as far as it was looked for them
   WideTarget target;
   RowSize size;
   std::vector<WideColumn> columns;  // those from `made` on are to be made
@@ -69,6 +71,8 @@ class WideTables {
   // that are there already. Throws 42710 where another ship has a table of that name, 42725 where there are
   // several that it could be, 42P10 and 42804 for one that cannot be a wide table; as wide_table_name().
   bool is_settled(const std::string &ship);
+  // A table that could be the ship's, where none is on record.
+  std::optional<QualifiedName> find_unrecorded(const std::string &ship);
   // A column for the channel, in a table that has room; new ones are made by make_all().
   PivotColumn *add_channel(const std::string &ship, const std::string &channel, ValueType type);
   // The same for all of these that have none.
@@ -106,6 +110,7 @@ class WideTables {
   WideTable &begin_table(Ship &ship, const std::string &name, const std::string &group, int number,
                          const std::string &table_name);
   void adopt(Ship &ship, const std::string &name, const std::string &group);
+  void refuse_unknown(const std::string &table, const std::string &ship, const std::string &channel);
   void record_adopted(WideTable &table);
   void take_records(const std::vector<WideTable *> &tables);
   void read_attributes(const std::vector<WideTable *> &tables);

@@ -18,6 +18,7 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
 #include "utils/rel.h"
@@ -90,19 +91,15 @@ void each_row(const WideRow *const *rows, size_t count, F f) {
   MemoryContextDelete(context);
 }
 
-void store_in_pages(const WideTarget &target, const WideRow *const *rows, size_t count) {
-  Relation const relation = table_open(target.oid, RowExclusiveLock);
+void store_in_pages(Relation relation, const WideTarget &target, const WideRow *const *rows, size_t count) {
   Form const form = begin_form(target, relation);
   HeapPages pages = begin_heap_pages(relation);
   each_row(rows, count, [&](const WideRow &row) { add_to_heap_pages(pages, form_tuple(form, row)); });
   end_heap_pages(pages);
-  table_close(relation, NoLock);
-  CommandCounterIncrement();
 }
 
-void store_and_index(const WideTarget &target, const WideRow *const *rows, size_t count) {
+void store_and_index(Relation relation, const WideTarget &target, const WideRow *const *rows, size_t count) {
   constexpr int batch = 64;
-  Relation const relation = table_open(target.oid, RowExclusiveLock);
   EState *const state = CreateExecutorState();
   MemoryContext const outer = MemoryContextSwitchTo(state->es_query_cxt);
   Form const form = begin_form(target, relation);
@@ -138,6 +135,14 @@ void store_and_index(const WideTarget &target, const WideRow *const *rows, size_
   ExecCloseIndices(info);
   MemoryContextSwitchTo(outer);
   FreeExecutorState(state);
+}
+
+void store(const WideTarget &target, const WideRow *const *rows, size_t count, bool is_first) {
+  Relation const relation = table_open(target.oid, RowExclusiveLock);
+  if (is_first && writes_heap_pages(relation))
+    store_in_pages(relation, target, rows, count);
+  else
+    store_and_index(relation, target, rows, count);
   table_close(relation, NoLock);
   CommandCounterIncrement();
 }
@@ -161,30 +166,42 @@ EphemeralNamedRelation as_relation(const WideTarget &target, const WideRow *cons
   return named;
 }
 
-struct Times {
-  std::int64_t *times;
+struct Outcomes {
+  Upserted *rows;
   size_t count;
 };
 
+std::optional<Moment> time_at(const SPITupleTable *table, uint64 row, int column) {
+  bool is_null = false;
+  const Moment time = DatumGetInt64(SPI_getbinval(table->vals[row], table->tupdesc, column, &is_null));
+  return is_null ? std::nullopt : std::optional(time);
+}
+
 // The result is in the memory of the caller's.
-Times run_upsert(const WideTarget &target, const char *statement, const WideRow *const *rows, size_t count) {
-  auto *const times = static_cast<std::int64_t *>(palloc(sizeof(std::int64_t) * (count + 1)));
+Outcomes run_upsert(const WideTarget &target, const char *statement, const WideRow *const *rows,
+                    size_t count) {
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   EphemeralNamedRelation const named = as_relation(target, rows, count);
   if (SPI_register_relation(named) != SPI_OK_REL_REGISTER) elog(ERROR, "SPI_register_relation failed");
   const int code = SPI_execute(statement, false, 0);
-  if (code != SPI_OK_INSERT_RETURNING) elog(ERROR, "SPI failed: %s", SPI_result_code_string(code));
-  const size_t written = Min(count, static_cast<size_t>(SPI_processed));
-  Oid const type = SPI_gettypeid(SPI_tuptable->tupdesc, 1);
-  if (type != (target.time_has_zone ? TIMESTAMPTZOID : TIMESTAMPOID))
-    elog(ERROR, "an upsert returned type %u instead of the time's", type);
-  for (size_t n = 0; n < written; ++n) {
+  if (code != SPI_OK_INSERT_RETURNING && code != SPI_OK_SELECT)
+    elog(ERROR, "SPI failed: %s", SPI_result_code_string(code));
+  const auto outcome_count = static_cast<size_t>(SPI_processed);
+  auto *const outcomes = static_cast<Upserted *>(SPI_palloc(sizeof(Upserted) * (outcome_count + 1)));
+  for (int column = 1; column <= 2; ++column) {
+    Oid const type = SPI_gettypeid(SPI_tuptable->tupdesc, column);
+    if (type != (target.time_has_zone ? TIMESTAMPTZOID : TIMESTAMPOID))
+      elog(ERROR, "an upsert returned type %u instead of the time's", type);
+  }
+  for (size_t n = 0; n < outcome_count; ++n) {
     bool is_null = false;
-    times[n] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[n], SPI_tuptable->tupdesc, 1, &is_null));
+    const Datum replaced = SPI_getbinval(SPI_tuptable->vals[n], SPI_tuptable->tupdesc, 3, &is_null);
+    outcomes[n] = {time_at(SPI_tuptable, n, 1), time_at(SPI_tuptable, n, 2),
+                   !is_null && DatumGetBool(replaced)};
   }
   tuplestore_end(static_cast<Tuplestorestate *>(named->reldata));
   SPI_finish();
-  return {times, written};
+  return {outcomes, outcome_count};
 }
 
 // No reading is stored in a type with a modifier, such as a varchar with a length: its values would have to
@@ -205,6 +222,12 @@ bool are_there(const WideTarget &target, const Attribute *attributes, size_t cou
   return there;
 }
 
+// Types have defaults too, and a domain can refuse a NULL.
+bool is_null_unless_given(Form_pg_attribute attribute) {
+  return !attribute->atthasdef && get_typtype(attribute->atttypid) != TYPTYPE_DOMAIN &&
+         get_typdefault(attribute->atttypid) == nullptr;
+}
+
 bool is_plain(const WideTarget &target, const Attribute *attributes, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   TupleDesc const shape = RelationGetDescr(relation);
@@ -221,7 +244,7 @@ bool is_plain(const WideTarget &target, const Attribute *attributes, size_t coun
   for (int n = 0; plain && n < shape->natts; ++n) {
     auto *attribute = TupleDescAttr(shape, n);
     if (attribute->attisdropped || n == target.time_at) continue;
-    plain = !attribute->attnotnull && (filled[n] || !attribute->atthasdef);
+    plain = !attribute->attnotnull && (filled[n] || is_null_unless_given(attribute));
   }
   pfree(filled);
   table_close(relation, NoLock);
@@ -248,20 +271,22 @@ bool has_no_page(const WideTarget &target) {
   });
 }
 
-void store_frozen(const WideTarget &target, const RowPointers &rows) {
-  call([&] { store_in_pages(target, rows.data(), rows.size()); });
+void store_first(const WideTarget &target, const RowPointers &rows) {
+  call([&] { store(target, rows.data(), rows.size(), true); });
 }
 
 void store_indexed(const WideTarget &target, const RowPointers &rows) {
-  call([&] { store_and_index(target, rows.data(), rows.size()); });
+  call([&] { store(target, rows.data(), rows.size(), false); });
 }
 
-std::vector<Moment> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows) {
+std::vector<Upserted> upsert(const WideTarget &target, const std::string &statement,
+                             const RowPointers &rows) {
   check_statement(statement, SearchPath::session, std::source_location::current());
-  const Times written = call([&] { return run_upsert(target, statement.c_str(), rows.data(), rows.size()); });
-  std::vector<Moment> times(written.times, written.times + written.count);
-  call([&] { pfree(written.times); });
-  return times;
+  const Outcomes outcomes =
+      call([&] { return run_upsert(target, statement.c_str(), rows.data(), rows.size()); });
+  std::vector<Upserted> all(outcomes.rows, outcomes.rows + outcomes.count);
+  call([&] { pfree(outcomes.rows); });
+  return all;
 }
 
 Moment stored_time(const WideTarget &target, Moment time) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,12 +39,19 @@ bool has_attributes(const WideTarget &target, const Attributes &attributes);
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes);
 // Whether it has no page, and so no row.
 bool has_no_page(const WideTarget &target);
-// Into a table that was made in this transaction and has no index: see heap_pages.h.
-void store_frozen(const WideTarget &target, const RowPointers &rows);
+// Into a table that was made in this transaction and has no index: see heap_pages.h; or, where what is
+// written is decoded from the WAL, as store_indexed() does.
+void store_first(const WideTarget &target, const RowPointers &rows);
 // Into a table that takes plain rows, and its indexes. 23505 where there is a row of that time.
 void store_indexed(const WideTarget &target, const RowPointers &rows);
-// By the statement upsert_rows(). Returns the times, as the table has them, of the rows that were written.
-std::vector<Moment> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows);
+// What a row came to by an upsert; times as the table has them.
+struct Upserted {
+  std::optional<Moment> wanted;   // the time that was to be written; none where a trigger gave it another
+  std::optional<Moment> written;  // none where a trigger swallowed the row
+  bool replaced;                  // another value
+};
+// By the statement upsert_rows() or upsert_rows_with_triggers().
+std::vector<Upserted> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows);
 // The time of a row as the table has it.
 Moment stored_time(const WideTarget &target, Moment time);
 

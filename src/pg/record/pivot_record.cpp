@@ -94,6 +94,16 @@ std::vector<KnownTable> wide_tables(const PivotIdentity &pivot) {
   return tables;
 }
 
+std::vector<std::pair<std::string, std::string>> ships_of_tables(const std::vector<std::string> &tables) {
+  if (tables.empty()) return {};
+  std::vector<std::pair<std::string, std::string>> ships;
+  for (const Row &row : state_of_all("SELECT DISTINCT p.table_oid, p.ship FROM tablesync.pivot_table p WHERE "
+                                     "p.table_oid = ANY ($1::oid[])",
+                                     {array_of(cells_of(tables))}))
+    ships.emplace_back(text_of(row.at(0)), text_of(row.at(1)));
+  return ships;
+}
+
 void each_wide_column(const std::vector<std::string> &tables,
                       const std::function<void(const KnownColumn &)> &take) {
   const auto text_at = [](Datum datum) -> std::string_view {
@@ -244,7 +254,7 @@ void record_rejected(std::int64_t run_id, const PivotSpec &spec,
       "COALESCE(\"time\", '?'), channel, jsonb_build_object('ship_id', ship, 'data_channel_id', channel, "
       "'created_time', \"time\", 'value_format', format, 'bool_v', bool_v::bool, 'str_v', str_v, 'long_v', "
       "long_v::int8, 'double_v', CASE WHEN double_v IN ('NaN', 'Infinity', '-Infinity') THEN "
-      "to_jsonb(double_v) ELSE to_jsonb(double_v::float8) END), '22023', why, clock_timestamp() FROM "
+      "to_jsonb(double_v) ELSE to_jsonb(double_v::numeric) END), '22023', why, clock_timestamp() FROM "
       "unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], "
       "$10::text[], $11::text[]) r (ship, channel, \"time\", format, bool_v, str_v, long_v, double_v, why)",
       {number(run_id), display_name(spec.target), all(&RejectedReading::ship), all(&RejectedReading::channel),

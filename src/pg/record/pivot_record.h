@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -34,6 +35,9 @@ struct KnownTable {
 };
 // In the order in which they were made.
 std::vector<KnownTable> wide_tables(const PivotIdentity &pivot);
+// The ships whose readings these tables (oids) have, by the records of every pivot, whoever calls it: pairs
+// of table and ship.
+std::vector<std::pair<std::string, std::string>> ships_of_tables(const std::vector<std::string> &tables);
 // Gives `take` the columns of these tables (oids) that are on record, in any order.
 struct KnownColumn {
   unsigned int table;  // its oid
