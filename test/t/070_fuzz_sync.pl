@@ -1,10 +1,5 @@
 # Differential fuzz of sync_table and verify_table: random tables with random histories are synced by random calls, and after
-# each call the target is compared with the source by SQL outside of the extension.
-#
-#   TABLESYNC_FUZZ_SEED      12345 repeats a run, 12345/17 its case 17 alone; a failure shows it
-#   TABLESYNC_FUZZ_SECONDS   how long: 45; with TABLESYNC_TEST_LONG half an hour
-#   TABLESYNC_FUZZ_SWITCHES  names of %on, to be turned on: A1,A5
-#   TABLESYNC_FUZZ_KEEP_ON   do not stop at the first failure: count them
+# each call the target is compared with the source by SQL outside of the extension. TablesyncTest::Fuzz lists its settings.
 
 use strict;
 use warnings;
@@ -12,6 +7,7 @@ use warnings;
 use Test::More;
 BEGIN { $ENV{PG_TEST_TIMEOUT_DEFAULT} = 3600 if $ENV{TABLESYNC_TEST_LONG} }
 use TablesyncTest;
+use TablesyncTest::Fuzz;
 use TablesyncTest::Fuzz::Calls;
 use TablesyncTest::Fuzz::Case;
 use TablesyncTest::Fuzz::Session;
@@ -25,18 +21,14 @@ my %on = (
 	A6 => 0,    # keys that are unique only by assumption
 	A7 => 0,    # late commits through foreign tables and materialized views
 	A8 => 0,    # marks and composites whose type is another in the target; a target restored from an old dump
-	A9 => 0,    # fields that are no days; expressions that depend on the zone of the source's role
+	A9 => 0,         # fields that are no days
+	A9_zone => 0,    # expressions that depend on the zone of the source's role
 
 	# Not in that list: found by this test.
 	verified_collations => 0,    # verify_table, and verify => full, of keys with a collation of their own: 42P22
+	parallel_queries    => 0,    # custom_select in chunks by several workers: 42703, there is no column xmin
 	verified_marks      => 0,    # verify_table after soft_delete_action => mark: what is marked is extra, and repair deletes it
 );
-$on{$_} = 1 foreach split /,/, $ENV{TABLESYNC_FUZZ_SWITCHES} // '';
-
-my ($seed, $only) = split m{/}, $ENV{TABLESYNC_FUZZ_SEED} // time;
-my $seconds = $ENV{TABLESYNC_FUZZ_SECONDS} // ($ENV{TABLESYNC_TEST_LONG} ? 1800 : 45);
-my $width   = 6;
-note("seed $seed");
 
 # ---- The servers ----------------------------------------------------------------------------------------------
 
@@ -80,59 +72,11 @@ my ($source, $target) = ($pair->source, $pair->target);
 my $settings = q(SET TimeZone = 'UTC'; SET client_min_messages = warning; SET lock_timeout = '10s');
 my %shared = (source => session($source, 'postgres', 'postgres'), far => session($source, 'far', 'postgres'), admin => session($target, 'postgres', 'postgres'),
 	readers => [ map { session($source, 'postgres', "reader_$_") } 0 .. $#TablesyncTest::Fuzz::Calls::reader_settings ]);
-my @slots = map { { %shared, target => session($target, 'postgres', $TablesyncTest::caller), late => session($source, 'postgres', 'postgres') } } 1 .. $width;
+my @slots = map { { %shared, target => session($target, 'postgres', $TablesyncTest::caller), late => session($source, 'postgres', 'postgres') } } 1 .. 6;
 $_->must(q(SET client_encoding = 'UTF8')) foreach @{ $shared{readers} };
 $_->must($settings) foreach $shared{source}, $shared{far}, map { $_->{late} } @slots;
 
-# ---- The cases ------------------------------------------------------------------------------------------------
-
-my ($calls, $refused, $failed, %kinds) = (0, 0, 0);
-
-sub report
-{
-	my ($case, $slot) = @_;
-	$failed++;
-	my $left_out = $case->{wrong}{what} eq 'the fuzz itself' ? {} : $case->shrink($slot, 20);
-	fail("case $seed/$case->{number}: $case->{wrong}{what}");
-	diag("$case->{mode} of a table that is $case->{table}{kind}\n$case->{wrong}{detail}\n" . $case->script($left_out));
-	return;
-}
-
-# All cases of a round go on side by side, from call to call.
-sub run_round
-{
-	my (@numbers) = @_;
-	my @cases = map { TablesyncTest::Fuzz::Case->new($seed, $_, \%on) } @numbers;
-	$cases[$_]->begin($slots[$_], {}) foreach 0 .. $#cases;
-	my @going = @cases;
-	while (@going = grep { $_->advance } @going) { $_->settle foreach @going }
-	foreach my $case (@cases)
-	{
-		$calls += $case->{calls};
-		$refused++ if $case->{refused};
-		$kinds{"$case->{table}{kind} $case->{mode}"}++;
-		report($case, $case->{slot}) if $case->{wrong};
-		$case->clean;
-	}
-	return;
-}
-
-my $end = time + $seconds;
-if (defined $only) { run_round($only) }
-else
-{
-	my $next = 1;
-	while (time < $end && (!$failed || $ENV{TABLESYNC_FUZZ_KEEP_ON}))
-	{
-		run_round($next .. $next + $width - 1);
-		$next += $width;
-	}
-}
-my $cases = 0;
-$cases += $_ foreach values %kinds;
-diag("seed $seed: $cases tables, $calls calls, $refused of the tables refused, $failed wrong");
-note("$_: $kinds{$_}") foreach sort keys %kinds;
-is($failed, 0, "seed $seed: the targets are what they should be");
+TablesyncTest::Fuzz->new('TablesyncTest::Fuzz::Case', $pair, @slots)->run(\%on);
 $_->quit foreach $shared{source}, $shared{far}, $shared{admin}, @{ $shared{readers} }, map { @$_{qw(target late)} } @slots;
 $pair->assert_clean;
 done_testing();

@@ -32,6 +32,8 @@ sub new
 	return $self;
 }
 
+sub title { my ($self) = @_; return "$self->{mode} sync of $self->{table}{kind}" }
+
 # Some events, and a call.
 sub draw_round
 {
@@ -42,11 +44,14 @@ sub draw_round
 		my ($name, @actions) = TablesyncTest::Fuzz::History::draw($self);
 		push @$steps, [ $name => @actions ];
 	}
+	# A watermark goes past what a transaction that is still open has written.
+	push @$steps, [ 'a late commit' => TablesyncTest::Fuzz::Calls::rest(), TablesyncTest::Fuzz::History::insert($self), $self->{table}->after_write, TablesyncTest::Fuzz::Calls::sync($self) ]
+	  if $self->{late} && $self->{mode} eq 'incremental' && $dice->chance(0.5);
 	my @meeting = $dice->chance(0.15) ? TablesyncTest::Fuzz::Calls::beside_reload($self) : $dice->chance(0.15) ? TablesyncTest::Fuzz::Calls::beside_writer($self) : ();
 	push @$steps, [ 'a sync beside others' => @meeting ] if @meeting;
 	return if @meeting;
 	my $mends = $self->{table}->is_verifiable && (!$self->{table}{converts} || $self->{mode} eq 'full' || $self->{on}{A2});
-	if ($self->{table}{target} && $dice->chance(0.15))
+	if ($dice->chance(0.2))
 	{
 		my $full = $self->{mode} eq 'full' && $dice->chance(0.5);
 		return unless $full || $mends && $self->{table}->is_plain && !$self->{table}{mark} && @{ $self->{table}{key} };
@@ -125,7 +130,7 @@ sub settle
 	$self->{said} = $said->{text};
 	return $self->refused($said) if $said->{sqlstate} ne '';
 	return $self->fail('verify_table finds what is not so', $said->{out}) if $call->{finds_nothing} && $said->{out} ne '';
-	return if $call->{repair};
+	return if $call->{unjudged};
 	eval { $self->judge($call, $said); 1 } or $self->fail('the fuzz itself', $@);
 	return;
 }

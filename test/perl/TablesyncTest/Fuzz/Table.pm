@@ -67,6 +67,9 @@ sub new
 	$self->draw_key;
 	$self->draw_field;
 	$self->draw_columns;
+	# Without a key, rows are found by all of their columns.
+	my %of_key = map { $_ => 1 } @{ $self->{key} };
+	$self->{collated} = grep { $_->{type} =~ /COLLATE/ && (!%of_key || $of_key{ $_->{q} }) } @{ $self->{columns} };
 	$self->draw_target;
 	return $self;
 }
@@ -102,7 +105,6 @@ sub draw_key
 	$self->add('i', 'int4', 'i', fixed => 1) unless @key && $key[0][0] eq 'i';
 	push @key, [ 'p', 'int4', 'abs(i) % 3' ] if $kind =~ /part/ && @key;
 	$self->add(@$_, fixed => 1) foreach @key;
-	$self->{collated} = grep { $_->[1] =~ /COLLATE/ } @key;
 	$self->{key} = [ map { quoted($_->[0]) } @key ];
 	# A unique index instead of a primary key, or what has neither: the call names the columns.
 	$self->{no_primary} = $kind =~ /^foreign(?:_part)?$|view/ || $dice->chance(0.1);
@@ -133,7 +135,9 @@ sub draw_columns
 	$self->add('v', 'int4', '0', fixed => 1);
 	foreach my $n (1 .. $dice->between(1, 6))
 	{
-		my ($type, $value) = @{ $dice->pick($self->{local} ? @types : grep { $_->[0] !~ /%s/ } @types) };
+		# The far database has no types of the user; of a query's columns a domain is not known.
+		my $not = $self->{local} ? $self->{kind} eq 'select' ? qr/small/ : qr/^$/ : qr/%s/;
+		my ($type, $value) = @{ $dice->pick(grep { $_->[0] !~ $not } @types) };
 		$self->add($odd[ $n - 1 ], $type, $value, nulls => $dice->chance(0.5), base => $type);
 	}
 	if ($self->{kind} eq 'plain' && $dice->chance(0.3))
@@ -184,7 +188,7 @@ sub draw_target
 	}
 	# Coarser than the source's: two keys may be one.
 	my ($k) = grep { $_->{name} eq 'k' && $_->{type} =~ /^text/ } @{ $self->{columns} };
-	$k->{target} = 'text COLLATE ' . "$self->{schema}.coarse" if $k && $on->{A6} && $dice->chance(0.7);
+	$k->{target} = "text COLLATE $self->{schema}.coarse" if $k && $on->{A6} && $dice->chance(0.7);
 	return;
 }
 
@@ -312,7 +316,7 @@ sub query_setup
 	}
 	$self->{joined} = 1;
 	# What the zone of the session decides.
-	$self->{zoned} = $self->{on}{A9};
+	$self->{zoned} = $self->{on}{A9_zone};
 	my $local = $self->{zoned} ? q(, ('2024-01-01 12:00Z'::timestamptz + t.i * interval '1 h')::timestamp AS "local") : '';
 	$self->{query} = "SELECT t.*, o.label$local FROM $name t LEFT JOIN $schema.other o ON o.id = abs(t.i) % 10";
 	push @sql, "CREATE VIEW $schema.v AS $self->{query}" if $kind eq 'view';
