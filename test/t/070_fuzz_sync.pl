@@ -1,0 +1,82 @@
+# Differential fuzz of sync_table and verify_table: random tables with random histories are synced by random calls, and after
+# each call the target is compared with the source by SQL outside of the extension. TablesyncTest::Fuzz lists its settings.
+
+use strict;
+use warnings;
+
+use Test::More;
+BEGIN { $ENV{PG_TEST_TIMEOUT_DEFAULT} = 3600 if $ENV{TABLESYNC_TEST_LONG} }
+use TablesyncTest;
+use TablesyncTest::Fuzz;
+use TablesyncTest::Fuzz::Calls;
+use TablesyncTest::Fuzz::Case;
+use TablesyncTest::Fuzz::Session;
+
+# Faults that are known and not mended: what would meet one is not drawn. One line each, to be turned on and then removed.
+my %on = (
+	A1 => 0,    # tables of custom SQL that are reloaded while the call begins
+	A2 => 0,    # repair, and verify => full, of converted columns after an incremental or xmin sync
+	A3 => 0,    # xmin mode and chunks over foreign partitions and children
+	A5 => 0,    # DDL that changes contents and writes no row, in incremental and xmin mode
+	A6 => 0,    # keys that are unique only by assumption
+	A7 => 0,    # late commits through foreign tables and materialized views
+	A8 => 0,    # marks and composites whose type is another in the target; a target restored from an old dump
+	A9 => 0,         # fields that are no days
+	A9_zone => 0,    # expressions that depend on the zone of the source's role
+
+	# Not in that list: found by this test.
+	verified_collations => 0,    # verify_table, and verify => full, of keys with a collation of their own: 42P22
+	parallel_queries    => 0,    # custom_select in chunks by several workers: 42703, there is no column xmin
+	verified_marks      => 0,    # verify_table after soft_delete_action => mark: what is marked is extra, and repair deletes it
+);
+
+# ---- The servers ----------------------------------------------------------------------------------------------
+
+my $pair = TablesyncTest->new(
+	source_conf => [ 'max_prepared_transactions = 10', 'max_connections = 200' ],
+	target_conf => [ 'max_worker_processes = 64', 'autovacuum_naptime = 1' ]);
+$pair->source->safe_psql('postgres', 'CREATE DATABASE far');
+$pair->source_sql(q(
+	CREATE SCHEMA fuzz; GRANT USAGE ON SCHEMA fuzz TO PUBLIC;
+	CREATE EXTENSION postgres_fdw;
+
+	-- A number of 31 bits.
+	CREATE FUNCTION fuzz.n(i int, salt int) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$ SELECT (hashint8extended(i, salt) & 2147483647)::int $$;
+
+	-- Transactions that each give all rows one version.
+	CREATE PROCEDURE fuzz.work(place text, stamp text, times int, move text) LANGUAGE plpgsql AS $$
+	BEGIN
+		FOR n IN 1 .. times LOOP
+			EXECUTE format('UPDATE %s SET v = v + 1, at = %s', place, stamp);
+			IF move <> '' AND n % 10 = 0 THEN EXECUTE move; END IF;
+			COMMIT;
+			PERFORM pg_sleep(0.002);
+		END LOOP;
+	END $$));
+my $port = $pair->source->port;
+$pair->source_sql("SET log_statement = none; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$port', dbname 'far', use_remote_estimate 'false');
+	CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS ($TablesyncTest::login)");
+$pair->source->safe_psql('far', "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC");
+foreach my $n (0 .. $#TablesyncTest::Fuzz::Calls::reader_settings)
+{
+	my $role = "reader_$n";
+	my @settings = split /\|/, $TablesyncTest::Fuzz::Calls::reader_settings[$n];
+	$pair->source_sql(join ';', "SET log_statement = none; CREATE ROLE $role LOGIN PASSWORD " . TablesyncTest::quote($TablesyncTest::password),
+		"GRANT reader, pg_read_all_stats TO $role", map { "ALTER ROLE $role SET $_" } @settings);
+	$pair->make_server("src_$n", "host '127.0.0.1', port '$port', dbname 'postgres'", "user '$role', password " . TablesyncTest::quote($TablesyncTest::password));
+}
+
+sub session { return TablesyncTest::Fuzz::Session->new(@_) }
+
+my ($source, $target) = ($pair->source, $pair->target);
+my $settings = q(SET TimeZone = 'UTC'; SET client_min_messages = warning; SET lock_timeout = '10s');
+my %shared = (source => session($source, 'postgres', 'postgres'), far => session($source, 'far', 'postgres'), admin => session($target, 'postgres', 'postgres'),
+	readers => [ map { session($source, 'postgres', "reader_$_") } 0 .. $#TablesyncTest::Fuzz::Calls::reader_settings ]);
+my @slots = map { { %shared, target => session($target, 'postgres', $TablesyncTest::caller), late => session($source, 'postgres', 'postgres') } } 1 .. 6;
+$_->must(q(SET client_encoding = 'UTF8')) foreach @{ $shared{readers} };
+$_->must($settings) foreach $shared{source}, $shared{far}, map { $_->{late} } @slots;
+
+TablesyncTest::Fuzz->new('TablesyncTest::Fuzz::Case', $pair, @slots)->run(\%on);
+$_->quit foreach $shared{source}, $shared{far}, $shared{admin}, @{ $shared{readers} }, map { @$_{qw(target late)} } @slots;
+$pair->assert_clean;
+done_testing();
