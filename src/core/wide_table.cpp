@@ -66,6 +66,21 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
   return name;
 }
 
+namespace {
+
+constexpr std::string_view comment_of_channel = "Readings of channel ";
+
+}  // namespace
+
+std::string wide_column_comment(std::string_view channel) {
+  return std::string(comment_of_channel) + std::string(channel);
+}
+
+std::string_view channel_of_comment(std::string_view comment) {
+  if (!comment.starts_with(comment_of_channel)) return {};
+  return comment.substr(comment_of_channel.size());
+}
+
 bool RowSize::add(ValueType type) {
   // What the server leaves in a row that is too large: values that are no longer than a pointer to a toasted
   // one, with its alignment, would be (toast_tuple_find_biggest_attribute()); 20 bytes behind a header of
