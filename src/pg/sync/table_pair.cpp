@@ -206,9 +206,12 @@ void TablePair::refuse_unknown_content() const {
                                           ", but its rows are not those of the dump."
                                     : "It has rows that tablesync did not put there.",
               "If it is to become a copy of " + there +
-                  ": options => '{\"adopt\": true}'. If it is one, restored from a dump say, "
-                  "verify_table(..., repair => true, "
-                  "options => '{\"adopt\": true}') compares it once, and then a sync reads what is new.");
+                  ": options => '{\"adopt\": true}'. If it is one already, restored from a dump say: SELECT "
+                  "* FROM verify_table(" +
+                  quote_literal(spec.server) + ", " + quote_literal(spec.source) + ", " +
+                  quote_literal(display_name(spec.target)) +
+                  ", repair => true, options => '{\"adopt\": true}') compares it once, and then a sync reads "
+                  "what is new.");
 }
 
 bool TablePair::overwritten_since(std::int64_t run) const {
