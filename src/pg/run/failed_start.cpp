@@ -7,6 +7,8 @@ extern "C" {
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 }
 
 #include <vector>
@@ -30,10 +32,17 @@ struct FailedStart {
 // Allocated at the first failure: no object of ours is destroyed when the process ends.
 std::vector<FailedStart> *failed_starts = nullptr;
 
+// Nothing interrupts a process that ends, so it waits for nobody. False too where the extension is gone.
+bool lock_records() {
+  Oid const schema = get_namespace_oid("tablesync", true);
+  Oid const table = OidIsValid(schema) ? get_relname_relid("run", schema) : InvalidOid;
+  return OidIsValid(table) && ConditionalLockRelationOid(table, RowExclusiveLock);
+}
+
 void write(const FailedStart &start) {
   in_transaction([&] {
     XactReadOnly = false;
-    if (!call([] { return OidIsValid(get_namespace_oid("tablesync", true)); })) return;
+    if (!call(lock_records)) return;
     SetUserIdAndSecContext(start.role, SECURITY_LOCAL_USERID_CHANGE);
     record_failed_start(start.spec, start.mode, start.at, start.said);
     SetUserIdAndSecContext(GetSessionUserId(), 0);
