@@ -441,8 +441,16 @@ END $$;
 COMMENT ON FUNCTION tablesync.digest IS 'The number of rows of a table, and a sum of their hashes';
 
 CREATE FUNCTION tablesync.state_to_dump() RETURNS SETOF tablesync.dumped_state
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
+  -- Who is no superuser dumps what he may see.
+  IF has_table_privilege('tablesync.chunk_to_redo', 'SELECT') THEN
+    RETURN QUERY SELECT -row_number() OVER (), 'chunk_to_redo', r.rolname, NULL::name, NULL::name, to_jsonb(t)
+    FROM tablesync.chunk_to_redo t JOIN pg_roles r ON r.oid = t.owner::oid;
+  END IF;
+  IF NOT has_table_privilege('tablesync.watermark', 'SELECT') THEN
+    RETURN;
+  END IF;
   -- A chunk that is not done, and by whom the target was filled since, are told by the history.
   RETURN QUERY
   WITH place AS (
@@ -471,8 +479,6 @@ BEGIN
     FROM tablesync.pivot_column t JOIN pg_attribute a ON a.attrelid = t.table_oid AND a.attnum = t.attnum AND NOT a.attisdropped
     GROUP BY t.owner, t.table_oid
     UNION ALL
-    SELECT 'chunk_to_redo', t.owner::oid, NULL, to_jsonb(t) FROM tablesync.chunk_to_redo t
-    UNION ALL
     SELECT 'hidden_table', t.owner::oid, t.table_oid, to_jsonb(t)
     FROM tablesync.hidden_table t JOIN place p ON p.oid = t.table_oid AND p.relname = t.table_name
   )
@@ -480,7 +486,8 @@ BEGIN
   FROM dumped d JOIN pg_roles r ON r.oid = d.owner_oid LEFT JOIN place p ON p.oid = d.relation
   WHERE d.relation IS NULL OR p.oid IS NOT NULL;
 END $$;
-COMMENT ON FUNCTION tablesync.state_to_dump IS 'The state that the next run needs, in names';
+COMMENT ON FUNCTION tablesync.state_to_dump IS 'The state that the next run needs, in names, as far as the caller may see it';
+GRANT SELECT ON tablesync.dumped_state TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('tablesync.dumped_state', 'UNION ALL SELECT * FROM tablesync.state_to_dump()');
 
@@ -546,7 +553,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION tablesync.take_dumped_state IS 'Stores a row of a dump as the state that it is';
 CREATE TRIGGER take_dumped_state BEFORE INSERT ON tablesync.dumped_state FOR EACH ROW EXECUTE FUNCTION tablesync.take_dumped_state();
-ALTER TABLE tablesync.dumped_state ENABLE ROW LEVEL SECURITY;
 
 -- A publication FOR ALL TABLES has the records too. In another database they would speak of oids of this one, and be taken for
 -- its own: nothing of them arrives there.
@@ -827,7 +833,7 @@ BEGIN
   EXECUTE format('GRANT INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk TO %s', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest TO %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
@@ -840,7 +846,7 @@ BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
     'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest FROM %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value FROM %2$s', api, role);
   EXECUTE format(
     'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk FROM %s', role);
@@ -850,7 +856,6 @@ COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.g
 
 REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
   @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.pivot_ship, @extschema@.reprocess_failed_chunks, @extschema@.verify_pivot, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest, tablesync.state_to_dump,
-  tablesync.take_dumped_state, tablesync.leave_out_replicated, tablesync.fdw_validator, tablesync.take_failed_chunk,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.take_dumped_state, tablesync.leave_out_replicated, tablesync.fdw_validator, tablesync.take_failed_chunk,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

@@ -87,6 +87,15 @@ foreach my $name (qw(begun broken))
 	$call->finish;
 	$proxy->none;
 }
+# So is a pivot.
+my $begun_pivot = q(SELECT * FROM pivot_ship('src', 'readings', target_schema => 'wide', table_prefix => 'begun_', chunk_interval => '10 min', max_retries => 0));
+$proxy->fault('stop', 'copy', 20_000);
+my $pivot = $pair->start($begun_pivot);
+$proxy->wait_done('stop');
+$pair->sql('SELECT cancel_run(max(run_id)) FROM tablesync.run');
+$pivot->finish;
+$proxy->none;
+cmp_ok($pair->admin(q(SELECT chunks FROM tablesync.checkpoint WHERE subject LIKE 'pivot %')), '>', 0, 'chunks are done of a pivot that was canceled');
 my $done = $pair->admin(q(SELECT chunks FROM tablesync.checkpoint WHERE target = 'raw.begun'));
 cmp_ok($done, '>', 0, 'chunks are done of a sync that was canceled');
 $pair->admin(q(UPDATE tablesync.chunk SET status = 'failed' WHERE chunk_no = 1 AND run_id = (SELECT run_id FROM tablesync.checkpoint WHERE target = 'raw.broken')));
@@ -117,7 +126,7 @@ $pair->admin(q(INSERT INTO tablesync.hidden_table SELECT 'raw.tablesync_hidden_9
 my @from = ('-d', $target->connstr('postgres'));
 ok(run_tool('pg_dump', @from, '-f', "$dir/plain.sql"), 'pg_dump, plain');
 ok(run_tool('pg_dump', @from, '-Fc', '-f', "$dir/custom"), 'pg_dump -Fc');
-ok(run_tool('pg_dump', @from, '--inserts', '-n', 'raw', '-e', 'pg_tablesync', '-f', "$dir/schema.sql"), 'pg_dump -n raw -e pg_tablesync');
+ok(run_tool('pg_dump', @from, '-U', 'loader', '--inserts', '-n', 'raw', '-e', 'pg_tablesync', '-f', "$dir/schema.sql"), 'pg_dump -n raw -e pg_tablesync, as a role that is no superuser');
 ok(run_tool('pg_dump', @from, '-s', '-f', "$dir/definition.sql"), 'pg_dump --schema-only');
 ok(run_tool('pg_dump', @from, '-a', '-f', "$dir/data.sql"), 'pg_dump --data-only');
 $pair->admin('SELECT count(*) FROM tablesync.state_to_dump()');
@@ -191,8 +200,11 @@ foreach my $database (@restored)
 
 	my ($out, $said) = call_in($database, pivot_of(''));
 	like($out, qr/^\d+\|S1\|wide\.\S+\|300\|0\|0\|0\|0\|/, "$name a pivot finds its columns, whatever they are called") or diag($said);
+	($out, $said) = call_in($database, $begun_pivot);
+	like($said, qr/starts again from the first chunk, since a dump does not say/, "$name a pivot that was begun begins again");
+	is(admin_in($database, 'SELECT count(*), count(velocity) FROM wide.tbl_data_timeseries_s1'), admin_in($database, 'SELECT count(*), count(speed) FROM wide.begun_s1'), "$name ... and is complete");
 	is((call_in($database, q(SELECT ship_id, server, source, run_id FROM tablesync.failed_chunk)))[0], 'S1|src|public.readings|', "$name failed chunks");
-	is((call_in($database, q(SELECT made_here FROM tablesync.pivot_table)))[0], 't', "$name what was made here");
+	is((call_in($database, q(SELECT DISTINCT made_here FROM tablesync.pivot_table)))[0], 't', "$name what was made here");
 }
 
 # ---- Rows that are not those of the dump ------------------------------------------------------------------------
@@ -251,10 +263,17 @@ foreach my $database (qw(plain))
 
 # Whoever may not write the state by hand may not by way of this table, or its functions.
 foreach my $statement (
-	q(INSERT INTO tablesync.dumped_state VALUES (1, 'watermark', 'loader', 'raw', 'by_xmin', '{}')), 'SELECT * FROM tablesync.state_to_dump()', 'TABLE tablesync.dumped_state',
+	q(INSERT INTO tablesync.dumped_state VALUES (1, 'watermark', 'loader', 'raw', 'by_xmin', '{}')),
 	'CREATE TEMP TABLE mine (LIKE tablesync.dumped_state); CREATE TRIGGER t BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION tablesync.take_dumped_state()')
 {
 	like((call_in('custom', $statement))[1], qr/ERROR:  42501: permission denied/, 'denied: ' . substr $statement, 0, 50);
 }
+
+# He sees his own.
+$pair->admin('CREATE ROLE nobody LOGIN');
+is((call_in('custom', 'SELECT count(*) FROM tablesync.state_to_dump()', 'nobody'))[0], 0, 'a role without rights dumps no state');
+is((call_in('custom', q(SELECT string_agg(DISTINCT owner, ' ') FROM tablesync.state_to_dump())))[0], 'loader', '... others their own');
+admin_in('custom', q(UPDATE tablesync.watermark SET owner = current_user::regrole WHERE target = 'raw.by_time'));
+is((call_in('custom', q(SELECT count(*) FROM tablesync.state_to_dump() WHERE table_name = 'by_time')))[0], 0, '... and not those of a stranger');
 
 done_testing();

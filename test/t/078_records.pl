@@ -63,6 +63,15 @@ unlike(PostgreSQL::Test::Utils::slurp_file($pair->target->logfile, $log), qr/FAT
 $pair->admin('ALTER SCHEMA hidden RENAME TO tablesync');
 limit_workers();
 
+# ---- A role whose sessions act as a replica --------------------------------------------------------------------------
+
+# What replication brings is left out of our tables; what a run writes is not.
+$pair->admin('ALTER ROLE loader SET session_replication_role = replica');
+$pair->sync('items', 'raw.replica', q(sync_mode => 'xmin'));
+is($pair->last_run('raw.replica'), 'succeeded ', 'as a replica: the run is on record');
+is($pair->sync('items', 'raw.replica', q(sync_mode => 'xmin'))->{read}, 0, '... and the watermark');
+$pair->admin('ALTER ROLE loader RESET session_replication_role');
+
 # ---- Stopped -----------------------------------------------------------------------------------------------------
 
 my $chunks = 'chunk_mode => true, batch_size => 500';
