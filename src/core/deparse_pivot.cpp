@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "core/wide_table.h"
 
 namespace tablesync {
 namespace {
@@ -307,12 +306,6 @@ std::string add_wide_columns(const QualifiedName &table, const std::vector<Named
   for (const auto &[name, type] : columns) all.push_back("ADD COLUMN " + quote_identifier(name) + " " + type);
   if (toast_target > 0) all.push_back("SET (" + toast_option(toast_target) + ")");
   return "ALTER TABLE " + quote_qualified(table) + " " + join(all, ", ");
-}
-
-std::string comment_on_channel(const QualifiedName &table, const std::string &column,
-                               const std::string &channel) {
-  return "COMMENT ON COLUMN " + quote_qualified(table) + "." + quote_identifier(column) + " IS " +
-         quote_literal(wide_column_comment(channel));
 }
 
 std::string widen_to_decimal(const QualifiedName &table, const std::vector<std::string> &columns) {

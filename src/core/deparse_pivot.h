@@ -92,9 +92,6 @@ std::string create_wide_table(const QualifiedName &table, const NamedType &time,
                               const std::vector<NamedType> &columns, int toast_target);
 std::string add_wide_columns(const QualifiedName &table, const std::vector<NamedType> &columns,
                              int toast_target);
-// Makes a column known as that of a channel: see wide_column_comment().
-std::string comment_on_channel(const QualifiedName &table, const std::string &column,
-                               const std::string &channel);
 std::string widen_to_decimal(const QualifiedName &table, const std::vector<std::string> &columns);
 // Whether one of its integers is no double precision: one boolean.
 std::string has_integer_beyond_decimal(const QualifiedName &table, const std::vector<std::string> &columns);

@@ -363,8 +363,6 @@ void WideTables::make(WideTable &table) {
     records.push_back({column.cells->at + 1, column.channel, column.name, column.type});
   }
   execute(statement_for(table, lacking));
-  for (const WideColumnRecord &record : records)
-    execute(comment_on_channel(table.name, record.name, record.channel));
   if (is_new) {
     table.oid = table.target.oid = find_target(table.name);
     table.owner = GetUserId();
@@ -373,6 +371,8 @@ void WideTables::make(WideTable &table) {
     record_wide_table(source_, record_of(table));
   }
   record_wide_columns(std::to_string(table.oid), records);
+  for (const WideColumnRecord &record : records)
+    comment_on_column(table.oid, record.attnum, wide_column_comment(record.channel));
   table.counts.columns += static_cast<std::int64_t>(lacking.size());
   table.made = table.columns.size();
 }
