@@ -443,7 +443,7 @@ COMMENT ON FUNCTION tablesync.digest IS 'The number of rows of a table, and a su
 CREATE FUNCTION tablesync.state_to_dump() RETURNS SETOF tablesync.dumped_state
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
-  -- Who is no superuser dumps what he may see.
+  -- A role that is no superuser dumps the state that it may see.
   IF has_table_privilege('tablesync.chunk_to_redo', 'SELECT') THEN
     RETURN QUERY SELECT -row_number() OVER (), 'chunk_to_redo', r.rolname, NULL::name, NULL::name, to_jsonb(t)
     FROM tablesync.chunk_to_redo t JOIN pg_roles r ON r.oid = t.owner::oid;
@@ -451,7 +451,8 @@ BEGIN
   IF NOT has_table_privilege('tablesync.watermark', 'SELECT') THEN
     RETURN;
   END IF;
-  -- A chunk that is not done, and by whom the target was filled since, are told by the history.
+  -- History is not dumped, so what it says of a checkpoint is decided now: whether a chunk is not done, and whether another role
+  -- has filled the target since.
   RETURN QUERY
   WITH place AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -487,6 +488,7 @@ BEGIN
   WHERE d.relation IS NULL OR p.oid IS NOT NULL;
 END $$;
 COMMENT ON FUNCTION tablesync.state_to_dump IS 'The state that the next run needs, in names, as far as the caller may see it';
+-- Everybody's pg_dump reads both.
 GRANT SELECT ON tablesync.dumped_state TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('tablesync.dumped_state', 'UNION ALL SELECT * FROM tablesync.state_to_dump()');
@@ -833,7 +835,7 @@ BEGIN
   EXECUTE format('GRANT INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk TO %s', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value TO %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
@@ -846,7 +848,7 @@ BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
     'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value FROM %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest FROM %2$s', api, role);
   EXECUTE format(
     'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk FROM %s', role);
@@ -856,6 +858,6 @@ COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.g
 
 REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
   @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.pivot_ship, @extschema@.reprocess_failed_chunks, @extschema@.verify_pivot, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.take_dumped_state, tablesync.leave_out_replicated, tablesync.fdw_validator, tablesync.take_failed_chunk,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest, tablesync.take_dumped_state, tablesync.leave_out_replicated, tablesync.fdw_validator, tablesync.take_failed_chunk,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

@@ -62,7 +62,10 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
   name = std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
   if (taken.contains(name))
     throw Error("42710", "channel \"" + std::string(channel) + "\" has no column name of its own",
-                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.");
+                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.",
+                "Rename that column. Where it is the channel's own, in a table that is yet to be taken over, "
+                "give it the comment \"" +
+                    wide_column_comment(channel) + "\".");
   return name;
 }
 
