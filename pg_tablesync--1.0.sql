@@ -105,11 +105,14 @@ CREATE TABLE tablesync.watermark (
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
   run_id pg_catalog.int8 NOT NULL,
-  updated_at pg_catalog.timestamptz NOT NULL
+  updated_at pg_catalog.timestamptz NOT NULL,
+  restored pg_catalog.text
 );
 COMMENT ON TABLE tablesync.watermark IS 'What each target was filled from, and how far; written by the run that filled it, in its transaction';
 COMMENT ON COLUMN tablesync.watermark.value IS 'Of the field: the target has every row of the source below it';
 COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field that are not proven yet, each with the time when it was the highest';
+COMMENT ON COLUMN tablesync.watermark.run_id IS 'That wrote it; 0: before a restore';
+COMMENT ON COLUMN tablesync.watermark.restored IS 'Digest of the target in the dump that this row came from: the row holds once the target is seen to have it';
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
 
 CREATE TABLE tablesync.checkpoint (
@@ -142,11 +145,15 @@ CREATE TABLE tablesync.checkpoint (
   next_timeline pg_catalog.int4,
   started_at pg_catalog.timestamptz NOT NULL,
   updated_at pg_catalog.timestamptz NOT NULL,
+  restored pg_catalog.text,
+  starts_over pg_catalog.bool NOT NULL DEFAULT false,
   PRIMARY KEY (owner, subject)
 );
 COMMENT ON TABLE tablesync.checkpoint IS 'How far each sync in chunks has come that is not complete, of each role; written with the rows of each chunk';
 COMMENT ON COLUMN tablesync.checkpoint.subject IS 'The oid of a sync''s target, or what a pivot calls itself; also in tablesync.chunk';
-COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it';
+COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it; 0: before a restore';
+COMMENT ON COLUMN tablesync.checkpoint.restored IS 'As in tablesync.watermark';
+COMMENT ON COLUMN tablesync.checkpoint.starts_over IS 'It was restored without what its chunks were: the next run begins with the first chunk';
 COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
 COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
 COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
@@ -220,6 +227,7 @@ CREATE TABLE tablesync.hidden_table (
 COMMENT ON TABLE tablesync.hidden_table IS 'Tables that runs with parallel_workers fill before the target is touched; a row is gone with its table';
 
 CREATE TABLE tablesync.pivot_table (
+  pivot_table_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   table_oid pg_catalog.oid NOT NULL,
   owner pg_catalog.regrole NOT NULL,
   server pg_catalog.name,
@@ -258,6 +266,7 @@ COMMENT ON TABLE tablesync.pivot_column IS 'Which column of a wide table has the
 COMMENT ON COLUMN tablesync.pivot_column.attnum IS 'By this it is known, whatever its name becomes';
 
 CREATE TABLE tablesync.pivot_run (
+  pivot_run_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
   ship pg_catalog.text,
   target_table pg_catalog.text,
@@ -336,7 +345,7 @@ COMMENT ON TABLE tablesync.pivot_difference IS 'What verify_pivot() found: the f
 -- Who has the rights of a role sees its rows, as in pg_stat_activity. What the functions do with rows is another
 -- matter: they work as the row's owner, or not at all.
 
--- A restored record would speak of rows that another database holds: none of these tables is dumped.
+-- None of these tables is dumped as it is, since their oids say nothing in another database: see "Dumps".
 
 ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tablesync.run_step ENABLE ROW LEVEL SECURITY;
@@ -383,11 +392,187 @@ CREATE POLICY own_rows ON tablesync.hidden_table FOR SELECT
 -- table which this database fills must not take more for proven than this database does: so everybody who may read
 -- a table may know how far it is filled. The view reads as its owner.
 CREATE VIEW tablesync.cascade WITH (security_barrier = true) AS
-  SELECT w.target_oid, w.sync_mode, w.field, w.value FROM tablesync.watermark w
+  SELECT w.target_oid, w.sync_mode, w.field, CASE WHEN w.restored IS NULL THEN w.value END AS value FROM tablesync.watermark w
   WHERE pg_catalog.has_table_privilege(w.target_oid, 'SELECT');
 COMMENT ON VIEW tablesync.cascade IS 'How far the targets here are filled, for syncs that read them in turn';
 GRANT USAGE ON SCHEMA tablesync TO PUBLIC;
 GRANT SELECT ON tablesync.cascade TO PUBLIC;
+
+-- ---- Dumps -----------------------------------------------------------------------------------------------
+
+-- pg_dump reads this table, which is always empty, and what its condition adds: the state that the next run needs, in
+-- names as they are at that time. A restore inserts these rows here. A trigger finds the tables and roles by their names
+-- and stores the state where it belongs; what is gone is skipped. History is not dumped.
+CREATE TABLE tablesync.dumped_state (
+  state_no pg_catalog.int8 PRIMARY KEY,
+  kind pg_catalog.text NOT NULL,
+  owner pg_catalog.name NOT NULL,
+  table_schema pg_catalog.name,
+  table_name pg_catalog.name,
+  state pg_catalog.jsonb NOT NULL
+);
+COMMENT ON TABLE tablesync.dumped_state IS 'What pg_dump takes with it of the state, and a restore brings back; holds no rows';
+COMMENT ON COLUMN tablesync.dumped_state.kind IS 'The table of the schema tablesync that it is of';
+
+-- Of the rows of a table, whatever their order: the same before a dump and after its restore, and with great certainty
+-- another where one row is another. Who calls it may be a superuser who dumps the table of somebody else, so nobody's code runs:
+-- values are shown by their types' own functions, a table that has become a view (which could be, before PostgreSQL 16) is not
+-- read, and neither is one with foreign tables below it.
+CREATE FUNCTION tablesync.digest(relation pg_catalog.regclass) RETURNS pg_catalog.text
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres'
+SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
+DECLARE
+  digest text;
+BEGIN
+  EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', relation);
+  -- A view has no file. Neither has a partitioned table, which cannot become one.
+  IF pg_relation_filenode(relation) IS NULL AND NOT EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = relation) OR EXISTS (
+    WITH RECURSIVE below (oid) AS (
+      SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = relation
+      UNION SELECT i.inhrelid FROM pg_inherits i JOIN below b ON b.oid = i.inhparent)
+    SELECT FROM below b JOIN pg_class c ON c.oid = b.oid WHERE c.relkind = 'f')
+  THEN
+    RETURN NULL;
+  END IF;
+  EXECUTE format('SELECT concat(count(*), ''/'', sum(hashtextextended(textin(record_out(r.*)), 0))) FROM %s AS r', relation) INTO digest;
+  RETURN digest;
+END $$;
+COMMENT ON FUNCTION tablesync.digest IS 'The number of rows of a table, and a sum of their hashes';
+
+CREATE FUNCTION tablesync.state_to_dump() RETURNS SETOF tablesync.dumped_state
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
+BEGIN
+  -- A role that is no superuser dumps the state that it may see.
+  IF has_table_privilege('tablesync.chunk_to_redo', 'SELECT') THEN
+    RETURN QUERY SELECT -row_number() OVER (), 'chunk_to_redo', r.rolname, NULL::name, NULL::name, to_jsonb(t)
+    FROM tablesync.chunk_to_redo t JOIN pg_roles r ON r.oid = t.owner::oid;
+  END IF;
+  IF NOT has_table_privilege('tablesync.watermark', 'SELECT') THEN
+    RETURN;
+  END IF;
+  -- History is not dumped, so what it says of a checkpoint is decided now: whether a chunk is not done, and whether another role
+  -- has filled the target since.
+  RETURN QUERY
+  WITH place AS (
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  ), content AS MATERIALIZED (
+    SELECT t.oid, coalesce(CASE WHEN has_table_privilege(t.oid, 'SELECT') THEN tablesync.digest(t.oid) END, 'unknown') AS digest
+    FROM (SELECT w.target_oid AS oid FROM tablesync.watermark w
+          UNION SELECT k.subject::oid FROM tablesync.checkpoint k WHERE k.subject ~ '^[0-9]+$') t
+    JOIN place p USING (oid)
+  ), dumped (kind, owner_oid, relation, state) AS (
+    SELECT 'watermark', w.owner::oid, w.target_oid, to_jsonb(w) || jsonb_build_object('restored', coalesce(w.restored, c.digest))
+    FROM tablesync.watermark w JOIN content c ON c.oid = w.target_oid
+    UNION ALL
+    SELECT 'checkpoint', k.owner::oid, c.oid, to_jsonb(k) || jsonb_build_object('restored', coalesce(k.restored, c.digest),
+      'starts_over', k.starts_over OR c.oid IS NULL OR EXISTS (
+        SELECT FROM tablesync.chunk h WHERE h.subject = k.subject AND h.owner = k.owner AND h.status <> 'succeeded'))
+    FROM tablesync.checkpoint k LEFT JOIN content c ON c.oid::text = k.subject
+    WHERE (c.oid IS NOT NULL OR k.subject !~ '^[0-9]+$') AND NOT EXISTS (
+      SELECT FROM tablesync.watermark w WHERE w.target_oid = c.oid AND w.owner <> k.owner AND w.run_id > k.run_id)
+    UNION ALL
+    SELECT 'pivot_table', t.owner::oid, t.table_oid, to_jsonb(t) || jsonb_build_object('time_column', a.attname, 'columns', (
+      SELECT jsonb_agg(b.attname ORDER BY b.attnum) FROM pg_attribute b WHERE b.attrelid = t.table_oid AND b.attnum > 0 AND NOT b.attisdropped))
+    FROM tablesync.pivot_table t JOIN pg_attribute a ON a.attrelid = t.table_oid AND a.attnum = t.time_attnum AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'pivot_column', t.owner::oid, t.table_oid, jsonb_agg(jsonb_build_object('channel', t.channel, 'name', a.attname))
+    FROM tablesync.pivot_column t JOIN pg_attribute a ON a.attrelid = t.table_oid AND a.attnum = t.attnum AND NOT a.attisdropped
+    GROUP BY t.owner, t.table_oid
+    UNION ALL
+    SELECT 'hidden_table', t.owner::oid, t.table_oid, to_jsonb(t)
+    FROM tablesync.hidden_table t JOIN place p ON p.oid = t.table_oid AND p.relname = t.table_name
+  )
+  SELECT row_number() OVER (), d.kind, r.rolname, p.nspname, p.relname, d.state
+  FROM dumped d JOIN pg_roles r ON r.oid = d.owner_oid LEFT JOIN place p ON p.oid = d.relation
+  WHERE d.relation IS NULL OR p.oid IS NOT NULL;
+END $$;
+COMMENT ON FUNCTION tablesync.state_to_dump IS 'The state that the next run needs, in names, as far as the caller may see it';
+-- Everybody's pg_dump reads both.
+GRANT SELECT ON tablesync.dumped_state TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('tablesync.dumped_state', 'UNION ALL SELECT * FROM tablesync.state_to_dump()');
+
+-- Names become oids here, once: a table that is made later is another one. A row that is here already is of this
+-- database, and stays.
+CREATE FUNCTION tablesync.take_dumped_state() RETURNS pg_catalog.trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  role oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.owner);
+  relation pg_class := (SELECT c FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = NEW.table_schema AND c.relname = NEW.table_name AND c.relkind IN ('r', 'p'));
+  bound jsonb;
+BEGIN
+  IF role IS NULL OR (NEW.table_name IS NOT NULL AND relation IS NULL) THEN
+    RAISE NOTICE 'pg_tablesync: skipping the % of %: % does not exist', NEW.kind, coalesce(format('%I.%I', NEW.table_schema, NEW.table_name), 'a pivot'),
+      CASE WHEN role IS NULL THEN format('role %I', NEW.owner) ELSE 'the table' END;
+    RETURN NULL;
+  END IF;
+  bound := CASE jsonb_typeof(NEW.state) WHEN 'object' THEN NEW.state || jsonb_build_object('owner', role::text, 'run_id', 0) END;
+  CASE NEW.kind
+  WHEN 'watermark' THEN
+    INSERT INTO tablesync.watermark SELECT (jsonb_populate_record(NULL::tablesync.watermark, bound || jsonb_build_object(
+        'target_oid', relation.oid, 'target', format('%I.%I', NEW.table_schema, NEW.table_name)))).*
+      ON CONFLICT DO NOTHING;
+  WHEN 'checkpoint' THEN
+    INSERT INTO tablesync.checkpoint SELECT (jsonb_populate_record(NULL::tablesync.checkpoint, bound || CASE WHEN relation IS NULL THEN '{}'
+        ELSE jsonb_build_object('subject', relation.oid::text) END)).*
+      ON CONFLICT DO NOTHING;
+  WHEN 'pivot_table' THEN
+    -- Only what is as it was made may be dropped as such.
+    INSERT INTO tablesync.pivot_table (table_oid, owner, server, source, ship, group_name, target_schema, table_prefix, table_name,
+        time_column, time_attnum, time_has_zone, made_here, made_at, request)
+      SELECT relation.oid, role::regrole, t.server, t.source, t.ship, t.group_name, t.target_schema, t.table_prefix, t.table_name,
+        t.time_column, a.attnum, t.time_has_zone, t.made_here AND relation.relowner = role AND NEW.state->'columns' = (
+          SELECT jsonb_agg(b.attname ORDER BY b.attnum) FROM pg_attribute b WHERE b.attrelid = relation.oid AND b.attnum > 0 AND NOT b.attisdropped),
+        t.made_at, t.request
+      FROM jsonb_populate_record(NULL::tablesync.pivot_table, bound) t
+      JOIN pg_attribute a ON a.attrelid = relation.oid AND a.attname = t.time_column AND a.attnum > 0 AND NOT a.attisdropped
+      ON CONFLICT DO NOTHING;
+  WHEN 'pivot_column' THEN
+    INSERT INTO tablesync.pivot_column (table_oid, owner, attnum, channel, column_name, column_type)
+      SELECT relation.oid, role::regrole, a.attnum, c.channel, a.attname, format_type(a.atttypid, a.atttypmod)
+      FROM jsonb_to_recordset(NEW.state) c (channel text, name name)
+      JOIN pg_attribute a ON a.attrelid = relation.oid AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+      ON CONFLICT DO NOTHING;
+  WHEN 'chunk_to_redo' THEN
+    INSERT INTO tablesync.chunk_to_redo (ship_id, start_time, end_time, owner, server, source, target_schema, table_prefix, request,
+        attempts, sqlstate, message, failed_at)
+      SELECT t.ship_id, t.start_time, t.end_time, role::regrole, t.server, t.source, t.target_schema, t.table_prefix, t.request,
+        t.attempts, t.sqlstate, t.message, t.failed_at FROM jsonb_populate_record(NULL::tablesync.chunk_to_redo, bound) t
+      WHERE NOT EXISTS (SELECT FROM tablesync.chunk_to_redo o WHERE o.owner = role::regrole
+        AND (o.ship_id, o.start_time, o.end_time, o.server, o.source, o.target_schema, o.table_prefix) IS NOT DISTINCT FROM
+          (t.ship_id, t.start_time, t.end_time, t.server, t.source, t.target_schema, t.table_prefix));
+  WHEN 'hidden_table' THEN
+    INSERT INTO tablesync.hidden_table SELECT (jsonb_populate_record(NULL::tablesync.hidden_table, bound || jsonb_build_object(
+        'table_oid', relation.oid))).*
+      WHERE relation.relowner = role AND NEW.state->>'table_name' = relation.relname::text AND relation.relname LIKE 'tablesync\_hidden\_%'
+      ON CONFLICT DO NOTHING;
+  ELSE
+    RAISE NOTICE 'pg_tablesync: skipping state of the unknown kind %', NEW.kind;
+  END CASE;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION tablesync.take_dumped_state IS 'Stores a row of a dump as the state that it is';
+CREATE TRIGGER take_dumped_state BEFORE INSERT ON tablesync.dumped_state FOR EACH ROW EXECUTE FUNCTION tablesync.take_dumped_state();
+
+-- A publication FOR ALL TABLES has the records too. In another database they would speak of oids of this one, and be taken for
+-- its own: nothing of them arrives there.
+CREATE FUNCTION tablesync.leave_out_replicated() RETURNS pg_catalog.trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN NULL; END $$;
+COMMENT ON FUNCTION tablesync.leave_out_replicated IS 'Leaves out what logical replication brings';
+DO $$
+DECLARE
+  state pg_catalog.regclass;
+BEGIN
+  FOR state IN SELECT c.oid FROM pg_catalog.pg_class c
+    WHERE c.relnamespace OPERATOR(pg_catalog.=) 'tablesync'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
+  LOOP
+    EXECUTE pg_catalog.format('CREATE TRIGGER leave_out_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s
+      FOR EACH ROW EXECUTE FUNCTION tablesync.leave_out_replicated()', state);
+    EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER leave_out_replicated', state);
+  END LOOP;
+END $$;
 
 -- ---- What users call ------------------------------------------------------------------------------------
 
@@ -650,7 +835,7 @@ BEGIN
   EXECUTE format('GRANT INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk TO %s', role);
   EXECUTE format(
     'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value TO %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest TO %2$s', api, role);
   EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
 END $$;
 COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
@@ -663,7 +848,7 @@ BEGIN
   EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
   EXECUTE format(
     'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value FROM %2$s', api, role);
+    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest FROM %2$s', api, role);
   EXECUTE format(
     'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress FROM %s', role);
   EXECUTE format('REVOKE INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk FROM %s', role);
@@ -673,6 +858,6 @@ COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.g
 
 REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
   @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.pivot_ship, @extschema@.reprocess_failed_chunks, @extschema@.verify_pivot, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.fdw_validator, tablesync.take_failed_chunk,
+  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest, tablesync.take_dumped_state, tablesync.leave_out_replicated, tablesync.fdw_validator, tablesync.take_failed_chunk,
   tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;

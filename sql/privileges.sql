@@ -32,7 +32,7 @@ SELECT code, message FROM outcome($$SELECT * FROM tablesync.run$$);
 SET ROLE NONE;
 DROP ROLE tablesync_other;
 
--- Everything has a comment; nothing is open to PUBLIC; no function of ours relies on the search_path.
+-- Everything has a comment; nothing is open to PUBLIC but what everybody's pg_dump calls; no function of ours relies on the search_path.
 SELECT d.objid::regprocedure FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_tablesync'
 WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   AND (obj_description(d.objid, 'pg_proc') IS NULL OR has_function_privilege('public', d.objid, 'EXECUTE'));

@@ -44,7 +44,9 @@ struct Watermark {
   bool own = true;            // else another role's run wrote it
   bool hidden_definition =
       false;                // another role's custom_select, custom_where or soft_delete_column, left out
-  std::int64_t run_id = 0;  // that wrote it
+  std::int64_t run_id = 0;  // that wrote it; 0: before a restore
+  std::string
+      restored{};  // what the target's digest must be, where a dump brought it; empty: nothing is open
 
   // Leaves out the texts that say which rows it is of: they are SQL of another role.
   void hide_definition();

@@ -62,8 +62,26 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
   name = std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
   if (taken.contains(name))
     throw Error("42710", "channel \"" + std::string(channel) + "\" has no column name of its own",
-                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.");
+                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.",
+                "Rename that column. Where it is the channel's own, in a table that is yet to be taken over, "
+                "give it the comment \"" +
+                    wide_column_comment(channel) + "\".");
   return name;
+}
+
+namespace {
+
+constexpr std::string_view comment_of_channel = "Readings of channel ";
+
+}  // namespace
+
+std::string wide_column_comment(std::string_view channel) {
+  return std::string(comment_of_channel) + std::string(channel);
+}
+
+std::string_view channel_of_comment(std::string_view comment) {
+  if (!comment.starts_with(comment_of_channel)) return {};
+  return comment.substr(comment_of_channel.size());
 }
 
 bool RowSize::add(ValueType type) {

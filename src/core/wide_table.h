@@ -25,6 +25,11 @@ std::string wide_table_name(std::string_view prefix, std::string_view ship, std:
 // the channel alone. Throws 42602 for an empty channel, 42710 where that is taken too.
 std::string wide_column_name(std::string_view channel, const std::set<std::string> &taken);
 
+// The comment of a channel's column, by which a dump knows it; and the channel of such a comment, empty where
+// it is another.
+std::string wide_column_comment(std::string_view channel);
+std::string_view channel_of_comment(std::string_view comment);
+
 // How large a row of a heap can get when all of its columns have values, in whatever order they are
 // ("Database Page Layout"; heap_form_tuple()).
 class RowSize {

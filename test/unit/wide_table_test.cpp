@@ -24,6 +24,14 @@ TEST(WideTable, ItsNameIsFolded) {
   EXPECT_EQ(wide_table_name("", "Größe"), "größe");
 }
 
+TEST(WideTable, AColumnSaysItsChannel) {
+  for (const char *channel : {"speed", "Readings of channel speed", " ", "/engine/é\n\"'"})
+    EXPECT_EQ(channel_of_comment(wide_column_comment(channel)), channel);
+  for (const char *comment :
+       {"", "speed", "readings of channel speed", "Readings of channel ", "Readings of channel"})
+    EXPECT_EQ(channel_of_comment(comment), "") << comment;
+}
+
 TEST(WideTable, ANameThatIsNoneIsRefused) {
   EXPECT_EQ(sqlstate_of([] { wide_table_name("p", ""); }), "42602");
   EXPECT_EQ(sqlstate_of([] { wide_table_name("p", std::string(62, 'x')); }), "none");

@@ -11,6 +11,7 @@ extern "C" {
 #include "core/text.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
+#include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
@@ -49,10 +50,10 @@ Rows pivot(FunctionCallInfo fcinfo) {
   check_early(spec);
   if (!bool_argument(fcinfo, pivot_arg_wait).value_or(true)) {
     Row started(9);
-    started[0] = std::to_string(start_in_worker(task_for(spec)));
+    started[0] = std::to_string(start_run(spec, name_of(spec.mode), task_for(spec), start_in_worker));
     return {started};
   }
-  const Row run = run_in_worker(task_for(spec));
+  const Row run = start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker);
   Rows tables = find_counts(to_number(run.at(0)));
   tell_result(spec, run, tables);
   return tables;

@@ -73,7 +73,9 @@ bool PivotWork::prepare() {
   copier_.check_times();
   const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
   const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
-  if (backfills && begun && !spec_.restart) {
+  if (backfills && begun && begun->starts_over)
+    tell(spec_, "starts again from the first chunk, since a dump does not say which of its chunks were done");
+  else if (backfills && begun && !spec_.restart) {
     leader_.refuse_other_definition(*begun, definition_of(spec_));
     resume(*begun);
     return false;

@@ -15,6 +15,7 @@ extern "C" {
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/sql_call.h"
@@ -85,7 +86,7 @@ Row redo(const ChunkToRedo &chunk, const PivotSpec &spec) {
     WorkerTask task = task_for(spec);
     // Whoever calls it: the chunk, and the views that it may read, are that role's.
     task.role = chunk.owner;
-    const Row run = run_in_worker(task);
+    const Row run = start_run(spec, name_of(spec.mode), task, run_in_worker);
     told[5] = run.at(2);
     told[6] = run.at(3);
   } catch (const ServerError &) {

@@ -10,6 +10,7 @@ extern "C" {
 #include "core/text.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
+#include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
@@ -31,7 +32,7 @@ Rows verify(FunctionCallInfo fcinfo) {
   check_may_launch("verify_pivot");
   const PivotSpec spec = verify_pivot_spec_from(fcinfo);
   check_early(spec);
-  const Row run = run_in_worker(task_for(spec));
+  const Row run = start_run(spec, "verify", task_for(spec), run_in_worker);
   tell_result(spec, run);
   return find_pivot_differences(std::atoll(text_of(run.at(0)).c_str()));
 }

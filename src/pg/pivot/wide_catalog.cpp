@@ -3,7 +3,9 @@
 extern "C" {
 #include "postgres.h"
 
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
+#include "commands/comment.h"
 }
 
 #include <algorithm>
@@ -11,6 +13,7 @@ extern "C" {
 #include "core/error.h"
 #include "core/wide_table.h"
 #include "pg/run/target.h"
+#include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -53,6 +56,12 @@ void check_may_fill(const PivotSpec &spec) {
       "LIMIT 1",
       {spec.target.schema, folded(spec.target.name)});
   if (writable.empty()) check_may_prepare(spec.target.schema, spec);
+}
+
+void comment_on_column(unsigned int table, int attnum, const std::string &comment) {
+  // A statement for each would take as long as making the columns.
+  const char *const text = comment.c_str();
+  call([&] { CreateComments(table, RelationRelationId, attnum, text); });
 }
 
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,

@@ -29,6 +29,9 @@ unsigned int oid_of(ValueType type);
 // whose name begins with its prefix.
 void check_may_fill(const PivotSpec &spec);
 
+// The comment of a column of a table that the current user has just altered, as COMMENT ON COLUMN writes it.
+void comment_on_column(unsigned int table, int attnum, const std::string &comment);
+
 // Throws 42P10 where no unique index is on the time alone, by which a row is found.
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
                     const std::string &ship);

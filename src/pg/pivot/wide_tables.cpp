@@ -14,6 +14,7 @@ extern "C" {
 #include "core/deparse.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "core/wide_table.h"
 #include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_view.h"
 #include "pg/run/target.h"
@@ -235,6 +236,7 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
 void WideTables::record_adopted(WideTable &table) {
   const std::string oid = std::to_string(table.oid);
   std::vector<WideColumnRecord> columns;
+  std::set<std::string> channels;
   table.target.time_at = -1;
   for (const Row &attribute : wide_attributes({oid})) {
     const int attnum = std::atoi(text_of(attribute[1]).c_str());
@@ -242,9 +244,13 @@ void WideTables::record_adopted(WideTable &table) {
     if (bool_of(attribute[3])) continue;
     if (name == table.time_column)
       take_time(table, attribute);
-    else if (!attribute[2] && held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str())))
-      // What is on record as the column of a channel stays it.
-      columns.push_back({attnum, name, name, to_oid(attribute[5])});
+    else if (!attribute[2] && held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str()))) {
+      // What is on record as the column of a channel stays it. The others say it themselves, or by their
+      // names.
+      const std::string said(channel_of_comment(text_of(attribute[8])));
+      const std::string &channel = said.empty() ? name : said;
+      if (channels.insert(channel).second) columns.push_back({attnum, channel, name, to_oid(attribute[5])});
+    }
   }
   if (table.target.time_at < 0)
     throw Error(sqlstate::undefined_column,
@@ -393,6 +399,8 @@ void WideTables::make(WideTable &table) {
     record_wide_table(source_, record_of(table));
   }
   record_wide_columns(std::to_string(table.oid), records);
+  for (const WideColumnRecord &record : records)
+    comment_on_column(table.oid, record.attnum, wide_column_comment(record.channel));
   table.counts.columns += static_cast<std::int64_t>(lacking.size());
   table.made = table.columns.size();
 }

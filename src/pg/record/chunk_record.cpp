@@ -39,8 +39,8 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
       std::string("SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
                   "database_oid, "
                   "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, "
-                  "key_pending, next_xmin, next_lsn, next_timeline, encode(request, 'hex') "
-                  "FROM "
+                  "key_pending, next_xmin, next_lsn, next_timeline, encode(request, 'hex'), restored, "
+                  "starts_over FROM "
                   "tablesync.checkpoint WHERE subject = $1 AND owner = $owner") +
           (lock ? " FOR UPDATE" : ""),
       {subject});
@@ -66,6 +66,8 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
   if (row[19])
     found.next = {std::strtoull(text(19).c_str(), nullptr, 10), text(20), std::atoi(text(21).c_str())};
   found.request = from_hex(text(22));
+  found.restored = text(23);
+  found.starts_over = bool_of(row[24]);
   found.chunks = to_number(row[13]);
   found.size = to_number(row[14]);
   found.complete = bool_of(row[15]);
@@ -112,6 +114,8 @@ void write_checkpoint(const std::string &subject, const RunSpec &spec, const Che
       {"chunk_size", "int8", number(checkpoint.size)},
       {"lower", "text[]", array_of(checkpoint.lower)},
       {"complete", "bool", text(checkpoint.complete)},
+      {"restored", "text", optional_text(checkpoint.restored)},
+      {"starts_over", "bool", text(checkpoint.starts_over)},
       {"next_xmin", "int8", of_next([](const auto &p) { return Cell(std::to_string(p.xmin)); })},
       {"next_lsn", "pg_lsn", of_next([](const auto &p) { return optional_text(p.lsn); })},
       {"next_timeline", "int4", of_next([](const auto &p) { return number(p.timeline); })}};
@@ -201,6 +205,16 @@ std::int64_t count_failed_chunks(const std::string &subject) {
                              {subject})
                        .at(0)
                        .at(0));
+}
+
+DoneChunks count_done_chunks(std::int64_t run_id) {
+  const Row row =
+      own_state(
+          "SELECT count(*), coalesce(sum(rows_read), 0) FROM tablesync.chunk WHERE run_id = $1::int8 AND "
+          "owner = $owner AND status = 'succeeded'",
+          {number(run_id)})
+          .at(0);
+  return {to_number(row[0]), to_number(row[1])};
 }
 
 std::optional<KeptRequest> find_request(std::int64_t run_id) {

@@ -29,10 +29,12 @@ struct Checkpoint {
   Watermark since;    // of the source, before the first chunk
   // Of the source, before the first chunk of the second round, which reads what was written since the first.
   std::optional<SnapshotPosition> next;
-  std::int64_t chunks = 0;  // handed out
-  std::int64_t size = 0;    // of the next one, in pages or rows
-  Bound lower;              // where it begins
-  bool complete = false;    // there is no next one
+  std::int64_t chunks = 0;   // handed out
+  std::int64_t size = 0;     // of the next one, in pages or rows
+  Bound lower;               // where it begins
+  bool complete = false;     // there is no next one
+  std::string restored;      // as in Watermark
+  bool starts_over = false;  // it was restored without what its chunks were
 };
 
 // `lock`: until the end of the transaction nobody else changes it.
@@ -59,6 +61,11 @@ struct FailedChunk {
 };
 std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from = 0);
 std::int64_t count_failed_chunks(const std::string &subject);
+// What a run has committed so far.
+struct DoneChunks {
+  std::int64_t chunks = 0, rows = 0;  // rows: that were read
+};
+DoneChunks count_done_chunks(std::int64_t run_id);
 
 // The call of the sync that a run is of, where that is not complete; its subject, and whose it is: the
 // current user, or a role that he may become. What is done of it is done as that role.

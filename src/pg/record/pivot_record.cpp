@@ -143,7 +143,8 @@ void refresh_wide_columns(const PivotIdentity &pivot) {
 
 Rows wide_attributes(const std::vector<std::string> &tables) {
   return own_state(
-      "SELECT a.attrelid, a.attnum, c.channel, a.attisdropped, a.attname, a.atttypid, a.attlen, a.atttypmod "
+      "SELECT a.attrelid, a.attnum, c.channel, a.attisdropped, a.attname, a.atttypid, a.attlen, a.atttypmod, "
+      "col_description(a.attrelid, a.attnum) "
       "FROM pg_catalog.pg_attribute a LEFT JOIN tablesync.pivot_column c ON c.table_oid = a.attrelid AND "
       "c.attnum = "
       "a.attnum AND c.owner = $owner WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 ORDER BY "

@@ -49,7 +49,7 @@ void each_wide_column(const std::vector<std::string> &tables,
 // Makes the record say what the catalogs say: names, types, columns that are gone.
 void refresh_wide_columns(const PivotIdentity &pivot);
 // Attributes of these tables, dropped ones too: oid, number, channel (or null), whether dropped, name,
-// the type's oid, its length (below 0: it varies), typmod.
+// the type's oid, its length (below 0: it varies), typmod, comment.
 Rows wide_attributes(const std::vector<std::string> &tables);
 // Another text whenever a table or a column on record has changed, for those who keep them in mind.
 std::string last_change();

@@ -106,6 +106,17 @@ void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunSte
   for (const RunStep &step : steps) insert_step(run_id, step_no++, step);
 }
 
+void record_failed_start(const RunSpec &spec, const std::string &mode, double at, const Diagnostics &error) {
+  own_state(
+      "INSERT INTO tablesync.run (owner, command, status, server, source, target, sync_mode, started_at, "
+      "finished_at, sqlstate, message, detail, hint, worker_pid, worker_start, shared_memory) SELECT $owner, "
+      "$1, 'failed', $2, $3, $4, $5, t.at, t.at, $7, $8, $9, $10, pg_backend_pid(), t.at, 0 FROM "
+      "to_timestamp($6::float8) t (at)",
+      {std::string(name_of(spec.command)), optional_text(spec.server), spec.source, display_name(spec.target),
+       mode, std::to_string(at), error.sqlstate, error.message, optional_text(error.detail),
+       optional_text(error.hint)});
+}
+
 void record_attempt(std::int64_t run_id, std::int64_t wait_ms, const Diagnostics &error) {
   const Row run{std::to_string(run_id)};
   // Several workers of a run may fail at the same moment.
@@ -165,7 +176,7 @@ std::optional<Watermark> read_watermark(const std::string &target_oid) {
   const Rows rows = own_state(
       "SELECT w.server, w.source, w.sync_mode, w.field, w.custom_select, w.custom_where, "
       "w.soft_delete_column, w.shape, w.value, w.pending, w.system_identifier, w.database_oid, "
-      "w.relation_oid, w.snapshot_xmin, w.lsn, w.timeline, w.owner = $owner, w.run_id FROM "
+      "w.relation_oid, w.snapshot_xmin, w.lsn, w.timeline, w.owner = $owner, w.run_id, w.restored FROM "
       "tablesync.watermark w WHERE w.target_oid = $1::oid AND has_table_privilege($owner, w.target_oid, "
       "'SELECT')",
       {target_oid});
@@ -176,6 +187,7 @@ std::optional<Watermark> read_watermark(const std::string &target_oid) {
   watermark.position = {std::strtoull(text(13).c_str(), nullptr, 10), text(14), std::atoi(text(15).c_str())};
   watermark.own = bool_of(rows[0][16]);
   watermark.run_id = std::strtoll(text(17).c_str(), nullptr, 10);
+  watermark.restored = text(18);
   if (!watermark.own) watermark.hide_definition();
   return watermark;
 }
@@ -206,7 +218,8 @@ void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string
                           {"relation_oid", "oid", watermark.relation_oid},
                           {"snapshot_xmin", "int8", if_known(std::to_string(position.xmin))},
                           {"lsn", "pg_lsn", if_known(position.lsn)},
-                          {"timeline", "int4", if_known(std::to_string(position.timeline))}};
+                          {"timeline", "int4", if_known(std::to_string(position.timeline))},
+                          {"restored", "text", watermark.restored}};
   std::vector<std::string> columns{"updated_at", "owner"}, values{"clock_timestamp()", "$owner"},
       excluded{"excluded.updated_at", "excluded.owner"};
   Row parameters;
@@ -221,6 +234,29 @@ void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string
                 ") = (SELECT " + join(excluded, ", ") +
                 ") WHERE has_table_privilege($owner, w.target_oid, 'INSERT')",
             parameters);
+}
+
+void settle_restored(const std::string &target_oid, bool holds) {
+  const Row target{target_oid};
+  if (holds) {
+    own_state(
+        "UPDATE tablesync.watermark SET restored = NULL WHERE target_oid = $1::oid AND restored IS NOT NULL "
+        "AND "
+        "has_table_privilege($owner, target_oid, 'INSERT')",
+        target);
+    own_state(
+        "UPDATE tablesync.checkpoint SET restored = NULL WHERE subject = $1 AND restored IS NOT NULL AND "
+        "has_table_privilege($owner, $1::oid, 'INSERT')",
+        target);
+  } else {
+    own_state(
+        "DELETE FROM tablesync.watermark WHERE target_oid = $1::oid AND restored IS NOT NULL AND "
+        "has_table_privilege($owner, target_oid, 'INSERT')",
+        target);
+    own_state(
+        "DELETE FROM tablesync.checkpoint WHERE subject = $1 AND restored IS NOT NULL AND owner = $owner",
+        target);
+  }
 }
 
 void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &key, const std::string &row,

@@ -46,6 +46,8 @@ struct RunEnd {
   std::uint64_t first_xid = 0;  // see Work
 };
 void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
+// Writes the whole record of a run for which there was no process, at that time (seconds since 1970).
+void record_failed_start(const RunSpec &spec, const std::string &mode, double at, const Diagnostics &error);
 // Keeps why an attempt failed that is not the last one.
 void record_attempt(std::int64_t run_id, std::int64_t wait_ms, const Diagnostics &error);
 // Adds the step that only exists once the run has committed, and purges what is older than
@@ -68,6 +70,10 @@ std::vector<HiddenTableRecord> hidden_tables(const std::string &target);
 std::optional<Watermark> read_watermark(const std::string &target_oid);
 void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid,
                      const Watermark &watermark);
+
+// What a dump brought of the target with this oid: where its rows are those of the dump, the watermark and
+// the checkpoints hold from now on; else the watermark and the current user's checkpoint are gone.
+void settle_restored(const std::string &target_oid, bool holds);
 
 // Keeps a row of the source that could not be converted: its key and all of it (JSON), with the error.
 void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &key, const std::string &row,

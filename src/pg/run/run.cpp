@@ -16,6 +16,7 @@ extern "C" {
 
 #include "core/error.h"
 #include "core/text.h"
+#include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
 #include "pg/record/upkeep_record.h"
 #include "pg/run/run_failure.h"
@@ -63,7 +64,8 @@ Diagnostics Run::explain(Diagnostics said) const {
   const std::string subject = task_.called;
   if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
     const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
-    if (termination_requested()) {
+    // A caller that is canceled ends its worker by a SIGTERM too.
+    if (termination_requested() && !shared_.caller_failed) {
       said.sqlstate = sqlstate::admin_shutdown;
       said.message = subject + " was terminated";
     } else if (timed_out) {
@@ -73,6 +75,7 @@ Diagnostics Run::explain(Diagnostics said) const {
     } else {
       said.message = subject + " was canceled";
     }
+    tell_committed(said);
     said.context.clear();  // where it was at that moment says nothing
   }
   if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty() && !raised_by_source(said))
@@ -81,6 +84,21 @@ Diagnostics Run::explain(Diagnostics said) const {
   said.context = shorten_own_statements(said.context);
   if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
   return said;
+}
+
+// What stays of a run in chunks that was stopped.
+void Run::tell_committed(Diagnostics &said) const {
+  if (run_id_ == 0) return;
+  DoneChunks done;
+  try {
+    in_transaction([&] { done = count_done_chunks(run_id_); });
+  } catch (const Error &) {
+    detail::abort_transaction();
+  }
+  if (done.chunks == 0) return;
+  said.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
+                with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
+  if (task_.spec.enable_checkpoint && said.hint.empty()) said.hint = "The same call goes on from there.";
 }
 
 Row Run::work() {

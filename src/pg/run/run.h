@@ -48,6 +48,7 @@ class Run {
   bool lock();
   bool lock(const TargetLock &lock);
   Diagnostics explain(Diagnostics said) const;
+  void tell_committed(Diagnostics &said) const;
   std::string tell_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
   void fail(const Diagnostics &said);
   void drop_remains();

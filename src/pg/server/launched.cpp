@@ -214,6 +214,7 @@ void Launched::let_go() noexcept {
 
 void Launched::end() noexcept {
   try {
+    run().caller_failed = true;
     terminate();
     for (int i = 0; i < 40 && !stopped(); ++i) {
       take_messages();

@@ -27,8 +27,9 @@ struct SharedRun {
   Oid database;
   Oid role;
   pid_t caller_pid;
-  std::uint32_t progress_handle;  // this segment, for others to attach to
-  bool caller_waits;              // false: the caller goes away once it has the run's id
+  std::uint32_t progress_handle;    // this segment, for others to attach to
+  std::atomic<bool> caller_failed;  // its call was canceled, say: that ends the worker
+  bool caller_waits;                // false: the caller goes away once it has the run's id
   std::atomic<std::int64_t> run_id;
   std::atomic<bool> replied;
   std::atomic<bool> may_pass;  // of the worker's error: the next attempt may succeed by itself

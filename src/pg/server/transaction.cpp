@@ -6,6 +6,7 @@ extern "C" {
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/guc.h"
@@ -93,6 +94,8 @@ Identity become_extension_owner() {
 void restore_identity(const Identity &identity) noexcept {
   SetUserIdAndSecContext(identity.user, identity.security_context);
 }
+
+bool acts_as_replica() { return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA; }
 
 int push_setting(const char *name, const char *value) {
   return call([&] {

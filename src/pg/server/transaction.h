@@ -26,6 +26,7 @@ struct Identity {
 };
 Identity become_extension_owner();
 void restore_identity(const Identity &identity) noexcept;
+bool acts_as_replica();
 
 int push_setting(const char *name, const char *value);
 void pop_settings(int nest_level) noexcept;
@@ -116,7 +117,11 @@ auto with_safe_search_path(F f) {
 template <typename F>
 auto as_extension_owner(F f) {
   const detail::Identity identity = detail::become_extension_owner();
-  return detail::leaving(f, [&]() noexcept { detail::restore_identity(identity); });
+  // Our tables leave out what a replica writes: see tablesync.leave_out_replicated().
+  const auto work = [&] {
+    return detail::acts_as_replica() ? with_setting("session_replication_role", "origin", f) : f();
+  };
+  return detail::leaving(work, [&]() noexcept { detail::restore_identity(identity); });
 }
 
 }  // namespace tablesync::pg

@@ -65,11 +65,34 @@ namespace {
 // later: when the kernel has taken down its memory, that of the shared buffers too.
 constexpr std::int64_t longest_exit_ms = 1000;
 
+Launched launch(const WorkerTask &task, bool caller_waits) {
+  try {
+    return Launched(task, caller_waits, longest_exit_ms);
+  } catch (const ServerError &) {
+    throw;
+  } catch (const Error &error) {
+    throw NotStarted(error.diagnostics());
+  }
+}
+
+// What a worker fails with is of its run, where that has begun.
+void wait_for(Launched &worker, const std::function<bool()> &done) {
+  try {
+    worker.wait_until(done);
+  } catch (const ServerError &) {
+    throw;
+  } catch (const Error &error) {
+    if (worker.run().run_id.load() == 0 && error.diagnostics().sqlstate != sqlstate::deadlock)
+      throw NotStarted(error.diagnostics());
+    throw;
+  }
+}
+
 }  // namespace
 
 Row run_in_worker(const WorkerTask &task) {
-  Launched worker(task, true, longest_exit_ms);
-  on_failure([&] { worker.wait_until([] { return false; }); }, [&]() noexcept { worker.let_go(); });
+  Launched worker = launch(task, true);
+  on_failure([&] { wait_for(worker, [] { return false; }); }, [&]() noexcept { worker.let_go(); });
   if (!worker.run().replied.load())
     throw Error(sqlstate::internal, "the background worker ended without an answer", {},
                 "The server's log says why.");
@@ -79,8 +102,8 @@ Row run_in_worker(const WorkerTask &task) {
 }
 
 std::int64_t start_in_worker(const WorkerTask &task) {
-  Launched worker(task, false, longest_exit_ms);
-  worker.wait_until([&] { return worker.run().run_id.load() != 0; });
+  Launched worker = launch(task, false);
+  wait_for(worker, [&] { return worker.run().run_id.load() != 0; });
   const std::int64_t run_id = worker.run().run_id.load();
   if (run_id == 0)
     throw Error(sqlstate::internal, "the background worker ended before it began", {},

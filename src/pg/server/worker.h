@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/error.h"
 #include "core/rows.h"
 
 namespace tablesync::pg {
@@ -29,8 +30,15 @@ struct WorkerTask {
 // transaction that has changed something (the worker would not see it).
 void check_may_launch(const std::string &function);
 
+// There is no process for the task, or it ended before its run had a record.
+class NotStarted : public Error {
+ public:
+  using Error::Error;
+};
+
 // Runs the task in a worker and returns its reply. Notices of the worker are passed on; its error is raised
-// here. Ends the worker when the caller is canceled or terminated. 53000 where there is no free slot.
+// here. Ends the worker when the caller is canceled or terminated. NotStarted, with 53000, where there is no
+// free slot.
 Row run_in_worker(const WorkerTask &task);
 
 // Starts the task and returns the run's id as soon as its record is committed.

@@ -31,7 +31,7 @@ bool ChunkedSync::step() {
   key_range_ = false;
   if (!begun_) {
     sync_.prepare();
-    if (pair_.checkpoint && !spec_.restart)
+    if (pair_.checkpoint && !pair_.checkpoint->starts_over && !spec_.restart)
       leader_.refuse_other_definition(*pair_.checkpoint, definition_of(spec_, pair_.source_table.name));
     at_once_ = !wants_chunks();
     if (at_once_) return end_at_once(sync_.finish());
@@ -115,6 +115,7 @@ void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
   std::string why = copier_.outdated();
   if (pair_.overwritten_since(checkpoint_.run_id)) why = "another role has synced the target meanwhile";
+  if (checkpoint_.starts_over) why = "a dump does not say which of its chunks were done";
   // A further attempt of the same run goes on in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {

@@ -96,6 +96,8 @@ class Explainer {
                           "\": " + text_of(reject->at(2)));
     if (!known_) return;
     say("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
+    if (!known_->restored.empty())
+      say("restored", "from a dump: the next sync looks whether the table's rows are those of the dump");
     if (known_->mode == SyncMode::incremental)
       say("watermark",
           known_->field + (known_->value.empty() ? ": nothing is proven yet" : " = " + known_->value));

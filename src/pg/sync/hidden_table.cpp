@@ -3,6 +3,7 @@
 extern "C" {
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -74,6 +75,19 @@ bool may_make_hidden_table(const RunSpec &spec) {
     Oid const schema = get_namespace_oid(spec.target.schema.c_str(), false);
     return compat_aclcheck_schema(schema, GetUserId(), ACL_CREATE) == ACLCHECK_OK;
   });
+}
+
+bool is_name_decoded(const std::string &schema) {
+  return XLogLogicalInfoActive() &&
+         bool_of(
+             query("SELECT EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables) OR EXISTS "
+                   "(SELECT FROM pg_catalog.pg_publication_namespace p JOIN pg_catalog.pg_namespace n ON "
+                   "n.oid = p.pnnspid WHERE n.nspname = $1) OR EXISTS (SELECT FROM "
+                   "pg_catalog.pg_replication_slots s WHERE s.slot_type = 'logical' AND s.plugin <> "
+                   "'pgoutput' AND s.database = pg_catalog.current_database())",
+                   {schema})
+                 .at(0)
+                 .at(0));
 }
 
 HeldRelation make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/run_spec.h"
 #include "core/sync_plan.h"
@@ -11,6 +12,10 @@
 
 namespace tablesync::pg {
 
+// Whether the name of a table of that schema, while it is filled, would come to those who decode changes from
+// the WAL: it is in a publication with it, or a slot of this database has a plugin of its own. They do not
+// know it.
+bool is_name_decoded(const std::string &schema);
 // Whether the current user may make one.
 bool may_make_hidden_table(const RunSpec &spec);
 // Makes one that is like the stage.

@@ -36,6 +36,8 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
   if (!may_make_hidden_table(spec))
     return "the role may not create the table that several would fill: GRANT CREATE ON SCHEMA " +
            display_name(spec.target.schema);
+  if (pair.target_is_new && is_name_decoded(spec.target.schema))
+    return "the table that several would fill has a name that its subscribers do not know";
   const remote::Source::Files files = pair.source->files();
   if (!files.in_blocks) return "its rows, or those of a partition, are not stored in blocks";
   if (files.in_recovery && !shares_standby_snapshots(pair.source->connection().server_version()))

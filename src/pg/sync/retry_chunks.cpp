@@ -9,6 +9,7 @@ extern "C" {
 #include "core/text.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/worker.h"
@@ -45,10 +46,11 @@ Rows retry(std::int64_t run_id, bool dry_run) {
   Rows listed = list_failed_chunks(kept);
   if (!dry_run) {
     check_may_launch("retry_chunks");
-    WorkerTask task = task_for(spec_of(kept));
+    const SyncSpec spec = spec_of(kept);
+    WorkerTask task = task_for(spec);
     // Whoever calls it: the request is SQL of the role that made it.
     task.role = kept.owner;
-    run_in_worker(task);
+    start_run(spec, name_of(spec.mode), task, run_in_worker);
     for (Row &chunk : listed) {
       // They are gone with their run's record only.
       const Rows now = list_chunk(kept, chunk);

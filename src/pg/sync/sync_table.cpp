@@ -21,6 +21,7 @@ extern "C" {
 #include "core/sync_spec.h"
 #include "core/text.h"
 #include "pg/record/run_record.h"
+#include "pg/run/failed_start.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
@@ -76,9 +77,10 @@ Row sync(FunctionCallInfo fcinfo, const char *function, bool may_release_snapsho
   const SyncSpec spec = sync_spec_from(fcinfo);
   const bool wait = bool_argument(fcinfo, sync_arg_wait).value_or(true);
   check_early(spec);
-  if (!wait) return started_row(start_in_worker(task_for(spec)));
+  const std::string mode = name_of(spec.mode);
+  if (!wait) return started_row(start_run(spec, mode, task_for(spec), start_in_worker));
   if (may_release_snapshot) release_snapshot();
-  Row row = run_in_worker(task_for(spec));
+  Row row = start_run(spec, mode, task_for(spec), run_in_worker);
   tell_result(spec, row);
   return row;
 }

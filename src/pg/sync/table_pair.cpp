@@ -116,8 +116,29 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
   known.reset();
   written_ = read_watermark(target.oid);
   checkpoint = read_checkpoint(target.oid);
+  check_restored();
   if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
     known = written_;
+}
+
+// What a dump brought is of the rows that the target had then: it holds where these are here, and no others.
+void TablePair::check_restored() {
+  const bool by_watermark = written_ && !written_->restored.empty();
+  const bool by_checkpoint = checkpoint && !checkpoint->restored.empty();
+  if (!by_watermark && !by_checkpoint) return;
+  const std::string then = by_watermark ? written_->restored : checkpoint->restored;
+  const bool holds =
+      text_of(query("SELECT tablesync.digest($1::pg_catalog.oid)", {target.oid}).at(0).at(0)) == then;
+  settle_restored(target.oid, holds);
+  if (by_watermark) written_->restored.clear();
+  if (by_checkpoint) checkpoint->restored.clear();
+  if (holds) return;
+  disproved_ = by_watermark ? written_->server + ": " + written_->source
+                            : checkpoint->since.server + ": " + checkpoint->since.source;
+  if (!target_is_empty)
+    tell_once("what a dump says of it is not used, because its rows are not those of the dump");
+  if (by_watermark) written_.reset();
+  if (by_checkpoint) checkpoint.reset();
 }
 
 // What on_schema_change asks for where the source has columns that the target lacks, or wider ones.
@@ -181,8 +202,16 @@ void TablePair::refuse_unknown_content() const {
               written_ && !written_->own ? "It was filled by another role."
               : written_ ? "It was filled from " + written_->server + ": " + written_->source +
                                ", not from " + spec.server + ": " + there + "."
-                         : "It has rows that tablesync did not put there.",
-              "If it is to become a copy of " + there + ": options => '{\"adopt\": true}'.");
+              : !disproved_.empty() ? "A dump says that it was filled from " + disproved_ +
+                                          ", but its rows are not those of the dump."
+                                    : "It has rows that tablesync did not put there.",
+              "If it is to become a copy of " + there +
+                  ": options => '{\"adopt\": true}'. If it is one already, restored from a dump say: SELECT "
+                  "* FROM verify_table(" +
+                  quote_literal(spec.server) + ", " + quote_literal(spec.source) + ", " +
+                  quote_literal(display_name(spec.target)) +
+                  ", repair => true, options => '{\"adopt\": true}') compares it once, and then a sync reads "
+                  "what is new.");
 }
 
 bool TablePair::overwritten_since(std::int64_t run) const {

@@ -73,12 +73,14 @@ class TablePair {
   void adapt_target();
   void tell_dropped_columns() const;
   void refuse_same_table() const;
+  void check_restored();
   void refuse_unknown_content() const;
   void choose_all_rows();
 
   LatchHost host_;
   std::optional<Watermark> written_;  // whoever filled the target
-  unsigned int opened_ = 0;           // the oid of the target that was there; 0: none yet
+  std::string disproved_;    // what a dump says that the target was filled from, where that is not so
+  unsigned int opened_ = 0;  // the oid of the target that was there; 0: none yet
   std::set<std::string> told_;
 };
 

@@ -151,9 +151,12 @@ void TableVerify::refuse_many_deletes() const {
 // All rows were compared and mended: the target is the source as this snapshot saw it, whatever history the
 // watermark was of.
 void TableVerify::start_anew() {
-  if (!pending_.empty() || !pair_->source || !pair_->known) return;
+  const bool adopts = !pair_->known && spec_.adopt && counts_.rejected == 0;
+  if (!pending_.empty() || !pair_->source || (!pair_->known && !adopts)) return;
   const Table &source = pair_->source_table;
-  watermark_ = pair_->known;
+  watermark_ = pair_->known.value_or(Watermark{});
+  watermark_->server = spec_.server;
+  watermark_->source = display_name(source.name);
   watermark_->custom_select = spec_.custom_select;
   watermark_->custom_where = spec_.custom_where;
   watermark_->soft_delete_column = spec_.soft_delete_column;

@@ -14,6 +14,7 @@ extern "C" {
 #include "pg/record/difference_record.h"
 #include "pg/record/run_record.h"
 #include "pg/run/call_arguments.h"
+#include "pg/run/failed_start.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
@@ -85,7 +86,7 @@ Rows verify(FunctionCallInfo fcinfo) {
   const SyncSpec spec = spec_from_arguments(fcinfo);
   if (!spec.server.empty()) connection_options(connection_source(spec.server));
   if (const unsigned int oid = find_target(spec.target); oid != 0) check_not_locked_here(oid);
-  const Row row = run_in_worker(task_for(spec));
+  const Row row = start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker);
   if (text_of(row.at(1)) == "skipped")
     throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");
   tell_result(spec, row);

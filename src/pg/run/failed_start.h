@@ -1,0 +1,27 @@
+// Runs for which there was no process: they have a record too. The caller's transaction ends with the error,
+// and there is no other process to write it. So the session writes it when it ends.
+#pragma once
+
+#include <string>
+
+#include "core/run_spec.h"
+#include "pg/server/worker.h"
+
+namespace tablesync::pg {
+
+// Keeps a start that failed until the session ends.
+void remember_failed_start(const RunSpec &spec, const std::string &mode, unsigned int role,
+                           const Diagnostics &said);
+
+// Starts the worker of a run by `start`, and remembers where that fails. `mode`: for its record.
+template <typename F>
+auto start_run(const RunSpec &spec, const std::string &mode, const WorkerTask &task, F start) {
+  try {
+    return start(task);
+  } catch (const NotStarted &error) {
+    remember_failed_start(spec, mode, task.role, error.diagnostics());
+    throw;
+  }
+}
+
+}  // namespace tablesync::pg
