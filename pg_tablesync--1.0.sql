@@ -104,6 +104,7 @@ CREATE TABLE tablesync.watermark (
   snapshot_xmin pg_catalog.int8,
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
+  target_files pg_catalog.text,
   run_id pg_catalog.int8 NOT NULL,
   updated_at pg_catalog.timestamptz NOT NULL
 );
@@ -111,6 +112,7 @@ COMMENT ON TABLE tablesync.watermark IS 'What each target was filled from, and h
 COMMENT ON COLUMN tablesync.watermark.value IS 'Of the field: the target has every row of the source below it';
 COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field that are not proven yet, each with the time when it was the highest';
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
+COMMENT ON COLUMN tablesync.watermark.target_files IS 'The files that hold the target''s rows, which TRUNCATE and what rewrites the table change; says nothing in another database';
 
 CREATE TABLE tablesync.checkpoint (
   owner pg_catalog.regrole NOT NULL,
@@ -133,6 +135,7 @@ CREATE TABLE tablesync.checkpoint (
   snapshot_xmin pg_catalog.int8,
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
+  target_files pg_catalog.text,
   chunks pg_catalog.int8 NOT NULL,
   chunk_size pg_catalog.int8 NOT NULL,
   lower pg_catalog.text[],
@@ -150,6 +153,7 @@ COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it
 COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
 COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
 COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
+COMMENT ON COLUMN tablesync.checkpoint.target_files IS 'The files that held the target''s rows when the first chunk was begun';
 COMMENT ON COLUMN tablesync.checkpoint.next_xmin IS 'Where what was written since is read in chunks too: of the source before the first of these';
 COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: the number of a page, or the texts of a key';
 

@@ -39,7 +39,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
       std::string("SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
                   "database_oid, "
                   "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, "
-                  "key_pending, next_xmin, next_lsn, next_timeline, encode(request, 'hex') "
+                  "key_pending, next_xmin, next_lsn, next_timeline, encode(request, 'hex'), target_files "
                   "FROM "
                   "tablesync.checkpoint WHERE subject = $1 AND owner = $owner") +
           (lock ? " FOR UPDATE" : ""),
@@ -66,6 +66,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
   if (row[19])
     found.next = {std::strtoull(text(19).c_str(), nullptr, 10), text(20), std::atoi(text(21).c_str())};
   found.request = from_hex(text(22));
+  found.since.target_files = text(23);
   found.chunks = to_number(row[13]);
   found.size = to_number(row[14]);
   found.complete = bool_of(row[15]);
@@ -108,6 +109,7 @@ void write_checkpoint(const std::string &subject, const RunSpec &spec, const Che
       {"snapshot_xmin", "int8", std::to_string(since.position.xmin)},
       {"lsn", "pg_lsn", optional_text(since.position.lsn)},
       {"timeline", "int4", number(since.position.timeline)},
+      {"target_files", "text", optional_text(since.target_files)},
       {"chunks", "int8", number(checkpoint.chunks)},
       {"chunk_size", "int8", number(checkpoint.size)},
       {"lower", "text[]", array_of(checkpoint.lower)},
