@@ -143,9 +143,12 @@ void drop_checkpoint(const std::string &subject) {
 void record_claim(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at) {
   const TransactionRange own = current_transactions();
   own_state(
-      "INSERT INTO tablesync.chunk (run_id, chunk_no, owner, subject, status, lower, upper, started_at, "
+      "INSERT INTO tablesync.chunk AS c (run_id, chunk_no, owner, subject, status, lower, upper, started_at, "
       "first_xid, next_xid, attempts) VALUES ($1::int8, $2::int8, $owner, $3, 'running', $4::text[], "
-      "$5::text[], to_timestamp($6::float8), $7::int8, $8::int8, 0)",
+      "$5::text[], to_timestamp($6::float8), $7::int8, $8::int8, 0) ON CONFLICT (run_id, chunk_no) DO UPDATE "
+      "SET (status, lower, upper, started_at, finished_at, first_xid, next_xid) = (excluded.status, "
+      "excluded.lower, excluded.upper, excluded.started_at, NULL, excluded.first_xid, excluded.next_xid) "
+      "WHERE c.owner = $owner",
       {number(run_id), number(chunk.number), subject, array_of(chunk.lower), array_of(chunk.upper),
        std::to_string(started_at), std::to_string(own.first), std::to_string(own.next)});
 }
@@ -161,9 +164,11 @@ void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &
       "finished_at, rows_read, rows_inserted, rows_updated, first_xid, next_xid, attempts, sqlstate, "
       "message, detail) VALUES ($1::int8, $2::int8, $owner, $3, $4, $5::text[], $6::text[], "
       "to_timestamp($7::float8), clock_timestamp(), $8::int8, $9::int8, $10::int8, $14::int8, $15::int8, 1, "
-      "$11, $12, $13) ON CONFLICT (run_id, chunk_no) DO UPDATE SET (status, started_at, finished_at, "
+      "$11, $12, $13) ON CONFLICT (run_id, chunk_no) DO UPDATE SET (status, lower, upper, started_at, "
+      "finished_at, "
       "rows_read, rows_inserted, rows_updated, first_xid, next_xid, sqlstate, message, detail, attempts) = "
-      "(excluded.status, excluded.started_at, excluded.finished_at, excluded.rows_read, "
+      "(excluded.status, excluded.lower, excluded.upper, excluded.started_at, excluded.finished_at, "
+      "excluded.rows_read, "
       "excluded.rows_inserted, excluded.rows_updated, excluded.first_xid, excluded.next_xid, "
       "excluded.sqlstate, excluded.message, excluded.detail, c.attempts + 1) WHERE c.owner = $owner",
       {number(run_id), number(chunk.number), subject, std::string(error == nullptr ? "succeeded" : "failed"),

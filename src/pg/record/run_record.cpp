@@ -172,11 +172,11 @@ std::optional<Watermark> read_watermark(const std::string &target_oid) {
   if (rows.empty()) return std::nullopt;
   const auto text = [&](size_t n) { return text_of(rows[0][n]); };
   Watermark watermark{text(0), text(1), parse_sync_mode(text(2)), text(3),  text(4),  text(5),  text(6),
-                      text(7), text(8), parse_pending(text(9)),   text(10), text(11), text(12), {}};
+                      text(7), text(8), parse_pending(text(9)),   text(10), text(11), text(12), {},
+                      text(18)};
   watermark.position = {std::strtoull(text(13).c_str(), nullptr, 10), text(14), std::atoi(text(15).c_str())};
   watermark.own = bool_of(rows[0][16]);
   watermark.run_id = std::strtoll(text(17).c_str(), nullptr, 10);
-  watermark.target_files = text(18);
   if (!watermark.own) watermark.hide_definition();
   return watermark;
 }
