@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "pg/server/fault.h"
+#include "pg/server/plain_table.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -226,8 +227,11 @@ bool PivotPass::is_bulk(const WideTable &table) {
     throw Error("40001", "table \"" + display_name(table.name) + "\" was changed during the run", {},
                 "Run it again.");
   }
+  const auto takes_rows = [&] {
+    return takes_plain_rows(table.target, attributes) && is_plain_table(table.name);
+  };
   // An event trigger can have added anything to a table that was made just now.
-  if (table.made_now) return place->second = takes_plain_rows(table.target, attributes);
+  if (table.made_now) return place->second = takes_rows();
   if (table.target.form == TimeForm::as_it_is) {
     // Of times without zone, as their clock is in UTC: other zones have another form.
     const auto is_empty = [&] {
@@ -236,8 +240,8 @@ bool PivotPass::is_bulk(const WideTable &table) {
               .at(0)
               .at(0));
     };
-    place->second = (plan_.time_has_zone || plan_.time_zone == "UTC") &&
-                    takes_plain_rows(table.target, attributes) && (has_no_page(table.target) || is_empty());
+    place->second = (plan_.time_has_zone || plan_.time_zone == "UTC") && takes_rows() &&
+                    (has_no_page(table.target) || is_empty());
   }
   return place->second;
 }

@@ -39,6 +39,13 @@ class TablePair {
   std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
   // Whether another role's run has filled the target after this run of the current role.
   bool overwritten_since(std::int64_t run) const;
+  // Throws 21000 where another row of the source has the key of one of the `staged` rows in the stage. Reads
+  // no more of the source than it must; not for keys that are one here and two there.
+  void check_source_keys(std::int64_t staged);
+  // See core/target_files.h.
+  std::string files_of_target() const;
+  // Whether the target's rows may be stored without a statement: see plain_table.h.
+  bool target_is_plain();
   // Adds the rows with these keys (texts of the key's columns) to the stage.
   std::int64_t stage_by_key(const Rows &keys);
 
@@ -67,16 +74,20 @@ class TablePair {
   void connect();
   void open_source();
   void match_target(unsigned int oid, bool may_create);
+  void make_plan(const std::vector<std::string> &key, bool key_is_pending);
   void open_target(unsigned int oid, bool may_create);
   void adapt_target();
   void tell_dropped_columns() const;
   void refuse_same_table() const;
   void refuse_unknown_content() const;
   void choose_all_rows();
+  void choose_mark(const Column &column);
 
   LatchHost host_;
   std::optional<Watermark> written_;  // whoever filled the target
   unsigned int opened_ = 0;           // the oid of the target that was there; 0: none yet
+  std::optional<ColumnPlan> mark_;    // of the plan
+  std::optional<bool> is_plain_;      // the target that is open
   std::set<std::string> told_;
 };
 
