@@ -13,6 +13,13 @@ constexpr char keys[] = "pg_temp.tablesync_keys AS s";
 constexpr char received[] = "pg_temp.tablesync_received AS r";
 constexpr char difference_table[] = "pg_temp.tablesync_difference";
 
+template <typename Range, typename F>
+std::string list(const Range &range, std::string_view separator, F text) {
+  std::vector<std::string> texts;
+  for (const auto &item : range) texts.push_back(text(item));
+  return join(texts, separator);
+}
+
 std::string stage_of(const SyncPlan &plan) {
   return plan.stage == stage_name ? "pg_temp.tablesync_stage" : quote_qualified(plan.stage);
 }
@@ -20,15 +27,9 @@ std::string stage_of(const SyncPlan &plan) {
 // Without the rows that are marked as deleted.
 std::string staged(const SyncPlan &plan) {
   if (!plan.mark) return stage_of(plan) + " AS s";
-  return "(SELECT m.* FROM " + stage_of(plan) + " AS m WHERE NOT m." + quote_identifier(plan.mark->name) +
-         ") AS s";
-}
-
-template <typename Range, typename F>
-std::string list(const Range &range, std::string_view separator, F text) {
-  std::vector<std::string> texts;
-  for (const auto &item : range) texts.push_back(text(item));
-  return join(texts, separator);
+  return "(SELECT " +
+         list(plan.columns, ", ", [](const ColumnPlan &c) { return "m." + quote_identifier(c.name); }) +
+         " FROM " + stage_of(plan) + " AS m WHERE NOT m." + quote_identifier(plan.mark->name) + ") AS s";
 }
 
 std::string column_names(const SyncPlan &plan) {

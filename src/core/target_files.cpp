@@ -7,20 +7,16 @@
 namespace tablesync {
 namespace {
 
-// What the files are of, then ": " and oid=file for each, with blanks between.
-constexpr std::string_view colon = ": ";
-
-std::string_view subject_of(std::string_view text) { return text.substr(0, text.find(colon)); }
+// What the files are of, a colon, and " oid=file" for each.
+std::string_view subject_of(std::string_view text) { return text.substr(0, text.find(':')); }
 
 std::map<std::string_view, std::string_view> files_of(std::string_view text) {
   std::map<std::string_view, std::string_view> files;
-  const size_t at = text.find(colon);
-  text.remove_prefix(at == std::string_view::npos ? text.size() : at + colon.size());
-  while (!text.empty()) {
+  for (size_t at = text.find(' '); at != std::string_view::npos; at = text.find(' ')) {
+    text.remove_prefix(at + 1);
     const std::string_view entry = text.substr(0, text.find(' '));
     const size_t equals = std::min(entry.find('='), entry.size());
     files[entry.substr(0, equals)] = entry.substr(equals);
-    text.remove_prefix(std::min(entry.size() + 1, text.size()));
   }
   return files;
 }

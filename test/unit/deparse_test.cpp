@@ -299,11 +299,11 @@ TEST(DeleteMarked, DeletesByKeyWhatTheStageMarks) {
 
 TEST(Merge, LeavesOutWhatIsMarked) {
   const std::string statement = merge({"raw", "t"}, marking(simple_plan()));
-  EXPECT_NE(statement.find("USING (SELECT m.* FROM pg_temp.tablesync_stage AS m WHERE NOT m." +
+  EXPECT_NE(statement.find(R"(USING (SELECT m."id", m."v" FROM pg_temp.tablesync_stage AS m WHERE NOT m.)" +
                            quote_identifier(hostile) + ") AS s ON "),
             std::string::npos)
       << statement;
-  EXPECT_EQ(merge({"raw", "t"}, simple_plan()).find("m.*"), std::string::npos);
+  EXPECT_EQ(merge({"raw", "t"}, simple_plan()).find("AS m"), std::string::npos);
 }
 
 TEST(StagedPlan, HasTheMarkAsItsLastColumn) {
