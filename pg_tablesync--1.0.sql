@@ -104,6 +104,7 @@ CREATE TABLE tablesync.watermark (
   snapshot_xmin pg_catalog.int8,
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
+  target_files pg_catalog.text,
   run_id pg_catalog.int8 NOT NULL,
   updated_at pg_catalog.timestamptz NOT NULL,
   restored pg_catalog.text
@@ -114,6 +115,7 @@ COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field tha
 COMMENT ON COLUMN tablesync.watermark.run_id IS 'That wrote it; 0: before a restore';
 COMMENT ON COLUMN tablesync.watermark.restored IS 'Digest of the target in the dump that this row came from: the row holds once the target is seen to have it';
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
+COMMENT ON COLUMN tablesync.watermark.target_files IS 'The files that hold the target''s rows, which TRUNCATE and what rewrites the table change; says nothing in another database';
 
 CREATE TABLE tablesync.checkpoint (
   owner pg_catalog.regrole NOT NULL,
@@ -136,6 +138,7 @@ CREATE TABLE tablesync.checkpoint (
   snapshot_xmin pg_catalog.int8,
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
+  target_files pg_catalog.text,
   chunks pg_catalog.int8 NOT NULL,
   chunk_size pg_catalog.int8 NOT NULL,
   lower pg_catalog.text[],
@@ -157,6 +160,7 @@ COMMENT ON COLUMN tablesync.checkpoint.starts_over IS 'It was restored without w
 COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
 COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
 COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
+COMMENT ON COLUMN tablesync.checkpoint.target_files IS 'The files that held the target''s rows when the first chunk was begun';
 COMMENT ON COLUMN tablesync.checkpoint.next_xmin IS 'Where what was written since is read in chunks too: of the source before the first of these';
 COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: the number of a page, or the texts of a key';
 

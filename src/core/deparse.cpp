@@ -13,15 +13,23 @@ constexpr char keys[] = "pg_temp.tablesync_keys AS s";
 constexpr char received[] = "pg_temp.tablesync_received AS r";
 constexpr char difference_table[] = "pg_temp.tablesync_difference";
 
-std::string staged(const SyncPlan &plan) {
-  return (plan.stage == stage_name ? "pg_temp.tablesync_stage" : quote_qualified(plan.stage)) + " AS s";
-}
-
 template <typename Range, typename F>
 std::string list(const Range &range, std::string_view separator, F text) {
   std::vector<std::string> texts;
   for (const auto &item : range) texts.push_back(text(item));
   return join(texts, separator);
+}
+
+std::string stage_of(const SyncPlan &plan) {
+  return plan.stage == stage_name ? "pg_temp.tablesync_stage" : quote_qualified(plan.stage);
+}
+
+// Without the rows that are marked as deleted.
+std::string staged(const SyncPlan &plan) {
+  if (!plan.mark) return stage_of(plan) + " AS s";
+  return "(SELECT " +
+         list(plan.columns, ", ", [](const ColumnPlan &c) { return "m." + quote_identifier(c.name); }) +
+         " FROM " + stage_of(plan) + " AS m WHERE NOT m." + quote_identifier(plan.mark->name) + ") AS s";
 }
 
 std::string column_names(const SyncPlan &plan) {
@@ -149,7 +157,7 @@ std::string planned_columns(const SyncPlan &plan, F type) {
   return " (" +
          list(plan.columns, ", ",
               [&](const ColumnPlan &c) { return quote_identifier(c.name) + " " + type(c); }) +
-         ")";
+         ") USING heap";
 }
 
 template <typename F>
@@ -199,7 +207,8 @@ std::string table_exists(const QualifiedName &table) {
   return "SELECT pg_catalog.to_regclass(" + quote_literal(quote_qualified(table)) + ") IS NOT NULL";
 }
 
-std::string find_bad_key(const SyncPlan &plan) {
+std::string find_bad_key(const QualifiedName &table, const SyncPlan &plan) {
+  const std::string rows = quote_qualified(table) + " AS s";
   const auto staged_key = [&](const std::string &c) { return "s." + quote_identifier(c); };
   const std::string key = list(plan.key, ", ", staged_key);
   // A null is written as such: the text of a row has nothing there.
@@ -209,10 +218,19 @@ std::string find_bad_key(const SyncPlan &plan) {
       "], ', ', 'NULL'), ')')";
   const std::string any_null =
       list(plan.key, " OR ", [&](const std::string &c) { return staged_key(c) + " IS NULL"; });
-  return "(SELECT " + row + ", true FROM " + staged(plan) + " WHERE " + any_null +
-         " LIMIT 1) UNION ALL (SELECT " + row + ", false FROM " + staged(plan) + " GROUP BY " + key +
+  return "(SELECT " + row + ", true FROM " + rows + " WHERE " + any_null + " LIMIT 1) UNION ALL (SELECT " +
+         row + ", false FROM " + rows + " GROUP BY " + key +
          " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)";
 }
+
+std::string staged_keys(const SyncPlan &plan, std::int64_t count) {
+  return "SELECT " +
+         list(plan.key, ", ",
+              [](const std::string &c) { return "s." + quote_identifier(c) + "::pg_catalog.text"; }) +
+         " FROM " + stage_of(plan) + " AS s LIMIT " + std::to_string(count);
+}
+
+std::string count_staged(const SyncPlan &plan) { return "SELECT pg_catalog.count(*) FROM " + staged(plan); }
 
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept) {
   return "DELETE FROM " + quote_qualified(target) + " AS t WHERE NOT EXISTS (SELECT FROM " +
@@ -230,13 +248,9 @@ std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan) 
          none_in(quote_qualified(plan.stage));
 }
 
-std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked) {
-  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " +
-         keys_match(plan) + " AND (" + marked + ")";
-}
-
-std::string unstage_marked(const SyncPlan &plan, const std::string &marked) {
-  return "DELETE FROM " + staged(plan) + " WHERE " + marked;
+std::string delete_marked(const QualifiedName &target, const SyncPlan &plan) {
+  return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage_of(plan) + " AS s WHERE " +
+         keys_match(plan) + " AND s." + quote_identifier(plan.mark->name);
 }
 
 std::string merge(const QualifiedName &target, const SyncPlan &plan) {
@@ -284,6 +298,13 @@ std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan,
                        quote_identifier(c);
               }) +
          ") LIMIT 1";
+}
+
+std::string delete_repeated(const QualifiedName &target, const SyncPlan &plan) {
+  const std::string key = list(plan.key, ", ", [](const std::string &c) { return quote_identifier(c); });
+  return "DELETE FROM " + quote_qualified(target) + " WHERE (" + key +
+         ") OPERATOR(pg_catalog.=) ANY (SELECT " + key + " FROM " + quote_qualified(target) + " GROUP BY " +
+         key + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1)";
 }
 
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan) {

@@ -3,6 +3,7 @@
 // the caller's own session).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,18 +56,20 @@ std::string create_received(const SyncPlan &plan);
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan);
 std::string drop_received();
 std::string table_exists(const QualifiedName &table);  // one boolean
-// A key that the stage holds more than once, or with a null in it: one row, text and true if null; or none.
-std::string find_bad_key(const SyncPlan &plan);
+// A key that a table of the plan's columns holds more than once, or with a null in it: one row, text and true
+// if null; or none.
+std::string find_bad_key(const QualifiedName &table, const SyncPlan &plan);
+// So many keys of the stage, as text.
+std::string staged_keys(const SyncPlan &plan, std::int64_t count);
+std::string count_staged(const SyncPlan &plan);  // one bigint: without those that are to be deleted
 
 // Rows of the target whose key is not in the stage, or not among the keys.
 enum class KeysOf { stage, keys };
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept);
 // Keys, as text, that are neither in the target nor in the stage.
 std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan);
-// Rows of the target that the stage marks as deleted; then the marked rows of the stage. `marked`: a
-// condition over the stage as s.
-std::string delete_marked(const QualifiedName &target, const SyncPlan &plan, const std::string &marked);
-std::string unstage_marked(const SyncPlan &plan, const std::string &marked);
+// Rows of the target that the stage marks as deleted. All other statements leave these out.
+std::string delete_marked(const QualifiedName &target, const SyncPlan &plan);
 
 // With a key: changed and new rows. Unchanged rows are not touched; "changed" is record identity (*<>), which
 // sees -0 and 0, 1.0 and 1.00, and the spaces in json.
@@ -81,6 +84,9 @@ std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);
 // A row of the target, not the one with the same key, that holds the values of the unique index which a row
 // of the stage has: the texts of its key and of the values. Or none.
 std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan, const UniqueKey &index);
+
+// Rows of a target that has no key yet, whose key others have too.
+std::string delete_repeated(const QualifiedName &target, const SyncPlan &plan);
 
 // Without a key: both sides as multisets of rows (of their text, which tells apart what identity does).
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan);

@@ -284,6 +284,18 @@ std::string insert_selected(const QualifiedName &name, const SourceRows &rows, c
   return "INSERT INTO " + quote_qualified(name) + " " + select_of(rows, plan);
 }
 
+std::string find_repeated_key(const SourceRows &rows, const SyncPlan &plan) {
+  std::vector<std::string> columns, texts;
+  for (const std::string &name : plan.key) {
+    columns.push_back(quote_identifier(name));
+    texts.push_back(columns.back() + "::pg_catalog.text");
+  }
+  const std::string key = join(columns, ", ");
+  return "SELECT pg_catalog.concat('(', pg_catalog.array_to_string(ARRAY[" + join(texts, ", ") +
+         "], ', ', 'NULL'), ')') FROM (" + select(rows, key) + ") AS k GROUP BY " + key +
+         " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1";
+}
+
 std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows &keys) {
   std::vector<std::string> columns, types, tuples;
   for (const std::string &name : plan.key) {

@@ -84,6 +84,8 @@ std::string select_of(const SourceRows &rows, const SyncPlan &plan);
 std::vector<std::string> in_blocks(std::int64_t begin, std::int64_t end);
 // The same rows into a table, where the source is this database.
 std::string insert_selected(const QualifiedName &name, const SourceRows &rows, const SyncPlan &plan);
+// A key that more than one of these rows have, as text: one row or none.
+std::string find_repeated_key(const SourceRows &rows, const SyncPlan &plan);
 // A condition over the source's rows: those whose key is one of these, each the texts of its columns.
 std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows &keys);
 

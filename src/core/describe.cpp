@@ -80,7 +80,8 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition d
 }
 
 // Types of one name may be different things on two servers, and in binary that would be silent garbage: so
-// each is taken apart, into domains, array elements, ranges and fields of composite types.
+// each is taken apart, into domains, array elements, ranges and fields of composite types. A row travels as
+// its fields in their order, without names and without those that were dropped.
 std::string parts_of_types(int server_version_num) {
   const std::string multirange =
       server_version_num >= 140000
@@ -101,7 +102,12 @@ std::string parts_of_types(int server_version_num) {
             WHERE r.rngtypid OPERATOR(pg_catalog.=) t.oid
         )" +
          multirange + R"(
-        UNION ALL SELECT 'field ' OPERATOR(pg_catalog.||) f.attnum, f.atttypid, f.atttypmod
+        UNION ALL SELECT pg_catalog.concat('field ', (
+                SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute e
+                WHERE e.attrelid OPERATOR(pg_catalog.=) f.attrelid AND e.attnum OPERATOR(pg_catalog.>) 0
+                  AND e.attnum OPERATOR(pg_catalog.<=) f.attnum AND NOT e.attisdropped),
+                ' ', pg_catalog.quote_literal(f.attname::pg_catalog.text COLLATE pg_catalog."default")),
+               f.atttypid, f.atttypmod
             FROM pg_catalog.pg_attribute f
             WHERE t.typtype OPERATOR(pg_catalog.=) 'c' AND f.attrelid OPERATOR(pg_catalog.=) t.typrelid
               AND f.attnum OPERATOR(pg_catalog.>) 0 AND NOT f.attisdropped
@@ -137,7 +143,12 @@ WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, genera
 )
 SELECT a.name, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.typmod,
        pg_catalog.format_type(a.type, a.typmod), m.signature, m.binary_safe,
-       a.not_null, a.identity, a.generated, cn.nspname, co.collname, a.comment
+       a.not_null, a.identity, a.generated, cn.nspname, co.collname, a.comment, )" +
+         (server_version_num >= 120000
+              ? std::string("coalesce((SELECT d.collisdeterministic FROM pg_catalog.pg_collation d WHERE "
+                            "d.oid OPERATOR(pg_catalog.=) a.collation_oid), true)")
+              : std::string("true")) +
+         R"(
 FROM attribute a
 JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.type
 LEFT JOIN pg_catalog.pg_type e
@@ -193,6 +204,7 @@ void decode_columns(Table &table, const Rows &rows) {
     column.generated = bool_of(row[10]);
     if (row[12]) column.collation = QualifiedName{text_of(row[11]), text_of(row[12])};
     column.comment = text_of(row[13]);
+    column.deterministic = bool_of(row[14]);
     table.columns.push_back(std::move(column));
   }
 }

@@ -17,6 +17,13 @@ ColumnPlan plan_column(const Column &source, const Column &target, const Table &
   plan.always_identity = target.identity == 'a';
   if (target.collation) plan.collation = " COLLATE " + quote_qualified(*target.collation);
   const std::optional<Conversion> conversion = find_conversion(source, target, empty_string_as_null);
+  if (!conversion && source.type == target.type && source.signature != target.signature)
+    throw Error(sqlstate::datatype_mismatch,
+                "column \"" + source.name + "\": type " + source.sql_type +
+                    " of the source is not the type of that name here",
+                "There it is " + source.signature + "; here it is " + target.signature + ".",
+                "Make both types alike, with the same fields in the same order; or give the target a column "
+                "of type text.");
   if (!conversion)
     throw Error(sqlstate::datatype_mismatch,
                 "column \"" + source.name + "\": source type " + source.sql_type + " cannot be assigned to " +
@@ -86,6 +93,27 @@ void use_target_index(SyncPlan &plan, const Table &target, bool required) {
   plan.key_equality = index->equality;
 }
 
+// Why two rows of the source may have one key there; empty where its primary key says that they have not.
+std::string doubt_of_source(const Table &source, const SyncPlan &plan) {
+  const std::string name = "\"" + display_name(source.name) + "\"";
+  const UniqueKey *primary = source.primary_key();
+  if (source.is_query) return "A query may return a row of " + name + " more than once.";
+  if (primary == nullptr || source.find_key(plan.key) != primary)
+    return "That is not the primary key of " + name + ".";
+  if (source.kind == 'r' && source.has_children)
+    return "The primary key of " + name + " says nothing of the rows of its children.";
+  return {};
+}
+
+// Why two keys of the source may be one here; empty where they are not.
+std::string doubt_of_column(const ColumnPlan &column, const Column &source, const Column &target) {
+  if (column.converted()) return "Column \"" + column.name + "\" is converted on the way.";
+  const bool same = !source.deterministic && source.collation == target.collation;
+  if (target.deterministic || same) return {};
+  return "The collation " + (target.collation ? display_name(*target.collation) : "of its type") +
+         " of column \"" + column.name + "\" here takes different texts for equal.";
+}
+
 }  // namespace
 
 bool SyncPlan::converts() const {
@@ -95,6 +123,13 @@ bool SyncPlan::converts() const {
 SyncPlan SyncPlan::key_alone() const {
   SyncPlan plan = *this;
   std::erase_if(plan.columns, [](const auto &c) { return !c.key; });
+  plan.mark.reset();
+  return plan;
+}
+
+SyncPlan SyncPlan::staged() const {
+  SyncPlan plan = *this;
+  if (mark) plan.columns.push_back(*mark);
   return plan;
 }
 
@@ -125,15 +160,19 @@ SyncPlan plan_sync(const Table &source, const Table &target, const std::vector<s
 
   plan.key = choose_key(source, target, wanted_key);
   check_key_columns(plan.key, source, target);
-  const UniqueKey *primary = source.primary_key();
-  plan.key_proven = primary != nullptr && source.find_key(plan.key) == primary;
+  if (plan.keyed()) plan.key_doubt = doubt_of_source(source, plan);
   plan.target_key_pending = target_is_new && plan.keyed();
   if (plan.keyed()) use_target_index(plan, target, !target_is_new);
   for (ColumnPlan &column : plan.columns) {
     column.key = std::find(plan.key.begin(), plan.key.end(), column.name) != plan.key.end();
-    // Two values of the source may become one.
-    if (column.key && column.converted()) plan.key_proven = false;
+    if (!column.key) continue;
+    const std::string doubt =
+        doubt_of_column(column, *source.find_column(column.name), *target.find_column(column.name));
+    if (doubt.empty()) continue;
+    plan.key_is_coarser = true;
+    plan.key_doubt = doubt;
   }
+  plan.key_proven = plan.keyed() && plan.key_doubt.empty();
   return plan;
 }
 

@@ -3,6 +3,7 @@
 // refused here, before a row is read.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,16 +26,19 @@ struct ColumnPlan {
 
 struct SyncPlan {
   std::vector<ColumnPlan> columns;
-  std::vector<std::string> key;  // target columns; empty: rows are compared as a multiset
-  std::vector<std::string>
-      key_equality;         // per key column: OPERATOR(schema.=); none where no index has the key
-  bool key_proven = false;  // the source's own primary key: unique and not null there
+  std::vector<std::string> key;           // target columns; empty: rows are compared as a multiset
+  std::vector<std::string> key_equality;  // per key column: OPERATOR(schema.=); or none: no index
+  bool key_proven = false;                // the source's own primary key: unique and not null there, and here
+  std::string key_doubt;                  // why not, in a sentence; empty where key_proven, or without a key
+  bool key_is_coarser = false;            // keys that are two on the source may be one here
   QualifiedName stage{"pg_temp", "tablesync_stage"};  // where rows wait to be applied
   bool target_key_pending = false;  // the target is new: its primary key is built after the load
+  std::optional<ColumnPlan> mark;  // soft delete: a further column of the stage, true for rows that are to go
 
   bool keyed() const { return !key.empty(); }
   bool converts() const;       // some column must be converted after it arrived
   SyncPlan key_alone() const;  // the same with the key's columns only
+  SyncPlan staged() const;     // the same with all columns of the stage
   bool has_updatable_columns() const;
   bool updates_need_replace() const;  // a changed GENERATED ALWAYS identity cannot be updated
 };

@@ -29,6 +29,7 @@ struct Column {
   char identity = 0;  // 0, 'a' (ALWAYS) or 'd' (BY DEFAULT), as pg_attribute.attidentity
   bool generated = false;
   std::optional<QualifiedName> collation;  // where it is not the type's own
+  bool deterministic = true;               // else its collation takes different texts for equal
   std::string comment;
 };
 
@@ -62,6 +63,7 @@ struct Table {
   std::vector<std::string> marks;
   std::vector<Column> columns;
   std::vector<UniqueKey> keys;  // the primary key first
+  bool is_query = false;        // its columns are those of a query over it
 
   const Column *find_column(const std::string &column) const {
     for (const Column &c : columns)

@@ -41,6 +41,7 @@ struct Watermark {
   // Of the source's cluster and table; empty where they may not be read.
   std::string system_identifier, database_oid, relation_oid;
   SnapshotPosition position;  // of the last run that read all that was written up to it
+  std::string target_files;   // see target_files.h
   bool own = true;            // else another role's run wrote it
   bool hidden_definition =
       false;                // another role's custom_select, custom_where or soft_delete_column, left out

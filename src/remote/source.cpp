@@ -116,7 +116,7 @@ void Source::describe_table() {
   const bool citus = bool_of(relation[0][10]);
   if (citus && table_.outside_heap.empty() && bool_of(ask(distributed_query(), {table_.oid}, 1).at(0)[0]))
     table_.outside_heap = quote_qualified(name_);
-  decode_columns(table_, ask(columns_query(version), {table_.oid}, 14));
+  decode_columns(table_, ask(columns_query(version), {table_.oid}, 15));
   decode_keys(table_, ask(keys_query(), {table_.oid}, 5));
   if (table_.columns.empty())
     throw Error(sqlstate::not_supported, "\"" + display_name(name_) + "\" on the source has no columns");
@@ -270,11 +270,12 @@ void Source::describe_query(const std::string &sql) {
   }
   connection_.execute("SET LOCAL search_path = pg_catalog, pg_temp");
   Table described;
-  decode_columns(described, ask(result_columns_query(connection_.server_version(), result), {}, 14));
+  decode_columns(described, ask(result_columns_query(connection_.server_version(), result), {}, 15));
   if (described.columns.size() != result.size())
     throw Error(sqlstate::protocol_violation, "the source did not describe every column of custom_select");
   table_.columns = std::move(described.columns);
-  // A query may return a row of the table twice, or a null in its key: nothing is proven.
+  // It may return a row of the table twice, or a null in its key: nothing is proven.
+  table_.is_query = true;
   table_.keys.erase(std::remove_if(table_.keys.begin(), table_.keys.end(),
                                    [&](const UniqueKey &key) {
                                      return !std::all_of(

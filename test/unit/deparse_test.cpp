@@ -41,8 +41,14 @@ SyncPlan converting_plan() {
   return plan_sync(source, target, {}, false);
 }
 
-// A condition over the stage.
-std::string marked() { return is_soft_deleted(column(hostile, "text"), "s"); }
+// The same for rows some of which are marked as deleted.
+SyncPlan marking(SyncPlan plan) {
+  plan.mark.emplace();
+  plan.mark->name = hostile;
+  plan.mark->read = is_soft_deleted(column(hostile, "text"), "");
+  plan.mark->target_type = "pg_catalog.bool";
+  return plan;
+}
 
 // Every statement that runs with the caller's search_path.
 std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
@@ -53,9 +59,10 @@ std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
   if (plan.keyed())
     for (const std::string &statement :
          {delete_missing(target_name, plan, KeysOf::stage), delete_missing(target_name, plan, KeysOf::keys),
-          find_absent_keys(target_name, plan), delete_marked(target_name, plan, marked()),
-          unstage_marked(plan, marked()), merge(target_name, plan), update_changed(target_name, plan),
-          delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan),
+          find_absent_keys(target_name, plan), delete_marked(target_name, marking(plan)),
+          merge(target_name, marking(plan)), merge(target_name, plan), update_changed(target_name, plan),
+          delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan.stage, plan),
+          staged_keys(plan, 10), count_staged(marking(plan)), delete_repeated(target_name, plan),
           find_blocking_row(target_name, plan, unique_key({hostile, "id"}))})
       statements.push_back(statement);
   return statements;
@@ -178,13 +185,14 @@ SyncPlan converting_simple_plan() {
 TEST(CreateStage, HasTheTargetsTypesAndGoesWithTheTransaction) {
   EXPECT_EQ(
       create_stage(stage_name, converting_simple_plan()),
-      R"(CREATE TEMPORARY TABLE "tablesync_stage" ("id" pg_catalog.int8 COLLATE "x", "v" regclass COLLATE "y") ON COMMIT DROP)");
+      R"(CREATE TEMPORARY TABLE "tablesync_stage" ("id" pg_catalog.int8 COLLATE "x", "v" regclass COLLATE "y") USING heap ON COMMIT DROP)");
 }
 
 TEST(CreateSharedStage, IsSeenByOtherSessions) {
-  EXPECT_EQ(create_shared_stage({"raw", "h"}, converting_simple_plan()),
-            R"(CREATE UNLOGGED TABLE "raw"."h" ("id" pg_catalog.int8 COLLATE "x", "v" regclass COLLATE "y") )"
-            "WITH (autovacuum_enabled = off)");
+  EXPECT_EQ(
+      create_shared_stage({"raw", "h"}, converting_simple_plan()),
+      R"(CREATE UNLOGGED TABLE "raw"."h" ("id" pg_catalog.int8 COLLATE "x", "v" regclass COLLATE "y") USING heap )"
+      "WITH (autovacuum_enabled = off)");
 }
 
 TEST(Stage, CanBeAnotherTable) {
@@ -194,8 +202,9 @@ TEST(Stage, CanBeAnotherTable) {
   for (const std::string &statement :
        {merge(target_name, plan), delete_missing(target_name, plan, KeysOf::stage),
         insert_absent(target_name, plan), update_changed(target_name, plan),
-        delete_changed(target_name, plan), find_bad_key(plan), find_absent_keys(target_name, plan),
-        delete_marked(target_name, plan, marked()), unstage_marked(plan, marked()),
+        delete_changed(target_name, plan), find_bad_key(plan.stage, plan),
+        find_absent_keys(target_name, plan), delete_marked(target_name, marking(plan)),
+        merge(target_name, marking(plan)), staged_keys(plan, 10), count_staged(plan),
         find_blocking_row(target_name, plan, unique_key({hostile, "id"})),
         create_difference(target_name, plan), insert_shortfall(target_name, plan)}) {
     EXPECT_EQ(statement.find("tablesync_stage"), std::string::npos) << statement;
@@ -212,7 +221,7 @@ TEST(RenameAndDrop, NameTheTableAlone) {
 TEST(CreateReceived, HasTheTypesThatArrive) {
   EXPECT_EQ(
       create_received(converting_simple_plan()),
-      R"(CREATE TEMPORARY TABLE "tablesync_received" ("id" pg_catalog.int8 COLLATE "x", "v" pg_catalog.text) ON COMMIT DROP)");
+      R"(CREATE TEMPORARY TABLE "tablesync_received" ("id" pg_catalog.int8 COLLATE "x", "v" pg_catalog.text) USING heap ON COMMIT DROP)");
 }
 
 TEST(ConvertReceived, ConvertsWhatArrivedInAnotherFormIntoTheStage) {
@@ -280,10 +289,29 @@ TEST(FindAbsentKeys, LooksInTheTargetAndInTheStage) {
 }
 
 TEST(DeleteMarked, DeletesByKeyWhatTheStageMarks) {
-  EXPECT_EQ(delete_marked({"raw", "t"}, simple_plan(), "s.a OR s.b"),
+  SyncPlan plan = simple_plan();
+  plan.mark.emplace();
+  plan.mark->name = "gone";
+  EXPECT_EQ(delete_marked({"raw", "t"}, plan),
             std::string(R"(DELETE FROM "raw"."t" AS t USING pg_temp.tablesync_stage AS s WHERE )") +
-                id_matches + " AND (s.a OR s.b)");
-  EXPECT_EQ(unstage_marked(keyed_plan(), "s.a"), "DELETE FROM pg_temp.tablesync_stage AS s WHERE s.a");
+                id_matches + R"( AND s."gone")");
+}
+
+TEST(Merge, LeavesOutWhatIsMarked) {
+  const std::string statement = merge({"raw", "t"}, marking(simple_plan()));
+  EXPECT_NE(statement.find(R"(USING (SELECT m."id", m."v" FROM pg_temp.tablesync_stage AS m WHERE NOT m.)" +
+                           quote_identifier(hostile) + ") AS s ON "),
+            std::string::npos)
+      << statement;
+  EXPECT_EQ(merge({"raw", "t"}, simple_plan()).find("AS m"), std::string::npos);
+}
+
+TEST(StagedPlan, HasTheMarkAsItsLastColumn) {
+  const SyncPlan plan = marking(simple_plan());
+  EXPECT_EQ(plan.staged().columns.size(), plan.columns.size() + 1);
+  EXPECT_EQ(plan.staged().columns.back().name, hostile);
+  EXPECT_EQ(simple_plan().staged().columns.size(), simple_plan().columns.size());
+  EXPECT_FALSE(plan.key_alone().mark);
 }
 
 TEST(FindBlockingRow, FindsARowOfAnotherKeyWithTheValuesOfTheIndex) {
@@ -335,7 +363,7 @@ TEST(InsertAbsent, InsertsByKeyWhatTheTargetLacks) {
 TEST(FindBadKey, LooksForNullsAndForRepeats) {
   SyncPlan plan = simple_plan();
   plan.key = {"id", "v"};
-  const std::string statement = find_bad_key(plan);
+  const std::string statement = find_bad_key(plan.stage, plan);
   EXPECT_NE(statement.find(R"(WHERE s."id" IS NULL OR s."v" IS NULL LIMIT 1)"), std::string::npos);
   EXPECT_NE(
       statement.find(R"(GROUP BY s."id", s."v" HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1)"),

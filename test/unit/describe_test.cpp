@@ -24,7 +24,8 @@ const Row column_row = {"name",
                         "f",
                         "pg_catalog",
                         "C",
-                        "as they write it"};
+                        "as they write it",
+                        "f"};
 
 Column decode_column(Row row) {
   Table table;
@@ -70,6 +71,7 @@ TEST(DecodeColumns, ReadsEveryField) {
   EXPECT_FALSE(column.generated);
   EXPECT_EQ(column.collation, (QualifiedName{"pg_catalog", "C"}));
   EXPECT_EQ(column.comment, "as they write it");
+  EXPECT_FALSE(column.deterministic);
 }
 
 TEST(DecodeColumns, TellsArraysIdentitiesAndGeneratedColumns) {

@@ -113,7 +113,8 @@ TEST(SearchPath, IsNotAskedOnTheSource) {
                            insert_selected({"s", "t"}, rows, plan()),
                            "SELECT " + key_is_one_of(source, plan(), {{Cell("x"), Cell("y")}}),
                            "SELECT " + written_since(source, 1000),
-                           nth_key(rows, plan(), 7)};
+                           nth_key(rows, plan(), 7),
+                           find_repeated_key(rows, plan())};
   for (const char kind : {'r', 'p', 'v', 'm', 'f'})
     statements.push_back(begin_reading(source.name, kind, 150000));
   for (const std::string &condition : rows_of({1, {"a", "b"}, {"c", "d"}}, ChunkBy::key, source, plan()))
@@ -129,6 +130,9 @@ TEST(SearchPath, IsNotAskedOnTheTarget) {
   const QualifiedName name{"t", "items"};
   SyncPlan keyless = plan();
   keyless.key.clear();
+  SyncPlan marked = plan();
+  marked.mark.emplace();
+  marked.mark->name = "gone";
   std::vector<NewColumn> columns;
   for (const Column &column : source.columns) columns.push_back({&column, column.sql_type});
   Statements statements = {create_table(name, columns),
@@ -145,11 +149,15 @@ TEST(SearchPath, IsNotAskedOnTheTarget) {
                            create_stage(stage_name, plan()),
                            create_shared_stage(name, plan()),
                            create_received(plan()),
-                           find_bad_key(plan()),
+                           find_bad_key(stage_name, plan()),
+                           staged_keys(plan(), 10),
+                           count_staged(marked),
+                           delete_repeated(name, plan()),
                            delete_missing(name, plan(), KeysOf::stage),
                            delete_missing(name, plan(), KeysOf::keys),
                            find_absent_keys(name, plan()),
-                           delete_marked(name, plan(), is_soft_deleted(column("gone", "text"), "s")),
+                           delete_marked(name, marked),
+                           merge(name, marked),
                            merge(name, plan()),
                            update_changed(name, plan()),
                            delete_changed(name, plan()),

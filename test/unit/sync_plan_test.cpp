@@ -198,6 +198,60 @@ TEST(PlanKey, IsNotProvenWhereItIsConverted) {
   const SyncPlan plan = plan_sync(source, target, {}, false);
   EXPECT_TRUE(plan.columns[0].converted());
   EXPECT_FALSE(plan.key_proven);
+  EXPECT_TRUE(plan.key_is_coarser);
+}
+
+TEST(PlanColumns, NamesWhatATypeOfOneNameIsMadeOf) {
+  Column there = column("s", "span"), here = there;
+  there.type.schema = here.type.schema = "public";
+  there.signature = "/ public.span -1, /field 1 'lo'/ pg_catalog.int4 -1";
+  here.signature = "/ public.span -1, /field 1 'hi'/ pg_catalog.int4 -1";
+  const Diagnostics said = error_of([&] {
+    plan_sync(table({"public", "s"}, {there}), table({"raw", "t"}, {here}), {}, false);
+  });
+  EXPECT_EQ(said.sqlstate, "42804");
+  EXPECT_NE(said.detail.find("'lo'"), std::string::npos);
+  EXPECT_NE(said.detail.find("'hi'"), std::string::npos);
+}
+
+TEST(PlanKey, IsNotProvenByAParentOfOtherTables) {
+  Table source = source_users;
+  source.has_children = true;
+  const SyncPlan plan = plan_sync(source, target_users, {}, false);
+  EXPECT_FALSE(plan.key_proven);
+  EXPECT_FALSE(plan.key_is_coarser);
+  EXPECT_NE(plan.key_doubt.find("children"), std::string::npos) << plan.key_doubt;
+  source.kind = 'p';
+  EXPECT_TRUE(plan_sync(source, target_users, {}, false).key_proven) << "of a partitioned table it is";
+}
+
+TEST(PlanKey, IsNotProvenByAQuery) {
+  Table source = source_users;
+  source.is_query = true;
+  const SyncPlan plan = plan_sync(source, target_users, {}, false);
+  EXPECT_EQ(plan.key, (Names{"id"})) << "though it is still the one that rows are matched by";
+  EXPECT_FALSE(plan.key_proven);
+}
+
+TEST(PlanKey, IsCoarserUnderACollationThatTheSourceHasNot) {
+  Column fine = not_null(column("k", "text")), coarse = fine;
+  coarse.collation = QualifiedName{"public", "ci"};
+  coarse.deterministic = false;
+  const auto plan_of = [](const Column &source, const Column &target) {
+    return plan_sync(table({"public", "s"}, {source}, {primary_key({"k"})}),
+                     table({"raw", "t"}, {target}, {primary_key({"k"})}), {}, false);
+  };
+  EXPECT_TRUE(plan_of(fine, coarse).key_is_coarser);
+  EXPECT_FALSE(plan_of(fine, coarse).key_proven);
+  EXPECT_NE(plan_of(fine, coarse).key_doubt.find("public.ci"), std::string::npos);
+  EXPECT_TRUE(plan_of(coarse, coarse).key_proven) << "they are the same";
+  EXPECT_TRUE(plan_of(coarse, fine).key_proven) << "what is equal there may be two here, which is nothing";
+  Column other = coarse;
+  other.collation = QualifiedName{"public", "other"};
+  EXPECT_TRUE(plan_of(other, coarse).key_is_coarser);
+  Column same_name = fine;
+  same_name.collation = coarse.collation;
+  EXPECT_TRUE(plan_of(same_name, coarse).key_is_coarser) << "of that name there is a finer one there";
 }
 
 TEST(PlanKey, CanStandAlone) {

@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"
+#include "pg/server/plain_table.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -277,7 +278,7 @@ bool PivotPass::is_bulk(WideTable &table) {
     throw Error("40001", "table \"" + display_name(table.name) + "\" was changed during the run", {},
                 "Run it again.");
   }
-  const bool is_plain = takes_plain_rows(table.target, attributes);
+  const bool is_plain = takes_plain_rows(table.target, attributes) && is_plain_table(table.name);
   table.triggers.clear();
   if (!is_plain) {
     Table described;

@@ -27,6 +27,7 @@ extern "C" {
 #include "pg/server/fault.h"
 #include "pg/server/heap_scan.h"
 #include "pg/server/latch_host.h"
+#include "pg/server/plain_table.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
@@ -216,7 +217,8 @@ bool can_scan_here(const ReadingPlan &plan, const Table &table) {
   return can_scan_heap(oid) && call([&] {
            return check_enable_rls(oid, InvalidOid, true) != RLS_ENABLED &&
                   pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-         });
+         }) &&
+         is_read_in_place(table.name);
 }
 
 std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,

@@ -40,7 +40,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
                   "database_oid, "
                   "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, "
                   "key_pending, next_xmin, next_lsn, next_timeline, encode(request, 'hex'), restored, "
-                  "starts_over FROM "
+                  "starts_over, target_files FROM "
                   "tablesync.checkpoint WHERE subject = $1 AND owner = $owner") +
           (lock ? " FOR UPDATE" : ""),
       {subject});
@@ -68,6 +68,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
   found.request = from_hex(text(22));
   found.restored = text(23);
   found.starts_over = bool_of(row[24]);
+  found.since.target_files = text(25);
   found.chunks = to_number(row[13]);
   found.size = to_number(row[14]);
   found.complete = bool_of(row[15]);
@@ -110,6 +111,7 @@ void write_checkpoint(const std::string &subject, const RunSpec &spec, const Che
       {"snapshot_xmin", "int8", std::to_string(since.position.xmin)},
       {"lsn", "pg_lsn", optional_text(since.position.lsn)},
       {"timeline", "int4", number(since.position.timeline)},
+      {"target_files", "text", optional_text(since.target_files)},
       {"chunks", "int8", number(checkpoint.chunks)},
       {"chunk_size", "int8", number(checkpoint.size)},
       {"lower", "text[]", array_of(checkpoint.lower)},
@@ -145,9 +147,12 @@ void drop_checkpoint(const std::string &subject) {
 void record_claim(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at) {
   const TransactionRange own = current_transactions();
   own_state(
-      "INSERT INTO tablesync.chunk (run_id, chunk_no, owner, subject, status, lower, upper, started_at, "
+      "INSERT INTO tablesync.chunk AS c (run_id, chunk_no, owner, subject, status, lower, upper, started_at, "
       "first_xid, next_xid, attempts) VALUES ($1::int8, $2::int8, $owner, $3, 'running', $4::text[], "
-      "$5::text[], to_timestamp($6::float8), $7::int8, $8::int8, 0)",
+      "$5::text[], to_timestamp($6::float8), $7::int8, $8::int8, 0) ON CONFLICT (run_id, chunk_no) DO UPDATE "
+      "SET (status, lower, upper, started_at, finished_at, first_xid, next_xid) = (excluded.status, "
+      "excluded.lower, excluded.upper, excluded.started_at, NULL, excluded.first_xid, excluded.next_xid) "
+      "WHERE c.owner = $owner",
       {number(run_id), number(chunk.number), subject, array_of(chunk.lower), array_of(chunk.upper),
        std::to_string(started_at), std::to_string(own.first), std::to_string(own.next)});
 }
@@ -163,9 +168,11 @@ void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &
       "finished_at, rows_read, rows_inserted, rows_updated, first_xid, next_xid, attempts, sqlstate, "
       "message, detail) VALUES ($1::int8, $2::int8, $owner, $3, $4, $5::text[], $6::text[], "
       "to_timestamp($7::float8), clock_timestamp(), $8::int8, $9::int8, $10::int8, $14::int8, $15::int8, 1, "
-      "$11, $12, $13) ON CONFLICT (run_id, chunk_no) DO UPDATE SET (status, started_at, finished_at, "
+      "$11, $12, $13) ON CONFLICT (run_id, chunk_no) DO UPDATE SET (status, lower, upper, started_at, "
+      "finished_at, "
       "rows_read, rows_inserted, rows_updated, first_xid, next_xid, sqlstate, message, detail, attempts) = "
-      "(excluded.status, excluded.started_at, excluded.finished_at, excluded.rows_read, "
+      "(excluded.status, excluded.lower, excluded.upper, excluded.started_at, excluded.finished_at, "
+      "excluded.rows_read, "
       "excluded.rows_inserted, excluded.rows_updated, excluded.first_xid, excluded.next_xid, "
       "excluded.sqlstate, excluded.message, excluded.detail, c.attempts + 1) WHERE c.owner = $owner",
       {number(run_id), number(chunk.number), subject, std::string(error == nullptr ? "succeeded" : "failed"),

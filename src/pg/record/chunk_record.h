@@ -46,7 +46,7 @@ void write_checkpoint(const std::string &subject, const RunSpec &spec, const Che
 // With the failed chunks of it: their rows came otherwise, or will.
 void drop_checkpoint(const std::string &subject);
 
-// One of several workers is at a chunk.
+// One of several workers is at a chunk. A run that began again has had one of that number, with other rows.
 void record_claim(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at);
 // What became of a chunk; `error` where it failed.
 void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at,

@@ -144,7 +144,7 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
     steps.enter(Phase::describe);
     if (copier.make_way()) return true;
     if (const std::string why = copier.open(); !why.empty())
-      throw Error(changed, "the source of \"" + display_name(spec.target) + "\" was changed during the run",
+      throw Error(changed, "\"" + display_name(spec.target) + "\" or its source was changed during the run",
                   "What was read does not go together with the rest: " + why + ".");
     if (!copier.in_chunk()) return copier.claim();
     copier.copy();

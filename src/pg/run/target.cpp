@@ -391,6 +391,27 @@ std::vector<std::string> before_row_triggers(const Table &target) {
             {target.oid}));
 }
 
+std::vector<std::string> triggers_of(const Table &target) {
+  return first_column(
+      query("SELECT DISTINCT g.tgname FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid OR g.tgrelid "
+            "IN (SELECT "
+            "i.relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) i)) AND NOT g.tgisinternal AND "
+            "g.tgenabled <> 'D' ORDER BY 1",
+            {target.oid}));
+}
+
+bool cascades_to_itself(const Table &target) {
+  return bool_of(
+      query("WITH RECURSIVE taken (oid) AS (SELECT c.conrelid FROM pg_catalog.pg_constraint c WHERE "
+            "c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd') AND c.confrelid = $1::oid UNION "
+            "SELECT c.conrelid FROM pg_catalog.pg_constraint c JOIN taken t ON c.confrelid = t.oid "
+            "WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')) SELECT EXISTS (SELECT FROM "
+            "taken t WHERE t.oid = $1::oid)",
+            {target.oid})
+          .at(0)
+          .at(0));
+}
+
 std::vector<std::string> cascading_references(const Table &target) {
   return first_column(query(
       "SELECT c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1::oid AND "

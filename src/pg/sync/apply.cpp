@@ -17,15 +17,7 @@ namespace {
 std::int64_t number(const Rows &rows) { return std::strtoll(text_of(rows.at(0).at(0)).c_str(), nullptr, 10); }
 
 [[noreturn]] void fail_swallowed(const ApplyJob &job, const std::string &what) {
-  const std::vector<std::string> triggers = before_row_triggers(job.target);
-  const std::string table = display_name(job.target.name);
-  throw Error(
-      sqlstate::protocol_violation, "\"" + table + "\" did not take every row: " + what,
-      triggers.empty() ? "Another session changed the table during the run."
-                       : "It has BEFORE ROW triggers that may return NULL: " + join(triggers, ", ") + ".",
-      triggers.empty() ? "Run it again."
-                       : "Let the trigger return NEW (or OLD) for every row, or disable it: ALTER TABLE " +
-                             table + " DISABLE TRIGGER ....");
+  pg::fail_swallowed(job.target, what, job.exclusively_locked);
 }
 
 // Runs one statement on the target and sees that every row that it meant to change was changed.
@@ -43,23 +35,75 @@ std::int64_t modify(const ApplyJob &job, const std::string &statement, const cha
 
 }  // namespace
 
-void check_keys(const SyncPlan &plan) {
-  if (plan.key_proven || !plan.keyed()) return;
-  const Rows bad = query(find_bad_key(plan));
-  if (bad.empty()) return;
-  const std::string key = join(plan.key, ", ");
-  if (bool_of(bad[0][1])) {
-    throw Error(sqlstate::not_null_violation,
-                "source returned a null in key (" + key + "): " + text_of(bad[0][0]),
-                "A null never matches, so the row would be inserted again on every run.",
-                "Choose a key without nulls: primary_key => ARRAY[...].");
+void fail_swallowed(const Table &target, const std::string &what, bool exclusively_locked) {
+  const std::vector<std::string> before = before_row_triggers(target), all = triggers_of(target);
+  const std::string table = display_name(target.name);
+  const std::string disable = "disable it: ALTER TABLE " + table + " DISABLE TRIGGER ....";
+  std::string detail = "Another session changed the table during the run.", hint = "Run it again.";
+  if (!before.empty()) {
+    detail = "It has BEFORE ROW triggers that may return NULL: " + join(before, ", ") + ".";
+    hint = "Let the trigger return NEW (or OLD) for every row, or " + disable;
+  } else if (!all.empty()) {
+    detail = "It has triggers that may have written it: " + join(all, ", ") + ".";
+    hint = "Let the trigger leave the table's rows alone, or " + disable;
+  } else if (exclusively_locked) {
+    detail = "No other session could write it, and it has no trigger: an extension may own the table.";
+    hint = "Sync into an ordinary table.";
   }
-  throw Error(sqlstate::cardinality, "source returned key " + text_of(bad[0][0]) + " more than once",
-              "The key is (" + key + ").",
-              "Choose columns that are unique on the source: primary_key => ARRAY[...].");
+  throw Error(sqlstate::protocol_violation, "\"" + table + "\" did not take every row: " + what, detail,
+              hint);
 }
 
 namespace {
+
+// As the server writes them before "=(": whatever its language.
+std::string key_columns(const SyncPlan &plan) {
+  std::vector<std::string> names;
+  for (const std::string &column : plan.key) names.push_back(display_name(column));
+  return "(" + join(names, ", ") + ")=";
+}
+
+}  // namespace
+
+bool is_of_key(const Diagnostics &said, const SyncPlan &plan) {
+  return said.sqlstate == sqlstate::unique_violation &&
+         said.detail.find(key_columns(plan) + "(") != std::string::npos;
+}
+
+void fail_repeated_key(const std::string &key, const SyncPlan &plan) {
+  const std::string columns = join(plan.key, ", "), before = key_columns(plan);
+  const size_t at = key.find(before);
+  const size_t from = at == std::string::npos ? 0 : at + before.size();
+  throw Error(sqlstate::cardinality,
+              "source returned key " + key.substr(from, key.rfind(')') + 1 - from) + " more than once",
+              plan.key_proven ? "The key is (" + columns +
+                                    "), the primary key of the source. Its index there must be broken: it "
+                                    "has let a key in twice."
+                              : "The key is (" + columns + "). " + plan.key_doubt,
+              plan.key_proven ? "On the source, find the rows with enable_indexscan, enable_indexonlyscan "
+                                "and enable_bitmapscan = off, keep one of them, and REINDEX the table."
+              : plan.key_is_coarser
+                  ? "Give the column the type and the collation that it has on the source."
+                  : "Choose columns that are unique on the source: primary_key => ARRAY[...].");
+}
+
+void check_keys(const QualifiedName &table, const SyncPlan &plan) {
+  const Rows bad = query(find_bad_key(table, plan));
+  if (bad.empty()) return;
+  if (!bool_of(bad[0][1])) fail_repeated_key(text_of(bad[0][0]), plan);
+  throw Error(sqlstate::not_null_violation,
+              "source returned a null in key (" + join(plan.key, ", ") + "): " + text_of(bad[0][0]),
+              "A null never matches, so the row would be inserted again on every run.",
+              "Choose a key without nulls: primary_key => ARRAY[...].");
+}
+
+namespace {
+
+// Whether the number of rows in the end proves that each of the stage is in the target, and no other.
+bool is_counted(const ApplyJob &job) {
+  return job.stage_is_everything && job.deletes == Deletes::absent_from_stage && job.exclusively_locked &&
+         job.spec.verify != VerifyMode::none;
+}
 
 // How many rows the target had. Where the stage is not everything it would take a scan to know: only asked
 // for where the estimate does not settle the question.
@@ -94,27 +138,22 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
 
 std::int64_t delete_rows(const ApplyJob &job) {
   std::int64_t deleted = 0;
-  if (job.deletes == Deletes::none && job.marked.empty()) return 0;
+  if (job.deletes == Deletes::none && !job.plan.mark) return 0;
   job.steps.enter(Phase::remove, -1);
   fault_point(FaultPoint::deletes_begun);
-  if (!job.marked.empty())
-    deleted += modify(job, delete_marked(job.target.name, job.plan, job.marked), "deleted");
+  if (job.plan.mark) deleted += modify(job, delete_marked(job.target.name, job.plan), "deleted");
   if (job.deletes != Deletes::none)
     deleted += modify(job,
                       delete_missing(job.target.name, job.plan,
                                      job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage),
                       "deleted");
-  // They are done with; unless this is undone.
-  if (!job.marked.empty()) execute(unstage_marked(job.plan, job.marked));
   fault_point(FaultPoint::deletes_done);
   return deleted;
 }
 
-void merge_rows(const ApplyJob &job, RunCounts &counts) {
-  counts.deleted = delete_rows(job);
+void upsert_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
   job.steps.enter(Phase::merge, job.staged);
-  // MERGE does not say how many rows it meant to update, so it cannot tell when a trigger swallowed one.
-  if (!before_row_triggers(job.target).empty()) {
+  if (!by_merge) {
     if (job.plan.has_updatable_columns())
       counts.updated = modify(job, update_changed(job.target.name, job.plan), "updated");
     counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted");
@@ -128,6 +167,15 @@ void merge_rows(const ApplyJob &job, RunCounts &counts) {
                             " rows to be inserted or updated, " + with_commas(done) + " were");
   counts.inserted = acted.inserted;
   counts.updated = acted.updated;
+}
+
+// Deletes come first: a row that stays may get a value of a unique index from one that goes. But where
+// deleting a row takes others of the table with it, those that stay must first point elsewhere.
+void merge_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
+  const bool cascades = cascades_to_itself(job.target);
+  if (!cascades) counts.deleted = delete_rows(job);
+  upsert_rows(job, by_merge, counts);
+  if (cascades) counts.deleted = delete_rows(job);
 }
 
 // Changed rows leave before any row comes in: values of a second unique index may be swapped among them.
@@ -146,11 +194,6 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
   job.steps.enter(Phase::merge, job.staged);
   counts.updated = modify(job, delete_changed(job.target.name, job.plan), "replaced");
   counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted") - counts.updated;
-}
-
-bool in_key_index(const ApplyJob &job, const Error &error) {
-  const UniqueKey *key = job.target.find_key(job.plan.key);
-  return key != nullptr && error.diagnostics().constraint == key->index_name;
 }
 
 // A row that is gone from the source, or was changed there unseen, can hold a value that another row has now.
@@ -172,24 +215,34 @@ bool in_key_index(const ApplyJob &job, const Error &error) {
   throw Error(said);
 }
 
-// A 23505 of the key itself comes from another writer's row, and only while the target is not locked: try
-// again. Of another unique index, it comes from the order of updates: replace.
+// A 23505 of the key itself comes from the source, or from another writer's row while the target is not
+// locked: try again. Of another unique index, it comes from the order of updates: replace. A 21000 comes from
+// the source. A 0A000 is of MERGE, which not every table takes: two statements do the same. What of these is
+// of the source is found where a repeated key was not looked for before.
 void apply_by_key(const ApplyJob &job, RunCounts &counts) {
-  check_keys(job.plan);
+  // Counting costs less.
+  if (!job.plan.key_proven || !is_counted(job)) check_keys(job.plan.stage, job.plan);
   bool must_replace = job.plan.updates_need_replace();
+  // MERGE does not say how many rows it meant to update, so it cannot tell when a trigger swallowed one.
+  bool by_merge = before_row_triggers(job.target).empty();
+  Diagnostics said;
   for (int attempt = 1; !must_replace; ++attempt) {
-    bool collided_in_key = false;
-    const bool done = in_subtransaction([&] { merge_rows(job, counts); },
+    bool in_key = false;
+    const bool done = in_subtransaction([&] { merge_rows(job, by_merge, counts); },
                                         [&](const ServerError &error) {
-                                          collided_in_key = in_key_index(job, error);
-                                          if (error.diagnostics().sqlstate != sqlstate::unique_violation)
-                                            return false;
-                                          return !collided_in_key || (!job.exclusively_locked && attempt < 3);
+                                          said = error.diagnostics();
+                                          in_key = is_of_key(said, job.plan);
+                                          return said.sqlstate == sqlstate::unique_violation ||
+                                                 said.sqlstate == sqlstate::cardinality ||
+                                                 (by_merge && said.sqlstate == sqlstate::not_supported);
                                         });
     if (done) return;
-    must_replace = !collided_in_key;
+    if (said.sqlstate == sqlstate::cardinality || in_key) check_keys(job.plan.stage, job.plan);
+    if (said.sqlstate == sqlstate::cardinality || (in_key && (job.exclusively_locked || attempt >= 3)))
+      throw Error(said);
+    must_replace = said.sqlstate == sqlstate::unique_violation && !in_key;
+    if (said.sqlstate == sqlstate::not_supported) by_merge = false;
   }
-  Diagnostics said;
   const bool done = in_subtransaction([&] { replace_rows(job, counts); },
                                       [&](const ServerError &error) {
                                         said = error.diagnostics();
@@ -230,17 +283,16 @@ void apply(const ApplyJob &job, RunCounts &counts) {
   else
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
-  const std::int64_t live = job.marked.empty() ? job.staged : number(query(count_rows(job.plan.stage)));
+  const std::int64_t live = job.plan.mark ? number(query(count_staged(job.plan))) : job.staged;
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
   check_deletes(job, counts);
 
-  const bool must_agree =
-      job.stage_is_everything && job.deletes == Deletes::absent_from_stage && job.exclusively_locked;
-  if (job.spec.verify == VerifyMode::none || !must_agree) return;
+  if (!is_counted(job)) return;
   const std::int64_t now = number(query(count_rows(job.target.name)));
-  if (now != live)
-    fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));
+  if (now == live) return;
+  if (job.plan.keyed()) check_keys(job.plan.stage, job.plan);
+  fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));
 }
 
 }  // namespace tablesync::pg

@@ -8,6 +8,7 @@
 #include "core/table.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
+#include "pg/server/airlock.h"
 
 namespace tablesync::pg {
 
@@ -22,11 +23,27 @@ struct ApplyJob {
   RunSteps &steps;
   Deletes deletes;
   bool stage_is_everything;  // it holds all rows of the source, not the changed ones only
-  std::string marked;        // rows of the stage, as s, for which this holds are to be deleted; or empty
 };
 
-// Throws 21000 or 23502 where the stage has a key twice, or a null in one.
-void check_keys(const SyncPlan &plan);
+// Throws 21000 or 23502 where a table of the plan's columns has a key twice, or a null in one.
+void check_keys(const QualifiedName &table, const SyncPlan &plan);
+// `key`: the text of one that more than one row of the source has, alone or in what the server said of it.
+[[noreturn]] void fail_repeated_key(const std::string &key, const SyncPlan &plan);
+// Whether the server's 23505 is of the key.
+bool is_of_key(const Diagnostics &said, const SyncPlan &plan);
+// Runs f, which writes rows of the source into a target that had none: a 23505 of the key says that the
+// source has it twice.
+template <typename F>
+void naming_repeated_key(const SyncPlan &plan, F f) {
+  try {
+    f();
+  } catch (const ServerError &error) {
+    if (is_of_key(error.diagnostics(), plan)) fail_repeated_key(error.diagnostics().detail, plan);
+    throw;
+  }
+}
+// Throws 08P01: the target has not what was written into it.
+[[noreturn]] void fail_swallowed(const Table &target, const std::string &what, bool exclusively_locked);
 
 // Deletes what the source lacks (where the job says so), then updates and inserts; by key, or as multisets
 // of rows where there is none. Fills the counts. Throws

@@ -26,7 +26,8 @@ bool ChunkedSync::step() {
   counts_ = {};
   if (at_once_) return end_at_once(sync_.step());
   progressed_ = begun_;
-  concluding_ = false;
+  concluding_ = ending_ = false;
+  if (repeated_) return start_over();
   if (key_range_) keys_->committed();
   key_range_ = false;
   if (!begun_) {
@@ -60,6 +61,7 @@ bool ChunkedSync::step() {
     return false;
   }
   if (leader_.has_failed()) fail_incomplete();
+  ending_ = true;
   if (checkpoint_.complete && checkpoint_.key_pending) {
     add_key();
     return false;
@@ -154,8 +156,12 @@ void ChunkedSync::start() {
   // What is in a table that only we have made comes in once, and needs no index to be found by: rows that
   // were written since the beginning are left to the end.
   checkpoint_.key_pending = pair_.target_is_new && pair_.plan.target_key_pending && pair_.plan.key_proven &&
-                            !pair_.plan.converts() && has_history(source, spec_);
-  if (pair_.plan.target_key_pending && !checkpoint_.key_pending) pair_.build_key(0);
+                            !pair_.plan.converts() && has_history(source, spec_) && pair_.target_is_plain();
+  if (pair_.plan.target_key_pending && !checkpoint_.key_pending) {
+    // Of a first load that could not get its key: they are read again.
+    if (!pair_.target_is_empty) execute(delete_repeated(spec_.target, pair_.plan));
+    pair_.build_key(0);
+  }
   checkpoint_.by = choose_by();
   checkpoint_.files = files_.identity;
   Watermark &since = checkpoint_.since;
@@ -163,6 +169,7 @@ void ChunkedSync::start() {
   since.source = display_name(source.name);
   since.custom_select = spec_.custom_select;
   since.take_table(source);
+  since.target_files = pair_.files_of_target();
   since.position = pair_.source->position();
   if (spec_.mode == SyncMode::incremental) since.value = proven_value(*sync_.field(), *pair_.horizon);
   checkpoint_.size = first_size(checkpoint_.by);
@@ -250,7 +257,7 @@ bool ChunkedSync::conclude_in_parts() {
     begin_second_round();
     return false;
   }
-  if (spec_.delete_missing || !by_history) {
+  if (spec_.delete_missing || !by_history || !pair_.plan.key_proven) {
     if (!keys_) keys_ = std::make_unique<KeyPass>(pair_, first_size(ChunkBy::key));
     key_range_ = true;
     steps_.enter(Phase::copy);
@@ -283,7 +290,22 @@ void ChunkedSync::begin_second_round() {
   pair_.source->close();
 }
 
+// Which of two rows with one key has come is left to chance: the next run begins at the first chunk.
+bool ChunkedSync::start_over() {
+  if (restarted_) throw Error(*repeated_);
+  copier_.open();
+  start();
+  pair_.source->close();
+  restarted_ = true;
+  return false;
+}
+
 bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
+  if (ending_ && !by_source && said.sqlstate == sqlstate::cardinality) {
+    repeated_ = said;
+    pair_.source.reset();
+    return true;
+  }
   const bool too_long = by_source && said.sqlstate == sqlstate::canceled;
   if (concluding_ && too_long) {
     concluding_ = false;

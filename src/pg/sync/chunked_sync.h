@@ -47,6 +47,7 @@ class ChunkedSync final : public Work {
   void begin_second_round();
   void finish();
   void tell_inconsistent(const std::string &detail) const;
+  bool start_over();
   [[noreturn]] void fail_incomplete() const;
   std::string tell_done() const;
 
@@ -60,8 +61,11 @@ class ChunkedSync final : public Work {
   const remote::Source::Files &files_;  // the copier's
   bool at_once_ = false;                // it is not done in chunks
   bool begun_ = false;
-  bool concluding_ = false;  // at once
-  bool in_parts_ = false;    // the end too is read in several transactions
+  bool concluding_ = false;              // at once
+  bool in_parts_ = false;                // the end too is read in several transactions
+  bool ending_ = false;                  // the chunks are there; their keys are looked at, or built
+  std::optional<Diagnostics> repeated_;  // a key that the source has more than once: what the run fails with
+  bool restarted_ = false;               // what it had done before is to be done again
   std::unique_ptr<KeyPass> keys_;
   bool key_range_ = false;   // one was read in the last step, or was to be
   bool progressed_ = false;  // by the last step

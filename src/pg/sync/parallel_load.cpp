@@ -12,9 +12,11 @@ extern "C" {
 
 #include "core/error.h"
 #include "core/parallel_read.h"
+#include "core/target_files.h"
 #include "core/text.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
+#include "pg/server/plain_table.h"
 #include "pg/sync/load.h"
 #include "remote/copy.h"
 
@@ -33,6 +35,8 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
   if (pair.source->connection().server_version() < 140000)
     return "a server before version 14 cannot read ranges of blocks";
   if (pair.plan.converts()) return "columns are converted after they have arrived";
+  if (pair.target_is_new && !pair.target_is_plain())
+    return "a new table here is none that may be filled directly";
   if (!may_make_hidden_table(spec))
     return "the role may not create the table that several would fill: GRANT CREATE ON SCHEMA " +
            display_name(spec.target.schema);
@@ -67,12 +71,20 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   }
   std::unique_ptr<ParallelLoad> load(new ParallelLoad);
   load->rows_ = rows;
-  load->plan_ = pair.plan;
+  load->plan_ = pair.target_is_new ? pair.plan : pair.plan.staged();
   load->makes_target_ = pair.target_is_new;
   load->target_was_empty_ = pair.target_is_empty;
   load->target_oid_ = pair.target.oid;
+  load->target_files_ = pair.files_of_target();
   load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, oid_of(pair.target))
-                                     : make_hidden_stage(pair.run_id, pair.spec, pair.plan);
+                                     : make_hidden_stage(pair.run_id, pair.spec, load->plan_);
+  // Readers of it would see nothing: a table that is made in this schema is an extension's, say.
+  if (!load->makes_target_ && !is_plain_table(load->hidden_.name)) {
+    drop_hidden_table(load->hidden_);
+    tell(pair.spec,
+         "the source is read by one worker, since a new table here is none that may be filled directly");
+    return nullptr;
+  }
   if (load->makes_target_)
     load->first_xid_ = U64FromFullTransactionId(call([] { return GetTopFullTransactionId(); }));
 
@@ -85,8 +97,9 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   task.relation_oid = source.oid;
   task.snapshot_xmin = pair.source->position().xmin;
   task.table = load->hidden_;
-  for (const ColumnPlan &column : pair.plan.columns) task.columns.push_back(column.name);
-  for (const BlockRange &range : ranges) task.statements.push_back(copy_out(rows_in(rows, range), pair.plan));
+  for (const ColumnPlan &column : load->plan_.columns) task.columns.push_back(column.name);
+  for (const BlockRange &range : ranges)
+    task.statements.push_back(copy_out(rows_in(rows, range), load->plan_));
   return load;
 }
 
@@ -123,12 +136,13 @@ void ParallelLoad::check_unchanged(const TablePair &pair) const {
   const auto same = [](const ColumnPlan &a, const ColumnPlan &b) {
     return a.name == b.name && a.read == b.read && a.target_type == b.target_type && a.convert == b.convert;
   };
-  const bool shape =
-      plan_.columns.size() == pair.plan.columns.size() &&
-      std::equal(plan_.columns.begin(), plan_.columns.end(), pair.plan.columns.begin(), same) &&
-      plan_.key == pair.plan.key;
-  const bool content =
-      (makes_target_ || pair.target.oid == target_oid_) && pair.target_is_empty == target_was_empty_;
+  const SyncPlan plan = makes_target_ ? pair.plan : pair.plan.staged();
+  const bool shape = plan_.columns.size() == plan.columns.size() &&
+                     std::equal(plan_.columns.begin(), plan_.columns.end(), plan.columns.begin(), same) &&
+                     plan_.key == plan.key;
+  const bool content = (makes_target_ || (pair.target.oid == target_oid_ &&
+                                          !was_rewritten(target_files_, pair.files_of_target()))) &&
+                       pair.target_is_empty == target_was_empty_;
   if (!shape || !content)
     throw Error("40001",
                 "\"" + display_name(pair.spec.target) + "\" was altered, emptied or replaced during the sync",

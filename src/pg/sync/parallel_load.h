@@ -47,7 +47,7 @@ class ParallelLoad {
   SyncPlan plan_;
   bool makes_target_ = false;
   bool target_was_empty_ = false;
-  std::string target_oid_;
+  std::string target_oid_, target_files_;
   std::uint64_t first_xid_ = 0;
 };
 

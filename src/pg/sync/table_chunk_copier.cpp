@@ -4,6 +4,7 @@
 
 #include "core/deparse.h"
 #include "core/error.h"
+#include "core/target_files.h"
 #include "core/text.h"
 #include "pg/run/target.h"
 #include "pg/server/guc.h"
@@ -40,6 +41,7 @@ std::string TableChunkCopier::outdated() const {
   const Table &source = pair_.source_table;
   const Watermark &since = checkpoint.since;
   if (const std::string why = shape_change(since.shape, source); !why.empty()) return why;
+  if (was_rewritten(since.target_files, pair_.files_of_target())) return rewritten;
   if (since.system_identifier != source.system_identifier || since.database_oid != source.database_oid)
     return "the source is another cluster or database";
   if (since.relation_oid != source.oid) return "the source is another table of that name";
@@ -110,7 +112,7 @@ void TableChunkCopier::store() {
 
 void TableChunkCopier::stage() {
   need_stage();
-  const std::int64_t staged = pair_.stage(stage_name, pair_.plan, rows_in_chunk(sync_.rows()));
+  const std::int64_t staged = pair_.stage(stage_name, pair_.plan.staged(), rows_in_chunk(sync_.rows()));
   pair_.source->close();
   constexpr std::int64_t worth_statistics = 1000, tenfold = 10;
   if (staged > worth_statistics && (analyzed_rows_ < 0 || staged > tenfold * analyzed_rows_)) {
@@ -123,7 +125,7 @@ void TableChunkCopier::stage() {
 // One stage for many chunks: each new one is a few rows more in the catalogs.
 void TableChunkCopier::need_stage() {
   constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
-  const std::string definition = create_stage(stage_name, pair_.plan, OnCommit::empty);
+  const std::string definition = create_stage(stage_name, pair_.plan.staged(), OnCommit::empty);
   const bool exists = bool_of(query(table_exists(stage_name)).at(0).at(0));
   if (exists && definition == stage_definition_ && began_ - stage_made_ < hour) return;
   if (exists) query(drop_table(stage_name));

@@ -5,13 +5,16 @@
 #include "core/conversion.h"
 #include "core/deparse.h"
 #include "core/error.h"
+#include "core/target_files.h"
 #include "core/text.h"
 #include "pg/run/source_guard.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/foreign_server.h"
+#include "pg/server/plain_table.h"
 #include "pg/server/spi.h"
+#include "pg/sync/apply.h"
 #include "pg/sync/convert.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/load.h"
@@ -25,8 +28,8 @@ void TablePair::open(bool may_create) {
   // Before the source's transaction begins: that need not wait for those who hold a lock here.
   const unsigned int oid = hold();
   open_source();
-  match_target(oid, may_create);
   choose_all_rows();
+  match_target(oid, may_create);
 }
 
 // The target, held until the end of the transaction; 0 where there is none.
@@ -49,10 +52,13 @@ void TablePair::match_target(unsigned int oid, bool may_create) {
   open_target(oid, may_create);
   adapt_target();
   // What only compares needs no index on the key.
-  plan = plan_sync(source_table, target, spec.primary_key,
-                   target_is_new || !spec.writes() || (checkpoint && checkpoint->key_pending),
-                   spec.empty_string_as_null);
+  make_plan(spec.primary_key, target_is_new || !spec.writes() || (checkpoint && checkpoint->key_pending));
   refuse_unknown_content();
+}
+
+void TablePair::make_plan(const std::vector<std::string> &key, bool key_is_pending) {
+  plan = plan_sync(source_table, target, key, key_is_pending, spec.empty_string_as_null);
+  if (plan.keyed()) plan.mark = mark_;
 }
 
 // Of what each opening finds anew.
@@ -110,6 +116,7 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
       target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
   }
   target = describe_target(spec.target);
+  is_plain_.reset();
   if (!target_is_new) opened_ = oid;
   refuse_same_table();
   fault_point(FaultPoint::target_described);
@@ -231,18 +238,54 @@ void TablePair::choose_all_rows() {
                                                 "\" on the source");
   live_rows = "(" + is_soft_deleted(*column, "") + ") IS NOT TRUE";
   all_rows.conditions.push_back(live_rows);
+  if (spec.command == Command::sync) choose_mark(*column);
+}
+
+// The source says which of its rows are marked: the target may have the column in another form, or not at
+// all.
+void TablePair::choose_mark(const Column &column) {
+  mark_.emplace();
+  mark_->name = "tablesync_deleted";
+  while (source_table.find_column(mark_->name) != nullptr) mark_->name += "_";
+  mark_->read = "(" + is_soft_deleted(column, "") + ") IS TRUE";
+  mark_->target_type = "pg_catalog.bool";
+}
+
+std::string TablePair::files_of_target() const {
+  return target_files(target, query(target_files_query(), {target.oid}));
+}
+
+bool TablePair::target_is_plain() {
+  if (!is_plain_) is_plain_ = is_plain_table(target.name);
+  return *is_plain_;
 }
 
 void TablePair::build_key(std::int64_t bytes) {
   steps.enter(Phase::key);
   constexpr std::int64_t worth_a_worker = 64 << 20;  // a worker's start costs what sorting a few MB does
-  execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, plan.key)
-                                  : add_primary_key(spec.target, plan.key));
+  const std::vector<std::string> key = plan.key;
+  naming_repeated_key(plan, [&] {
+    execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, key)
+                                    : add_primary_key(spec.target, key));
+  });
   fault_point(FaultPoint::key_built);
   target = describe_target(spec.target);
   const QualifiedName stage = plan.stage;
-  plan = plan_sync(source_table, target, plan.key, false, spec.empty_string_as_null);
+  make_plan(key, false);
   plan.stage = stage;
+}
+
+void TablePair::check_source_keys(std::int64_t staged) {
+  constexpr std::int64_t most_by_name = 1000;
+  check_keys(plan.stage, plan);
+  SourceRows rows = all_rows;
+  if (staged <= most_by_name) {
+    const Rows keys = query(staged_keys(plan, most_by_name));
+    if (keys.empty()) return;
+    rows.conditions.push_back(key_is_one_of(source_table, plan, keys));
+  }
+  const Rows repeated = source->connection().query(find_repeated_key(rows, plan));
+  if (!repeated.empty()) fail_repeated_key(text_of(repeated.at(0).at(0)), plan);
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
@@ -284,7 +327,7 @@ std::int64_t TablePair::stage_by_key(const Rows &keys) {
     const auto end = keys.begin() + static_cast<std::ptrdiff_t>(std::min(at + batch, keys.size()));
     SourceRows rows = all_rows;
     rows.conditions.push_back(key_is_one_of(source_table, plan, Rows(begin, end)));
-    staged += stage(plan.stage, plan, rows);
+    staged += stage(plan.stage, plan.staged(), rows);
   }
   return staged;
 }

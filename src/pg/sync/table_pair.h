@@ -41,6 +41,13 @@ class TablePair {
   bool overwritten_since(std::int64_t run) const;
   // What of the call is SQL that runs on the source.
   remote::UserSql user_sql() const;
+  // Throws 21000 where another row of the source has the key of one of the `staged` rows in the stage. Reads
+  // no more of the source than it must; not for keys that are one here and two there.
+  void check_source_keys(std::int64_t staged);
+  // See core/target_files.h.
+  std::string files_of_target() const;
+  // Whether the target's rows may be stored without a statement: see plain_table.h.
+  bool target_is_plain();
   // Adds the rows with these keys (texts of the key's columns) to the stage.
   std::int64_t stage_by_key(const Rows &keys);
 
@@ -69,6 +76,7 @@ class TablePair {
   void connect();
   void open_source();
   void match_target(unsigned int oid, bool may_create);
+  void make_plan(const std::vector<std::string> &key, bool key_is_pending);
   void open_target(unsigned int oid, bool may_create);
   void adapt_target();
   void tell_dropped_columns() const;
@@ -76,11 +84,14 @@ class TablePair {
   void check_restored();
   void refuse_unknown_content() const;
   void choose_all_rows();
+  void choose_mark(const Column &column);
 
   LatchHost host_;
   std::optional<Watermark> written_;  // whoever filled the target
-  std::string disproved_;    // what a dump says that the target was filled from, where that is not so
-  unsigned int opened_ = 0;  // the oid of the target that was there; 0: none yet
+  std::string disproved_;           // what a dump says that the target was filled from, where that is not so
+  unsigned int opened_ = 0;         // the oid of the target that was there; 0: none yet
+  std::optional<ColumnPlan> mark_;  // of the plan
+  std::optional<bool> is_plain_;    // the target that is open
   std::set<std::string> told_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "core/deparse.h"
 #include "core/error.h"
+#include "core/target_files.h"
 #include "core/text.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"
@@ -69,6 +70,9 @@ void TableSync::choose_rows() {
 
   window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), pair_.target_is_empty,
                           [&](int timeline) { return pair_.source->switch_point(timeline); });
+  if (window_.kind != ReadWindow::Kind::everything &&
+      was_rewritten(pair_.known->target_files, pair_.files_of_target()))
+    window_ = {ReadWindow::Kind::everything, std::string(rewritten) + " since the last run"};
   choose_conditions(pair_.known);
 }
 
@@ -213,8 +217,7 @@ void TableSync::copy_in_parallel() {
   parallel_->run(pair_);
   if (parallel_->makes_target() && find_target(spec_.target) == 0) {
     make_target(parallel_->hidden(), spec_);
-    pair_.plan.stage = spec_.target;
-    check_keys(pair_.plan);
+    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(spec_.target, pair_.plan);
     pair_.counts.inserted = pair_.counts.read;
     finish_first_load(pair_.counts.read);
   } else {
@@ -227,16 +230,18 @@ void TableSync::copy_in_parallel() {
 }
 
 // The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
-bool TableSync::may_store_directly() const {
+bool TableSync::may_store_directly() {
   return pair_.target_is_empty && pair_.exclusively_locked && !pair_.plan.converts() &&
-         (pair_.plan.key_proven || !pair_.plan.keyed());
+         (pair_.plan.key_proven || !pair_.plan.keyed()) && pair_.target_is_plain();
 }
 
 void TableSync::copy_into_target() {
   std::int64_t stored = 0;
   {
     remote::CopyOut stream(pair_.source->connection(), copy_out(rows_, pair_.plan));
-    stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
+    naming_repeated_key(pair_.plan, [&] {
+      stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
+    });
     pair_.counts.read = pair_.counts.inserted = stream.rows();
     pair_.counts.bytes = stream.bytes();
   }
@@ -254,13 +259,28 @@ void TableSync::finish_first_load(std::int64_t stored) {
                 "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(pair_.target), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
+  check_seen(stored);
   if (pair_.plan.target_key_pending) pair_.build_key(pair_.counts.bytes);
 }
 
+// They were written past the executor: what a statement sees of them is what readers will.
+void TableSync::check_seen(std::int64_t stored) const {
+  if (stored == 0 || spec_.verify == VerifyMode::none) return;
+  std::int64_t seen = stored;
+  if (!pair_.target_is_new)
+    seen = std::atoll(text_of(query(count_rows(spec_.target)).at(0).at(0)).c_str());
+  else if (bool_of(query(is_empty(spec_.target)).at(0).at(0)))
+    seen = 0;
+  if (seen != stored)
+    fail_swallowed(pair_.target,
+                   "of " + with_commas(stored) + " rows stored, " + with_commas(seen) + " are there", true);
+}
+
 void TableSync::copy_into_stage() {
-  query(create_stage(stage_name, pair_.plan));
+  const SyncPlan staged = pair_.plan.staged();
+  query(create_stage(stage_name, staged));
   fault_point(FaultPoint::stage_made);
-  merge_stage(pair_.stage(stage_name, pair_.plan, rows_));
+  merge_stage(pair_.stage(stage_name, staged, rows_));
 }
 
 void TableSync::merge_stage(std::int64_t staged) {
@@ -271,8 +291,19 @@ void TableSync::merge_stage(std::int64_t staged) {
   // Rows that came between chunks are known by their transaction, or by their key.
   const bool between_chunks =
       since_ && !concludes_ && window_.kind != ReadWindow::Kind::written_since_position;
-  if (!everything && !concludes_ && (spec_.delete_missing || between_chunks)) stage_keys();
-  if (staged_keys_ >= 0) staged += fetch_absent_rows();
+  if (!everything && !concludes_) {
+    // Where a key may be in several chunks, or be one with another here, only all keys together tell.
+    const bool needs_keys = spec_.delete_missing || between_chunks || pair_.plan.key_is_coarser ||
+                            (since_ && !pair_.plan.key_proven);
+    if (needs_keys)
+      stage_keys();
+    else if (!pair_.plan.key_proven)
+      pair_.check_source_keys(staged);
+  }
+  if (staged_keys_ >= 0) {
+    check_keys(keys_name, pair_.plan);
+    staged += fetch_absent_rows();
+  }
   leave_source();
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
@@ -340,19 +371,14 @@ Deletes TableSync::choose_deletes() const {
 }
 
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
-  ApplyJob job{spec_,
-               pair_.plan,
-               pair_.target,
-               staged,
-               pair_.exclusively_locked,
-               steps_,
-               deletes,
-               stage_is_everything && deletes != Deletes::none,
-               {}};
-  if (!spec_.soft_delete_column.empty() && spec_.soft_delete_action == SoftDelete::remove &&
-      pair_.plan.keyed())
-    if (const Column *column = pair_.target.find_column(spec_.soft_delete_column))
-      job.marked = is_soft_deleted(*column, "s");
+  const ApplyJob job{spec_,
+                     pair_.plan,
+                     pair_.target,
+                     staged,
+                     pair_.exclusively_locked,
+                     steps_,
+                     deletes,
+                     stage_is_everything && deletes != Deletes::none};
   // Few rows, found by their key: at the default cost of a page the whole target would be read instead.
   if (!stage_is_everything) set_session_option("random_page_cost", "1.1");
   apply(job, pair_.counts);
@@ -381,6 +407,7 @@ void TableSync::advance() {
   watermark_.custom_where = spec_.custom_where;
   watermark_.soft_delete_column = spec_.soft_delete_column;
   watermark_.take_table(source);
+  watermark_.target_files = pair_.files_of_target();
   // A read by field does not see every change, so it proves nothing of transactions.
   const bool saw_all_changes = window_.kind == ReadWindow::Kind::everything ||
                                window_.kind == ReadWindow::Kind::written_since_position;

@@ -66,9 +66,10 @@ class TableSync final : public Work {
   void copy();
   void copy_in_parallel();
   void finish_copy();
-  bool may_store_directly() const;
+  bool may_store_directly();
   void copy_into_target();
   void finish_first_load(std::int64_t stored);
+  void check_seen(std::int64_t stored) const;
   void copy_into_stage();
   void merge_stage(std::int64_t staged);
   void leave_source();

@@ -99,22 +99,16 @@ void TableVerify::repair() {
     if (!pair_->plan.converts()) {
       query(create_stage(stage_name, pair_->plan));
       staged = pair_->stage_by_key(query(list_keys_to_fetch(pair_->plan.key.size())));
+      if (staged != wanted) check_keys(stage_name, pair_->plan);
       if (staged != wanted)
         throw Error(
             sqlstate::protocol_violation,
             "of " + with_commas(wanted) + " rows that the source has, it returned " + with_commas(staged));
     }
     RunCounts written;
-    apply({spec_,
-           pair_->plan,
-           pair_->target,
-           staged,
-           pair_->exclusively_locked,
-           steps_,
-           Deletes::none,
-           false,
-           {}},
-          written);
+    apply(
+        {spec_, pair_->plan, pair_->target, staged, pair_->exclusively_locked, steps_, Deletes::none, false},
+        written);
     counts_.inserted = written.inserted;
     counts_.updated = written.updated;
   }
@@ -161,6 +155,7 @@ void TableVerify::start_anew() {
   watermark_->custom_where = spec_.custom_where;
   watermark_->soft_delete_column = spec_.soft_delete_column;
   watermark_->take_table(source);
+  watermark_->target_files = pair_->files_of_target();
   watermark_->position = pair_->source->position();
 }
 
