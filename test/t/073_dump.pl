@@ -126,7 +126,7 @@ $pair->admin(q(INSERT INTO tablesync.hidden_table SELECT 'raw.tablesync_hidden_9
 my @from = ('-d', $target->connstr('postgres'));
 ok(run_tool('pg_dump', @from, '-f', "$dir/plain.sql"), 'pg_dump, plain');
 ok(run_tool('pg_dump', @from, '-Fc', '-f', "$dir/custom"), 'pg_dump -Fc');
-ok(run_tool('pg_dump', @from, '-U', 'loader', '--inserts', '-n', 'raw', '-e', 'pg_tablesync', '-f', "$dir/schema.sql"), 'pg_dump -n raw -e pg_tablesync, as a role that is no superuser');
+ok(run_tool('pg_dump', @from, '-U', 'loader', '--rows-per-insert=500', '-n', 'raw', '-e', 'pg_tablesync', '-f', "$dir/schema.sql"), 'pg_dump -n raw -e pg_tablesync, as a role that is no superuser');
 ok(run_tool('pg_dump', @from, '-s', '-f', "$dir/definition.sql"), 'pg_dump --schema-only');
 ok(run_tool('pg_dump', @from, '-a', '-f', "$dir/data.sql"), 'pg_dump --data-only');
 $pair->admin('SELECT count(*) FROM tablesync.state_to_dump()');

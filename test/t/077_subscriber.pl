@@ -118,6 +118,14 @@ TablesyncTest::poll(sub { mirror(q(SELECT srsubstate FROM pg_subscription_rel WH
 $pair->source_sql(q(INSERT INTO readings SELECT 'S2', data_channel_id, created_time, value_format, bool_v, str_v, long_v, double_v FROM readings WHERE ship_id = 'S1'));
 pivot('');
 follows('wide.tbl_data_timeseries_s2', '... its first rows');
+# One that the first call makes, and the next fills.
+$pair->source_sql(q(INSERT INTO readings SELECT 'S3', data_channel_id, created_time, value_format, bool_v, str_v, long_v, double_v FROM readings WHERE ship_id = 'S1'));
+pivot(', ship_id => \'S3\', mode => \'tables_only\'');
+mirror("CREATE TABLE wide.tbl_data_timeseries_s3 ($wide)");
+follows('wide.tbl_data_timeseries_s3', 'a wide table that was made, and is empty');
+TablesyncTest::poll(sub { mirror(q(SELECT srsubstate FROM pg_subscription_rel WHERE srrelid = 'wide.tbl_data_timeseries_s3'::regclass)) eq 'r' });
+pivot(', ship_id => \'S3\'');
+follows('wide.tbl_data_timeseries_s3', '... its first rows');
 $pair->source_sql(q(INSERT INTO readings SELECT 'S1', 'speed', '2026-01-01Z'::timestamptz + g * interval '1 min', 'Integer', NULL, NULL, -g, NULL FROM generate_series(400, 600) g));
 pivot('');
 follows($ship, '... an upsert');
