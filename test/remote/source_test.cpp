@@ -23,8 +23,8 @@ const Answer resolved = {"16384", "public", "users", "r", "\"$user\", public"};
 const Answer position = {"1000", "0/1500000", "1", "2026-01-02 03:04:05.678901+00"};
 const Answer relation = {"16384", "public", "users", "r", "100", "f", "", "16000", "7301234567890123456",
                          "",      "f"};
-const Answer id_column = {"id", "pg_catalog", "int8", "f", "-1", "bigint", "/ pg_catalog.int8 -1",
-                          "t",  "t",          "",     "f", "",   "",       ""};
+const Answer id_column = {"id", "pg_catalog", "int8", "f", "-1", "bigint", "/ pg_catalog.int8 -1", "t", "t",
+                          "",   "f",          "",     "",  "",   "t"};
 const Answer id_key = {"users_pkey", "t", "id", "pg_catalog", "="};
 const Answer held_users = {"16384", "public.users", "r", "t", "f", "0a1b2c3d 4e5f6071"};
 

@@ -132,31 +132,32 @@ $pair->source_sql(q(
 my %types = (day => 'text', n => 'text', b => 'text', t => 'bool');
 my $columns = 'id int PRIMARY KEY, v text, ' . join(', ', map { "$_ $types{$_}" } sort keys %types) . ', at timestamptz';
 my %modes = (timed => $by_time, xmin => "'xmin'", full => "'full'", keep => 'delete_missing => false', chunks => "'xmin', $chunked");
-foreach my $column (sort keys %types)
+# [column, mode, whether the target has the column]
+my @marks = ((map { [ $_, 'xmin', 1 ] } sort keys %types), (map { [ 'day', $_, 1 ], [ 'day', $_, 0 ] } grep { $_ ne 'xmin' } sort keys %modes), [ 't', 'xmin', 0 ]);
+
+sub sync_marked
 {
-	foreach my $mode (sort keys %modes)
-	{
-		$pair->sql("CREATE TABLE raw.${column}_$mode ($columns); CREATE TABLE raw.without_${column}_$mode (id int PRIMARY KEY, v text, at timestamptz)");
-		$pair->sync('marked', "raw.${column}_$mode", "$modes{$mode}, options => '{\"soft_delete_column\": \"$column\"}'");
-		$pair->sync('marked', "raw.without_${column}_$mode", "$modes{$mode}, options => '{\"soft_delete_column\": \"$column\", \"on_schema_change\": \"ignore\"}'");
-	}
+	my ($column, $mode, $has) = @_;
+	my $table = "raw.${column}_${mode}_$has";
+	$pair->sync('marked', $table, "$modes{$mode}, options => '{\"soft_delete_column\": \"$column\", \"on_schema_change\": \"ignore\"}'");
+	return $table;
+}
+foreach my $mark (@marks)
+{
+	my ($column, $mode, $has) = @$mark;
+	$pair->sql("CREATE TABLE raw.${column}_${mode}_$has (" . ($has ? $columns : 'id int PRIMARY KEY, v text, at timestamptz') . ')');
+	sync_marked(@$mark);
 }
 $pair->source_sql(q(UPDATE marked SET day = now(), n = -id, b = true, t = 'Y', at = now() WHERE id <= 3));
-foreach my $column (sort keys %types)
+foreach my $mark (@marks)
 {
-	foreach my $mode (sort keys %modes)
-	{
-		$pair->sync('marked', "raw.${column}_$mode", "$modes{$mode}, options => '{\"soft_delete_column\": \"$column\"}'");
-		$pair->sync('marked', "raw.without_${column}_$mode", "$modes{$mode}, options => '{\"soft_delete_column\": \"$column\", \"on_schema_change\": \"ignore\"}'");
-		my $here = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM raw.";
-		is($pair->sql("$here${column}_$mode"), '4 5 6 7 8 9 10', "$mode: a mark in $column, $types{$column} here");
-		is($pair->sql("${here}without_${column}_$mode"), '4 5 6 7 8 9 10', '... and none here');
-	}
+	my ($column, $mode, $has) = @$mark;
+	is($pair->sql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM " . sync_marked(@$mark)), '4 5 6 7 8 9 10',
+		"$mode: a mark in $column, " . ($has ? "$types{$column} here" : 'a column that is not here'));
 }
 # What the source does not take for a mark is none.
 $pair->source_sql(q(UPDATE marked SET t = 'on', at = now() WHERE id = 4));
-$pair->sync('marked', 'raw.t_xmin', q('xmin', options => '{"soft_delete_column": "t"}'));
-is($pair->sql('SELECT count(*) FROM raw.t_xmin WHERE id = 4'), 1, 'a text that is no mark, and true here');
+is($pair->sql('SELECT count(*) FROM ' . sync_marked('t', 'xmin', 1) . ' WHERE id = 4'), 1, 'a text that is no mark, and true here');
 
 # ---- Fields of composite types ------------------------------------------------------------------------------
 

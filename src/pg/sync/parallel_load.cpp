@@ -36,7 +36,7 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
     return "a server before version 14 cannot read ranges of blocks";
   if (pair.plan.converts()) return "columns are converted after they have arrived";
   if (pair.target_is_new && !pair.target_is_plain())
-    return "a new table here is none that may be filled directly";
+    return "a new table in its schema cannot be filled directly";
   if (!may_make_hidden_table(spec))
     return "the role may not create the table that several would fill: GRANT CREATE ON SCHEMA " +
            display_name(spec.target.schema);
@@ -82,7 +82,7 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   if (!load->makes_target_ && !is_plain_table(load->hidden_.name)) {
     drop_hidden_table(load->hidden_);
     tell(pair.spec,
-         "the source is read by one worker, since a new table here is none that may be filled directly");
+         "the source is read by one worker, since a new table in its schema cannot be filled directly");
     return nullptr;
   }
   if (load->makes_target_)
