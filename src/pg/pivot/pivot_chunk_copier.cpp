@@ -260,12 +260,14 @@ void PivotChunkCopier::copy_rows() {
                          (plan_.time_has_zone || plan_.time_zone == "UTC");
   if (is_new_ && chunk_.number == 1 && !reads_all) tell_beyond_cutoff();
   const std::string order = in_order_ ? this->order() : "";
-  pass_->begin(chunk_.lower, chunk_.upper, in_order_, reads_all ? end : after_all);
   std::vector<std::string> all = conditions(), without_time = all;
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
   if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
   const bool scans =
       reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_here(plan_, narrow_);
+  // A scan can come in order by itself.
+  pass_->begin(chunk_.lower, chunk_.upper, in_order_ || (scans && plan_.order_by.empty()),
+               reads_all ? end : after_all);
   const std::int64_t read_now =
       scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
             : read(select_readings(plan_, all) + order, *pass_);
@@ -281,7 +283,7 @@ void PivotChunkCopier::copy_rows() {
   pass_->finish();
   if (reads_all && spec_.failed_chunk == 0) tell_beyond(pass_->beyond());
   // The next chunk is read in order too where this one had to be, or where there is no order.
-  in_order_ = in_order_ && (order.empty() || pass_->needs_order());
+  in_order_ = in_order_ && (order.empty() || pass_->has_two_values());
   changes_ = 0;
   was_empty_ = read_now == 0;
   const std::int64_t bytes = counts_.bytes;
@@ -298,7 +300,7 @@ void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
 }
 
 bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
-  if (pass_ && pass_->needs_order() && !in_order_) {
+  if (pass_ && pass_->needs_order()) {
     lose_source();
     in_order_ = true;
     return in_chunk();

@@ -72,7 +72,7 @@ PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::in
 void PivotPass::begin(const Bound &lower, const Bound &upper, bool in_order, Moment cutoff) {
   cutoff_ = cutoff;
   in_order_ = in_order;
-  needs_order_ = false;
+  has_two_values_ = needs_order_ = false;
   beyond_ = {};
   lower_ = lower;
   upper_ = upper;
@@ -137,8 +137,9 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
 
 // The order of a scan says nothing about which one is the later.
 void PivotPass::meet_two_values() {
-  needs_order_ = true;
-  if (!in_order_)
+  has_two_values_ = true;
+  needs_order_ = !in_order_;
+  if (needs_order_)
     throw Error("40001", "two readings of one ship, channel and time have two values",
                 "They came in no order.", "Run it again.");
 }

@@ -53,6 +53,7 @@ class PivotPass final : public ReadingSink {
   // `in_order`: of two readings of one cell the later comes last. Else 40001 is thrown for two that differ.
   void begin(const Bound &lower, const Bound &upper, bool in_order, Moment cutoff = after_all);
   void take(const Reading &reading) override;
+  void lose_order() override { in_order_ = false; }
   // Writes what is left, with the records.
   void finish();
   const Lacking &lacking() const { return lacking_; }
@@ -60,7 +61,8 @@ class PivotPass final : public ReadingSink {
   const BeyondCutoff &beyond() const { return beyond_; }
   // Somebody has changed a table meanwhile: an error was thrown.
   bool outdated() const { return outdated_; }
-  // There were two readings of one cell with two values, since begin().
+  // Two readings of one cell came with two values, since begin(); and out of order: an error was thrown.
+  bool has_two_values() const { return has_two_values_; }
   bool needs_order() const { return needs_order_; }
   RunCounts counts() const { return counts_; }
 
@@ -94,7 +96,7 @@ class PivotPass final : public ReadingSink {
   Bound lower_, upper_;
   Moment cutoff_ = after_all;
   BeyondCutoff beyond_;
-  bool in_order_ = true, needs_order_ = false;
+  bool in_order_ = true, has_two_values_ = false, needs_order_ = false;
   // Of tables that were looked at for this chunk: rows can go in without a look at what is there.
   std::map<const WideTable *, bool> bulk_;
   bool outdated_ = false;

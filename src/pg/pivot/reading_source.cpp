@@ -3,6 +3,7 @@
 extern "C" {
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type_d.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -18,6 +19,7 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -195,6 +197,27 @@ std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Ta
   return attributes;
 }
 
+// Whether rows come with ever younger transactions. They are compared by age, as in_order_of_age() does.
+class WriterOrder {
+ public:
+  WriterOrder() : now_(call([] { return ReadNextTransactionId(); })) {}
+  bool goes_on_with(TransactionId writer) {
+    if (writer == last_) return true;
+    const auto passed = static_cast<std::int32_t>(now_ - writer);
+    const std::int32_t age = !TransactionIdIsNormal(writer) || passed < 0 ? oldest : passed;
+    const bool younger = age <= age_;
+    last_ = writer;
+    age_ = age;
+    return younger;
+  }
+
+ private:
+  static constexpr std::int32_t oldest = std::numeric_limits<std::int32_t>::max();
+  const TransactionId now_;
+  TransactionId last_ = InvalidTransactionId;
+  std::int32_t age_ = oldest;
+};
+
 void check_text(std::string_view text) {
   call([&] { pg_verifymbstr(text.data(), static_cast<int>(text.size()), false); });
 }
@@ -248,9 +271,15 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
     }
     return last_is_wanted;
   };
+  WriterOrder order;
+  bool in_order = true;
   while (call([&] { return scan.next_page(); })) {
     for (int n = 0; n < scan.rows(); ++n) {
       scan.look_at(n);
+      if (in_order && !order.goes_on_with(scan.writer())) {
+        in_order = false;
+        sink.lose_order();
+      }
       if (!is_wanted()) continue;
       deform(width);
       intake.take(scan.values(), scan.nulls());

@@ -21,6 +21,8 @@ class ReadingSink {
   virtual ~ReadingSink() = default;
   // The texts are there until the next reading comes.
   virtual void take(const Reading &reading) = 0;
+  // From scan_here(): those that follow need not be later than those before.
+  virtual void lose_order() {}
 };
 
 // Gives what select_readings() selects here to `sink`; returns how many there were. Waits where it would read
@@ -31,6 +33,7 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
 // are made of, and whose rows nobody hides from the current user.
 bool can_scan_here(const ReadingPlan &plan, const Table &table);
 // The same for all rows of these ships (none: of all), without a plan of the executor: each row costs half.
+// They come in the order of their age (in_order_of_age()), unless the sink is told.
 std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
                        ReadingSink &sink, const Rate &rate, Progress &progress);
 // The same as read_here(), of a COPY of the selected rows. Throws 22P04 for what is not the format.

@@ -32,6 +32,8 @@ class HeapScan {
 
   // Looks at the nth row of the page.
   void look_at(int n);
+  // The transaction that wrote the row, frozen or not.
+  TransactionId writer() const { return HeapTupleHeaderGetRawXmin(row_); }
   // Takes apart the first `count` attributes of the row. False where it has fewer, since columns were added
   // later: fill_missing() then gives the rest.
   bool deform(int count);
