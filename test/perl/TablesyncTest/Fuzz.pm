@@ -28,7 +28,11 @@ sub new
 sub run
 {
 	my ($self, $on) = @_;
-	$on->{$_} = 1 foreach split /,/, $ENV{TABLESYNC_FUZZ_SWITCHES} // '';
+	foreach my $switch (split /,/, $ENV{TABLESYNC_FUZZ_SWITCHES} // '')
+	{
+		exists $on->{$switch} or die "there is no switch \"$switch\"";
+		$on->{$switch} = 1;
+	}
 	$self->{on} = $on;
 	note("seed $self->{seed}");
 	my ($end, $next, $width) = (time + $self->{seconds}, 1, scalar @{ $self->{slots} });

@@ -164,16 +164,10 @@ sub judge
 
 # ---- Reporting ------------------------------------------------------------------------------------------------
 
-sub script
+sub script_head
 {
-	my ($self, $left_out) = @_;
-	my @lines = ("-- the caller: $self->{settings}", '-- both: on the source and on the target; oracle.readings() is of TablesyncTest::Readings');
-	foreach my $n (grep { !$left_out->{$_} } 0 .. $#{ $self->{steps} })
-	{
-		my ($name, @actions) = @{ $self->{steps}[$n] };
-		push @lines, map { ("-- [$name] " . ($_->{on} // 'target, as the caller'), ($_->{call} // $_->{sql}) . ';') } @actions;
-	}
-	return join "\n", @lines, '';
+	my ($self) = @_;
+	return ("-- the session that calls: $self->{settings}", '-- "both": on the source and on the target; oracle.readings() is of TablesyncTest::Readings');
 }
 
 1;

@@ -19,12 +19,12 @@ my @names = ('t', 'Ta Ble', 'select', 'ünï', 'a"b', q(it's), 'a.b', 'x' x 60);
 sub quoted { my ($name) = @_; $name =~ s/"/""/g; return qq("$name") }
 
 # What a source may be, and how often.
-my @kinds = (plain => 5, partitioned => 3, inherited => 2, view => 2, matview => 1, select => 2, where => 2, foreign => 1, foreign_part => 1, foreign_child => 1);
+my @kinds = (plain => 5, partitioned => 3, inherited => 2, view => 2, matview => 2, select => 2, where => 2, foreign => 2, foreign_part => 1, foreign_child => 1);
 
 # Fields of incremental mode: type, what a writer stamps, the type to declare.
 my @fields = (
-	[ 'timestamptz', 'now()' ], [ 'timestamptz', 'now()' ],
-	[ 'timestamp',   q(now() AT TIME ZONE 'UTC') ],
+	([ 'timestamptz', 'now()' ]) x 4,
+	([ 'timestamp',   q(now() AT TIME ZONE 'UTC') ]) x 2,
 	[ 'date',        q((now() AT TIME ZONE 'UTC')::date) ],
 	[ 'int8',        q(nextval('%s.stamp')) ], [ 'int4', q(nextval('%s.stamp')) ],
 	[ 'text',        q(to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')), 'yyyymmdd' ],
@@ -188,7 +188,11 @@ sub draw_target
 	}
 	# Coarser than the source's: two keys may be one.
 	my ($k) = grep { $_->{name} eq 'k' && $_->{type} =~ /^text/ } @{ $self->{columns} };
-	$k->{target} = "text COLLATE $self->{schema}.coarse" if $k && $on->{A6} && $dice->chance(0.7);
+	if ($k && $on->{A6} && $dice->chance(0.7))
+	{
+		$k->{target} = "text COLLATE $self->{schema}.coarse";
+		$self->{collated} = 1;
+	}
 	return;
 }
 
