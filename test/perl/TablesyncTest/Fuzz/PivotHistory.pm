@@ -9,7 +9,7 @@ use warnings;
 sub both   { return map { { on => 'both',   sql => $_ } } @_ }
 sub target { return map { { on => 'target', sql => $_ } } @_ }
 
-my @events = (insert => 6, remove => 2, update => 2, vacuum => 2, rename_column => 1, drop_column => 1, add_column => 1, rename_table => 1,
+my @events = (insert => 6, remove => 2, update => 2, vacuum => 2, recycle => 2, rename_column => 1, drop_column => 1, add_column => 1, rename_table => 1,
 	index_table => 1, comment => 1, trigger => 1, set_schema => 1, swallow => 1, widen => 1, delete_cells => 1);
 
 sub draw
@@ -29,6 +29,15 @@ sub insert { my ($case) = @_; return both($case->{source}->insert($case->{dice}-
 sub remove { my ($case) = @_; return both($case->{source}->remove) }
 sub update { my ($case) = @_; return $case->{mixed} ? () : both($case->{source}->update) }
 sub vacuum { my ($case) = @_; return both(($case->{dice}->chance(0.5) ? 'VACUUM FULL ' : 'VACUUM ') . $case->{source}{base}) }
+
+# A11: later readings take the place of earlier ones.
+sub recycle
+{
+	my ($case) = @_;
+	my $source = $case->{source};
+	return () unless $source->{duplicates};
+	return both($source->remove, $source->remove, "VACUUM $source->{base}", $source->insert(150));
+}
 
 # ---- Wide tables ----------------------------------------------------------------------------------------------
 
@@ -91,18 +100,18 @@ END \$do\$
 SQL
 }
 
-# A10: tables that are elsewhere now; triggers that swallow rows.
+# A10: tables that are elsewhere now, and perhaps another one in their place; triggers that swallow rows.
 sub set_schema
 {
 	my ($case) = @_;
-	return () unless $case->{on}{A10} && !$case->{grouped};
+	return () unless $case->{on}{A10_schema} && !$case->{grouped};
 	return (target("CREATE SCHEMA IF NOT EXISTS $case->{wide}_archive"), on_a_table($case, "ALTER TABLE %1\$s SET SCHEMA $case->{wide}_archive"));
 }
 
 sub swallow
 {
 	my ($case) = @_;
-	return () unless $case->{on}{A10} && !$case->{swallows}++;
+	return () unless $case->{on}{A10_trigger} && !$case->{swallows}++;
 	$case->{may_fail}{$_} = 1 foreach qw(08P01 55000);
 	my $function = "$case->{wide}.swallow";
 	return (target("CREATE FUNCTION $function() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RETURN CASE WHEN extract(epoch FROM NEW.created_time)::bigint % 2 = 0 THEN NEW END; END \$\$"),
