@@ -131,7 +131,12 @@ sub remember
 sub refused
 {
 	my ($self, $said) = @_;
-	return if $said->{sqlstate} eq '42704' && $self->is_nothing_there($said->{message});
+	if ($said->{sqlstate} eq '42704' && $self->is_nothing_there($said->{message}))
+	{
+		# It has done nothing that could be verified.
+		shift @{ $self->{actions} } if @{ $self->{actions} } && $self->{actions}[0]{finds_nothing};
+		return;
+	}
 	return $self->fail("SQLSTATE $said->{sqlstate}", $said->{text}) unless $self->{may_fail}{ $said->{sqlstate} };
 	$self->{actions} = [];
 	$self->{refused} = $said->{sqlstate};
