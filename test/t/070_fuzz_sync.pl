@@ -27,7 +27,7 @@ my %on = (
 	# Not in that list: found by this test.
 	verified_collations => 0,    # verify_table, and verify => full, of keys with a collation of their own: 42P22
 	parallel_queries    => 0,    # custom_select in chunks by several workers: 42703, there is no column xmin
-	emptied_chunks      => 0,    # xmin mode, or a numbered field, in chunks into a target that was emptied: the first chunk alone is read
+	emptied_chunks      => 0,    # incremental and xmin mode in chunks into a target that was emptied: the first chunk alone has old rows
 	verified_marks      => 0,    # verify_table after soft_delete_action => mark: what is marked is extra, and repair deletes it
 );
 

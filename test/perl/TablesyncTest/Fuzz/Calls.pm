@@ -85,7 +85,7 @@ sub sync
 	}
 	my $one = $chunks && $table->{kind} eq 'select' && !$case->{on}{parallel_queries};
 	push @given, 'parallel_workers => ' . $dice->between(2, 3) if !$one && $dice->chance(0.3);
-	push @given, 'verify => ' . $dice->pick(qw('none' 'full' 'full')) 
+	push @given, 'verify => ' . $dice->pick(qw('none' 'full' 'full'))
 	  if $dice->chance(0.4) && $table->is_verifiable && !$case->{silent} && ($mode eq 'full' || !$table->{converts} || $case->{on}{A2});
 	push @given, 'memory_limit_mb => 16' if $dice->chance(0.2);
 	$options_json{on_schema_change} = '"add"' if $case->{schema_change};

@@ -356,7 +356,7 @@ sub twice
 sub empty_target
 {
 	my ($case) = @_;
-	$case->{emptied} = $case->{mode} eq 'xmin' || $case->{table}{numbered};
+	$case->{emptied} = $case->{mode} ne 'full';
 	return target("TRUNCATE $case->{table}{target}");
 }
 

@@ -104,8 +104,8 @@ SQL
 sub set_schema
 {
 	my ($case) = @_;
-	return () if $case->{grouped};
-	return (target("CREATE SCHEMA IF NOT EXISTS $case->{wide}_archive"), on_a_table($case, "ALTER TABLE %1\$s SET SCHEMA $case->{wide}_archive"
+	return () if $case->{grouped} || $case->{moved}++;
+	return (target("CREATE SCHEMA $case->{wide}_archive"), on_a_table($case, "ALTER TABLE %1\$s SET SCHEMA $case->{wide}_archive"
 		  . ($case->{dice}->chance(0.5) ? "; CREATE TABLE %1\$s (LIKE $case->{wide}_archive.%4\$s INCLUDING ALL)" : '')));
 }
 
