@@ -27,6 +27,7 @@ my %on = (
 	# Not in that list: found by this test.
 	verified_collations => 0,    # verify_table, and verify => full, of keys with a collation of their own: 42P22
 	parallel_queries    => 0,    # custom_select in chunks by several workers: 42703, there is no column xmin
+	emptied_chunks      => 0,    # incremental and xmin mode in chunks into a target that was emptied: the first chunk alone has old rows
 	verified_marks      => 0,    # verify_table after soft_delete_action => mark: what is marked is extra, and repair deletes it
 );
 
@@ -36,12 +37,13 @@ my $pair = TablesyncTest->new(
 	source_conf => [ 'max_prepared_transactions = 10', 'max_connections = 200' ],
 	target_conf => [ 'max_worker_processes = 64', 'autovacuum_naptime = 1' ]);
 $pair->source->safe_psql('postgres', 'CREATE DATABASE far');
-$pair->source_sql(q(
-	CREATE SCHEMA fuzz; GRANT USAGE ON SCHEMA fuzz TO PUBLIC;
-	CREATE EXTENSION postgres_fdw;
 
-	-- A number of 31 bits.
-	CREATE FUNCTION fuzz.n(i int, salt int) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$ SELECT (hashint8extended(i, salt) & 2147483647)::int $$;
+# A number of 31 bits.
+my $number = q(CREATE FUNCTION fuzz.n(i int, salt int) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$ SELECT (hashint8extended(i, salt) & 2147483647)::int $$);
+$pair->source_sql("CREATE SCHEMA fuzz; $number");
+$pair->source_sql(q(
+	GRANT USAGE ON SCHEMA fuzz TO PUBLIC;
+	CREATE EXTENSION postgres_fdw;
 
 	-- Transactions that each give all rows one version.
 	CREATE PROCEDURE fuzz.work(place text, stamp text, times int, move text) LANGUAGE plpgsql AS $$
@@ -56,7 +58,7 @@ $pair->source_sql(q(
 my $port = $pair->source->port;
 $pair->source_sql("SET log_statement = none; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '$port', dbname 'far', use_remote_estimate 'false');
 	CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS ($TablesyncTest::login)");
-$pair->source->safe_psql('far', "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC");
+$pair->source->safe_psql('far', "CREATE SCHEMA fuzz; $number; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO PUBLIC");
 foreach my $n (0 .. $#TablesyncTest::Fuzz::Calls::reader_settings)
 {
 	my $role = "reader_$n";
@@ -72,11 +74,11 @@ my ($source, $target) = ($pair->source, $pair->target);
 my $settings = q(SET TimeZone = 'UTC'; SET client_min_messages = warning; SET lock_timeout = '10s');
 my %shared = (source => session($source, 'postgres', 'postgres'), far => session($source, 'far', 'postgres'), admin => session($target, 'postgres', 'postgres'),
 	readers => [ map { session($source, 'postgres', "reader_$_") } 0 .. $#TablesyncTest::Fuzz::Calls::reader_settings ]);
-my @slots = map { { %shared, target => session($target, 'postgres', $TablesyncTest::caller), late => session($source, 'postgres', 'postgres') } } 1 .. 6;
+my @slots = map { { %shared, target => session($target, 'postgres', $TablesyncTest::caller), late => session($source, 'postgres', 'postgres'), late_far => session($source, 'far', 'postgres') } } 1 .. 6;
 $_->must(q(SET client_encoding = 'UTF8')) foreach @{ $shared{readers} };
-$_->must($settings) foreach $shared{source}, $shared{far}, map { $_->{late} } @slots;
+$_->must($settings) foreach $shared{source}, $shared{far}, map { @$_{qw(late late_far)} } @slots;
 
 TablesyncTest::Fuzz->new('TablesyncTest::Fuzz::Case', $pair, @slots)->run(\%on);
-$_->quit foreach $shared{source}, $shared{far}, $shared{admin}, @{ $shared{readers} }, map { @$_{qw(target late)} } @slots;
+$_->quit foreach $shared{source}, $shared{far}, $shared{admin}, @{ $shared{readers} }, map { @$_{qw(target late late_far)} } @slots;
 $pair->assert_clean;
 done_testing();

@@ -28,14 +28,19 @@ sub new
 sub run
 {
 	my ($self, $on) = @_;
-	$on->{$_} = 1 foreach split /,/, $ENV{TABLESYNC_FUZZ_SWITCHES} // '';
+	foreach my $switch (split /,/, $ENV{TABLESYNC_FUZZ_SWITCHES} // '')
+	{
+		exists $on->{$switch} or die "there is no switch \"$switch\"";
+		$on->{$switch} = 1;
+	}
 	$self->{on} = $on;
 	note("seed $self->{seed}");
-	my ($end, $next, $width) = (time + $self->{seconds}, 1, scalar @{ $self->{slots} });
+	my ($next, $width) = (1, scalar @{ $self->{slots} });
 	if (defined $self->{only}) { $self->run_round($self->{only}) }
 	else
 	{
-		for (; time < $end && (!$self->{failed} || $ENV{TABLESYNC_FUZZ_KEEP_ON}); $next += $width) { $self->run_round($next .. $next + $width - 1) }
+		$self->{end} = time + $self->{seconds};
+		for (; !$self->is_over && (!$self->{failed} || $ENV{TABLESYNC_FUZZ_KEEP_ON}); $next += $width) { $self->run_round($next .. $next + $width - 1) }
 	}
 	my $refused = join ', ', map { "$self->{refused}{$_} with $_" } sort keys %{ $self->{refused} };
 	note("$_: $self->{kinds}{$_}") foreach sort keys %{ $self->{kinds} };
@@ -45,14 +50,17 @@ sub run
 	return;
 }
 
-# All cases of a round go on side by side, from call to call.
+# A case that is asked for by its number comes to its end.
+sub is_over { my ($self) = @_; return defined $self->{end} && time >= $self->{end} }
+
+# All cases of a round go on side by side, from call to call; in the midst of which the time may be over.
 sub run_round
 {
 	my ($self, @numbers) = @_;
 	my @cases = map { $self->{class}->new($self->{seed}, $_, $self->{on}) } @numbers;
 	$cases[$_]->begin($self->{slots}[$_], {}) foreach 0 .. $#cases;
 	my @going = @cases;
-	while (@going = grep { $_->advance } @going) { $_->settle foreach @going }
+	while (!$self->is_over && (@going = grep { $_->advance } @going)) { $_->settle foreach @going }
 	foreach my $case (@cases)
 	{
 		$self->{cases}++;

@@ -42,7 +42,7 @@ sub draw_mode
 	$case->{mode}     = $dice->pick_weighted(@modes);
 	$case->{settings} = $dice->pick(@settings);
 	$case->{reader}   = $dice->between(0, $#reader_settings);
-	$case->{deletes}  = $dice->chance(0.4);
+	$case->{deletes}  = $dice->chance(0.3);
 	$case->{schema_change} = 'add' if $dice->chance(0.4);
 	$case->{server} = "src_$case->{reader}";
 	$table->{keeps_marked} = $table->{mark} && $dice->chance(0.3);
@@ -63,7 +63,7 @@ sub fixed_arguments
 	return @given;
 }
 
-# A call of sync_table. Options: mode, whole: read in one piece, by one worker.
+# A call of sync_table. Option: mode.
 sub sync
 {
 	my ($case, %options) = @_;
@@ -75,16 +75,17 @@ sub sync
 	my $deletes = $mode eq 'full' ? !$keyed || $dice->chance(0.9) : $case->{deletes};
 	push @given, 'delete_missing => ' . ($deletes ? 'true' : 'false') if $deletes != ($mode eq 'full');
 	my $blind  = $table->{kind} =~ /^foreign_/ && !$case->{on}{A3};
-	my $chunks = $keyed && !$blind && !$options{whole} && $dice->chance(0.3);
+	my $whole  = delete $case->{emptied} && !$case->{on}{emptied_chunks};
+	my $chunks = $keyed && !$blind && !$whole && $dice->chance(0.3);
 	my %options_json = (allow_empty => 'true', max_delete_fraction => 1);
 	if ($chunks)
 	{
 		push @given, 'chunk_mode => true', 'batch_size => ' . $dice->pick(1, 7, 30);
 		$options_json{chunk_by} = '"key"' if $dice->chance(0.5);
 	}
-	my $one = $options{whole} || $chunks && $table->{kind} eq 'select' && !$case->{on}{parallel_queries};
+	my $one = $chunks && $table->{kind} eq 'select' && !$case->{on}{parallel_queries};
 	push @given, 'parallel_workers => ' . $dice->between(2, 3) if !$one && $dice->chance(0.3);
-	push @given, 'verify => ' . $dice->pick(qw('none' 'full' 'full')) 
+	push @given, 'verify => ' . $dice->pick(qw('none' 'full' 'full'))
 	  if $dice->chance(0.4) && $table->is_verifiable && !$case->{silent} && ($mode eq 'full' || !$table->{converts} || $case->{on}{A2});
 	push @given, 'memory_limit_mb => 16' if $dice->chance(0.2);
 	$options_json{on_schema_change} = '"add"' if $case->{schema_change};
@@ -149,8 +150,9 @@ sub beside_writer
 	my ($table, $dice) = @$case{qw(table dice)};
 	return () if $case->{late} || $table->{kind} =~ /matview|foreign/ || !@{ $table->{key} };
 	my $call = sync($case);
-	my $moves = @{ $table->{parts} } == 1 && !$call->{promise}{extra} && $dice->chance(0.5);
-	my $move = !$moves ? '' : "DELETE FROM $table->{name} WHERE i = (SELECT min(i) FROM $table->{name})";
+	# Every tenth transaction takes a row away, too; or it empties the table and fills it again.
+	my $move = $dice->pick('', $call->{promise}{extra} ? () : "DELETE FROM $table->{name} WHERE i = (SELECT min(i) FROM $table->{name})",
+		"TRUNCATE $table->{name}; " . $table->insert(TablesyncTest::Fuzz::History::next_rows($case, 50), stamped => 1));
 	$call->{beside} = { writer => sprintf 'CALL fuzz.work(%s, %s, %d, %s)', TablesyncTest::quote($table->{name}), TablesyncTest::quote($table->{stamp}), 80, TablesyncTest::quote($move) };
 	delete $call->{promise}{again};
 	# Queries in chunks are of several moments, and a verification says so.

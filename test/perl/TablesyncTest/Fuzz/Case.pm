@@ -34,6 +34,16 @@ sub new
 
 sub title { my ($self) = @_; return "$self->{mode} sync of $self->{table}{kind}" }
 
+# A watermark goes past what a transaction has written that is still open.
+sub draw_late
+{
+	my ($self) = @_;
+	my @begin = $self->{late} ? () : TablesyncTest::Fuzz::History::begin_late($self);
+	return unless $self->{late};
+	push @{ $self->{steps} }, [ 'a late commit' => @begin, TablesyncTest::Fuzz::Calls::rest(), TablesyncTest::Fuzz::History::insert($self), $self->{table}->after_write, TablesyncTest::Fuzz::Calls::sync($self) ];
+	return;
+}
+
 # Some events, and a call.
 sub draw_round
 {
@@ -44,9 +54,7 @@ sub draw_round
 		my ($name, @actions) = TablesyncTest::Fuzz::History::draw($self);
 		push @$steps, [ $name => @actions ];
 	}
-	# A watermark goes past what a transaction that is still open has written.
-	push @$steps, [ 'a late commit' => TablesyncTest::Fuzz::Calls::rest(), TablesyncTest::Fuzz::History::insert($self), $self->{table}->after_write, TablesyncTest::Fuzz::Calls::sync($self) ]
-	  if $self->{late} && $self->{mode} eq 'incremental' && $dice->chance(0.5);
+	$self->draw_late if $self->{mode} eq 'incremental' && $dice->chance(0.2);
 	my @meeting = $dice->chance(0.15) ? TablesyncTest::Fuzz::Calls::beside_reload($self) : $dice->chance(0.15) ? TablesyncTest::Fuzz::Calls::beside_writer($self) : ();
 	push @$steps, [ 'a sync beside others' => @meeting ] if @meeting;
 	return if @meeting;
@@ -85,7 +93,7 @@ sub clean
 	my ($self) = @_;
 	my $slot = $self->{slot};
 	$slot->{late}->fetch if $slot->{late}{waits};
-	$slot->{late}->ask("ROLLBACK");
+	$slot->{$_}->ask('ROLLBACK') foreach qw(late late_far);
 	$slot->{late}->ask("ROLLBACK PREPARED '$self->{schema}'");
 	$slot->{$_}->must("SET client_min_messages = error; DROP SCHEMA IF EXISTS $self->{schema} CASCADE") foreach qw(source far admin);
 	return;
@@ -235,23 +243,35 @@ sub shrink
 	return \%left_out;
 }
 
-my %where = (source => 'source', far => 'source, database far', late => 'source, a second session', target => 'target, as the caller');
-
+# For psql -v source='dbname=... port=...' -v target='...'. What another session does meanwhile is a comment.
 sub script
 {
 	my ($self, $left_out) = @_;
-	my @lines = ("-- the role of the source: ALTER ROLE ... SET $TablesyncTest::Fuzz::Calls::reader_settings[$self->{reader}]", "-- the caller: $self->{settings}");
+	my @lines = $self->script_head;
+	my $connected = '';
 	foreach my $n (grep { !$left_out->{$_} } 0 .. $#{ $self->{steps} })
 	{
 		my ($name, @actions) = @{ $self->{steps}[$n] };
+		push @lines, "-- $name";
 		foreach my $action (@actions)
 		{
-			my $where = $action->{call} ? 'target, as the caller' : $where{ $action->{on} };
-			$where .= '; meanwhile, a second session of the source: ' . join ' ', %{ $action->{beside} } if $action->{beside};
-			push @lines, "-- [$name] $where", ($action->{call} // $action->{sql}) . ';';
+			my $on = $action->{on} // 'target';
+			my $sql = ($action->{call} // $action->{sql}) . ';';
+			push @lines, "-- meanwhile, in a second session of the source: $_;" foreach values %{ $action->{beside} // {} };
+			if ($on =~ /late/) { push @lines, "-- in a second session, $on: $sql"; next }
+			push @lines, "\\connect :$on" if $on ne $connected;
+			$connected = $on;
+			push @lines, $sql;
 		}
 	}
 	return join "\n", @lines, '';
+}
+
+sub script_head
+{
+	my ($self) = @_;
+	my @role = map { "-- ALTER ROLE ... SET $_;" } split /\|/, $TablesyncTest::Fuzz::Calls::reader_settings[ $self->{reader} ];
+	return ('-- the role of the source:', @role, '-- what 070_fuzz_sync.pl makes on the source, schema fuzz and server far; and the session that calls:', "-- $self->{settings}");
 }
 
 1;

@@ -3,7 +3,8 @@
 #
 #   {on => 'source' | 'far' | 'late' | 'late_far' | 'target', sql => ...}
 #
-# "late" is a second session on the source, whose transaction may stay open over several syncs.
+# "late" is a second session on the source, whose transaction may stay open over several syncs; "late_far" is one in the
+# database where the far ends of foreign tables are.
 
 package TablesyncTest::Fuzz::History;
 
@@ -17,8 +18,8 @@ sub target { return map { { on => 'target', sql => $_ } } @_ }
 # Events and how often they are drawn: each is a function below.
 my @events = (
 	insert => 6, update => 6, remove => 3, swap => 2, reload => 1, silent => 1, begin_late => 2, mark => 2, rewrite => 1,
-	other => 2, attach => 1, detach => 1, column => 1, exchange => 1, label => 1, replace_view => 1, widen => 1, add_column => 1,
-	odd_days => 2, twice => 2, empty_target => 1, restore_target => 1, rewrite_target => 1);
+	other => 2, attach => 1, detach => 1, column => 1, exchange => 1, label => 1, new_label => 1, replace_view => 1, widen => 1, add_column => 1,
+	odd_days => 3, twice => 3, empty_target => 1, restore_target => 1, rewrite_target => 1);
 
 # One event: its name and its actions.
 sub draw
@@ -30,7 +31,7 @@ sub draw
 	{
 		my $name = $case->{dice}->pick_weighted(@events);
 		my @actions = __PACKAGE__->can($name)->($case) or next;
-		push @actions, $case->{table}->after_write if $actions[0]{on} ne 'target';
+		push @actions, $case->{table}->after_write if $actions[0]{on} eq 'source';
 		return ($name => @actions);
 	}
 }
@@ -129,29 +130,44 @@ sub mark
 
 # ---- Late commits ---------------------------------------------------------------------------------------------
 
-# A transaction that writes now, and commits after one sync or more. Where commits are seen that the horizon of the source's
-# database does not show, they are of A7.
+# A transaction that writes now, and commits after one sync or more.
 sub begin_late
 {
 	my ($case) = @_;
 	my ($table, $dice) = ($case->{table}, $case->{dice});
-	my $blind = $table->{kind} =~ /foreign|matview/;
-	return () if $case->{late} || $blind && $case->{mode} eq 'incremental' && !$case->{on}{A7};
+	return () if $case->{late};
+	return begin_late_far($case) if $table->{kind} =~ /foreign/;
+	# What such a view shows late, no horizon knows: see end_late.
+	return () if $table->{kind} eq 'matview' && $case->{mode} eq 'incremental' && !$case->{on}{A7};
 	$case->{late} = $dice->chance(0.2) ? 'prepared' : 'open';
-	# A foreign table cannot be written in a transaction that is prepared.
-	$case->{late} = 'open' if $table->{kind} =~ /foreign/;
 	my @write = ($table->insert(next_rows($case, $dice->between(1, 5)), stamped => 1));
 	push @write, $table->update('i = ' . $dice->between(1, $reserved)) if $dice->chance(0.5);
 	push @write, "DELETE FROM $table->{name} WHERE i = " . $dice->between(1, $reserved) if $dice->chance(0.3);
 	return late('BEGIN', @write, $case->{late} eq 'prepared' ? "PREPARE TRANSACTION '$table->{schema}'" : ());
 }
 
+# A7: it writes to the far end of a foreign table: the source's database does not see that it is open.
+sub begin_late_far
+{
+	my ($case) = @_;
+	my $table = $case->{table};
+	return () if $table->{numbered} || $case->{mode} eq 'incremental' && !$case->{on}{A7};
+	my $only = $table->{kind} eq 'foreign' ? 'true' : $table->{kind} eq 'foreign_part' ? 'abs(i) % 3 = 1' : 'i % 2 <> 0';
+	$case->{late} = 'far';
+	return map { { on => 'late_far', sql => $_ } } 'BEGIN', $table->insert(next_rows($case, 6), stamped => 1, only => [ "$table->{schema}.far", $only ]);
+}
+
 sub end_late
 {
 	my ($case) = @_;
-	my $prepared = delete($case->{late}) eq 'prepared';
-	my $end = $case->{dice}->chance(0.85) ? 'COMMIT' : 'ROLLBACK';
-	return (late($prepared ? "$end PREPARED '$case->{table}{schema}'" : $end), $case->{table}->after_write);
+	my $late = delete $case->{late};
+	my $end  = $case->{dice}->chance(0.85) ? 'COMMIT' : 'ROLLBACK';
+	return { on => 'late_far', sql => $end } if $late eq 'far';
+	my @end = late($late eq 'prepared' ? "$end PREPARED '$case->{table}{schema}'" : $end);
+	return @end unless my $refresh = $case->{table}->after_write;
+	# A view that is refreshed later than the transaction commits.
+	push @end, TablesyncTest::Fuzz::Calls::rest(), TablesyncTest::Fuzz::Calls::sync($case) if $case->{mode} eq 'incremental' && $case->{dice}->chance(0.7);
+	return (@end, $refresh);
 }
 
 # ---- DDL ------------------------------------------------------------------------------------------------------
@@ -219,6 +235,18 @@ sub forget_label
 	my ($table) = @_;
 	$_->{value} =~ s/'ok'/'fine'/g foreach grep { $_->{type} =~ /mood/ } $table->free;
 	return 1;
+}
+
+# A further label, and rows that have it.
+sub new_label
+{
+	my ($case) = @_;
+	my $table = $case->{table};
+	my @moods = grep { $_->{type} =~ /mood/ } $table->free;
+	return () unless @moods && !$case->{late} && !$table->{labelled}++;
+	$_->{value} =~ s/'happy'/'calm'/g foreach @moods;
+	my $add = "ALTER TYPE $table->{schema}.mood ADD VALUE 'calm' BEFORE 'sad'";
+	return (source($add, $table->update(some_rows($case))), $table->{own_types} ? target($add) : ());
 }
 
 sub replace_view
@@ -325,7 +353,12 @@ sub twice
 # ---- The target -----------------------------------------------------------------------------------------------
 
 # Somebody empties the target: the next run reads everything.
-sub empty_target { my ($case) = @_; return target("TRUNCATE $case->{table}{target}") }
+sub empty_target
+{
+	my ($case) = @_;
+	$case->{emptied} = $case->{mode} ne 'full';
+	return target("TRUNCATE $case->{table}{target}");
+}
 
 # A8: and fills it again, from an old dump.
 sub restore_target

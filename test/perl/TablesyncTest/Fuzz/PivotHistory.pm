@@ -9,8 +9,8 @@ use warnings;
 sub both   { return map { { on => 'both',   sql => $_ } } @_ }
 sub target { return map { { on => 'target', sql => $_ } } @_ }
 
-my @events = (insert => 6, remove => 2, update => 2, vacuum => 2, rename_column => 1, drop_column => 1, add_column => 1, rename_table => 1,
-	index_table => 1, comment => 1, trigger => 1, set_schema => 1, swallow => 1, widen => 1, delete_cells => 1);
+my @events = (insert => 6, remove => 2, update => 2, vacuum => 2, recycle => 2, rename_column => 1, drop_column => 1, add_column => 1, rename_table => 1,
+	index_table => 1, comment => 1, trigger => 1, set_schema => 2, swallow => 2, widen => 1, delete_cells => 1);
 
 sub draw
 {
@@ -30,10 +30,19 @@ sub remove { my ($case) = @_; return both($case->{source}->remove) }
 sub update { my ($case) = @_; return $case->{mixed} ? () : both($case->{source}->update) }
 sub vacuum { my ($case) = @_; return both(($case->{dice}->chance(0.5) ? 'VACUUM FULL ' : 'VACUUM ') . $case->{source}{base}) }
 
+# A11: later readings take the place of earlier ones.
+sub recycle
+{
+	my ($case) = @_;
+	my $source = $case->{source};
+	return () unless $source->{duplicates};
+	return both($source->remove, $source->remove, "VACUUM $source->{base}", $source->insert(150));
+}
+
 # ---- Wide tables ----------------------------------------------------------------------------------------------
 
 # For one wide table of the case, if there is one: $command is a format for its name (%1$s), for a column of a channel (%2$I),
-# and for a number that is new (%3$s).
+# for a number that is new (%3$s), and for its name without the schema (%4$s).
 sub on_a_table
 {
 	my ($case, $command) = @_;
@@ -46,7 +55,7 @@ BEGIN
 		AND to_regclass(table_oid::regclass::text) IS NOT NULL ORDER BY table_oid OFFSET $die % greatest((SELECT count(DISTINCT table_oid) FROM tablesync.pivot_table
 		WHERE target_schema = '$case->{wide}'), 1) LIMIT 1;
 	SELECT a.attname INTO c FROM pg_attribute a WHERE attrelid = t.table_oid AND attnum > 0 AND NOT attisdropped AND attname <> 'created_time' ORDER BY hashtext(attname || '$die') LIMIT 1;
-	IF c IS NOT NULL THEN EXECUTE format(\$f\$$command\$f\$, t.name, c, $number); END IF;
+	IF c IS NOT NULL THEN EXECUTE format(\$f\$$command\$f\$, t.name, c, $number, (SELECT quote_ident(relname) FROM pg_class WHERE oid = t.table_oid)); END IF;
 END \$do\$
 SQL
 }
@@ -91,18 +100,20 @@ END \$do\$
 SQL
 }
 
-# A10: tables that are elsewhere now; triggers that swallow rows.
+# A table is elsewhere now, and perhaps there is another one in its place.
 sub set_schema
 {
 	my ($case) = @_;
-	return () unless $case->{on}{A10} && !$case->{grouped};
-	return (target("CREATE SCHEMA IF NOT EXISTS $case->{wide}_archive"), on_a_table($case, "ALTER TABLE %1\$s SET SCHEMA $case->{wide}_archive"));
+	return () if $case->{grouped} || $case->{moved}++;
+	return (target("CREATE SCHEMA $case->{wide}_archive"), on_a_table($case, "ALTER TABLE %1\$s SET SCHEMA $case->{wide}_archive"
+		  . ($case->{dice}->chance(0.5) ? "; CREATE TABLE %1\$s (LIKE $case->{wide}_archive.%4\$s INCLUDING ALL)" : '')));
 }
 
+# A10: a trigger that swallows rows.
 sub swallow
 {
 	my ($case) = @_;
-	return () unless $case->{on}{A10} && !$case->{swallows}++;
+	return () unless $case->{on}{A10_trigger} && !$case->{swallows}++;
 	$case->{may_fail}{$_} = 1 foreach qw(08P01 55000);
 	my $function = "$case->{wide}.swallow";
 	return (target("CREATE FUNCTION $function() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RETURN CASE WHEN extract(epoch FROM NEW.created_time)::bigint % 2 = 0 THEN NEW END; END \$\$"),

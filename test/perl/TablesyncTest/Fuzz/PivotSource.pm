@@ -33,7 +33,10 @@ sub new
 	$self->{base}   = "$schema.readings";
 	$self->{name}   = $self->{kind} =~ /view/ ? "$schema.v" : $self->{kind} eq 'foreign' ? "$schema.ft" : $self->{base};
 	$self->{ships}  = $dice->pick(@ships);
-	$self->{ships}  = [ 'pump', 'pump_2' ] if $on->{A10} && $dice->chance(0.4);
+	# Another source has readings of one of them.
+	@$self{qw(ships second)} = ([ 'pump', 'pump_2' ], "$schema.second") if $on->{A10_ships} && $dice->chance(0.5);
+	# What has no transactions and places to be seen has an order of its own.
+	$self->{duplicates} = $on->{duplicates} && $self->{kind} =~ /^(?:table|partitioned)$/;
 	$self->{folds}  = @{ $self->{ships} } == 2 && lc $self->{ships}[0] eq lc $self->{ships}[1];
 	$self->{channels} = $dice->pick(1, 3, 8, 35, 60);
 	my @some = $dice->some($dice->between(1, 6), @kinds);
@@ -92,8 +95,12 @@ sub setup
 	push @sql, $self->insert($dice->pick(3, 150, 400));
 	push @sql, "CREATE VIEW $schema.v AS SELECT * FROM $base" if $kind eq 'view';
 	push @sql, "CREATE MATERIALIZED VIEW $schema.v AS SELECT * FROM $base" if $kind eq 'matview';
+	push @sql, "CREATE TABLE $self->{second} ($definitions)", $self->insert(100, into => $self->{second}, ships => ['pump']) if $self->{second};
+	push @sql, "CREATE VIEW $schema.judged AS " . $self->judged($base);
 	push @sql, "GRANT SELECT ON ALL TABLES IN SCHEMA $schema TO PUBLIC";
-	my @here = $kind eq 'foreign' ? "CREATE FOREIGN TABLE $schema.ft ($definitions) SERVER loop OPTIONS (schema_name '$schema', table_name 'readings'); GRANT SELECT ON $schema.ft TO PUBLIC" : ();
+	my $judged = 'place int8, ' . join ', ', map { "$_ " . ($_ eq 'created_time' ? $self->{type}{$_} : $plain_type{$_}) } @columns;
+	my @here = "CREATE FOREIGN TABLE $schema.judged_far ($judged) SERVER loop OPTIONS (schema_name '$schema', table_name 'judged')";
+	push @here, "CREATE FOREIGN TABLE $schema.ft ($definitions) SERVER loop OPTIONS (schema_name '$schema', table_name 'readings'); GRANT SELECT ON $schema.ft TO PUBLIC" if $kind eq 'foreign';
 	return (map({ { on => 'both', sql => $_ } } @sql), map { { on => 'admin', sql => $_ } } @here);
 }
 
@@ -113,7 +120,7 @@ sub insert
 		first => $dice->pick('2024-03-01 00:00Z', '2024-03-01 00:07Z', '2024-03-02 23:00Z'));
 	my %is = map { $_ => "r.$_" } @columns;
 	# A numeric may be larger than any double.
-	$is{double_v} = "CASE WHEN abs(r.double_v) < '1e300' OR abs(r.double_v) >= 'Infinity' THEN r.double_v ELSE sign(r.double_v) END" unless $self->{on}{A10};
+	$is{double_v} = "CASE WHEN abs(r.double_v) < '1e300' OR abs(r.double_v) >= 'Infinity' THEN r.double_v ELSE sign(r.double_v) END" unless $self->{on}{A10_numeric};
 	$is{created_time} = "r.created_time AT TIME ZONE '$self->{zone}'" if $self->{zone};
 	my $base   = $options{into} // $self->{base};
 	my %name   = map { $_ => quoted($self->{column}{$_}) } @columns;
@@ -121,7 +128,7 @@ sub insert
 	my $order  = $dice->pick("created_time", "created_time DESC", "md5(r::text)", "data_channel_id, created_time", "ship_id, created_time DESC") =~ s/\b(created_time|data_channel_id|ship_id)/r.$1/gr;
 	my $new    = "SELECT $select FROM $readings r ORDER BY $order";
 	my $list   = join ', ', map { $name{$_} } @columns;
-	return "INSERT INTO $base ($list) $new" if $self->{on}{duplicates};
+	return "INSERT INTO $base ($list) $new" if $self->{duplicates};
 	my $same = join ', ', map { $name{$_} } qw(ship_id data_channel_id created_time);
 	return "INSERT INTO $base ($list) SELECT $list FROM (SELECT *, row_number() OVER (PARTITION BY $same ORDER BY n) AS copy
 			FROM (SELECT x.*, row_number() OVER () AS n FROM ($new) x) y) z
@@ -148,12 +155,19 @@ sub after_write { my ($self) = @_; return $self->{kind} eq 'matview' ? { on => '
 # ---- For the oracle -------------------------------------------------------------------------------------------
 
 # The rule for two readings of one cell: the later by (age of its transaction, place) wins.
-sub readings
+sub judged
 {
 	my ($self, $base) = @_;
 	my %cast = (ship_id => '::text', data_channel_id => '::text', str_v => '::text', double_v => '::float8');
-	return 'SELECT row_number() OVER (ORDER BY age(xmin) DESC, ctid) AS place, '
-	  . join(', ', map { quoted($self->{column}{$_}) . ($cast{$_} // '') . " AS $_" } @columns) . ' FROM ' . ($base // $self->{base});
+	return 'SELECT row_number() OVER (ORDER BY age(xmin) DESC, ctid) AS place, ' . join(', ', map { quoted($self->{column}{$_}) . ($cast{$_} // '') . " AS $_" } @columns) . " FROM $base";
+}
+
+# Of the second source, or of the first, where it is.
+sub readings
+{
+	my ($self, $second) = @_;
+	return $self->judged($second) if $second;
+	return "SELECT * FROM $self->{schema}.judged" . ($self->{remote} || $self->{kind} eq 'foreign' ? '_far' : '');
 }
 
 1;

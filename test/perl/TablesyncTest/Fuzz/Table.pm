@@ -12,46 +12,14 @@ use strict;
 use warnings;
 
 use TablesyncTest;
-use TablesyncTest::Fuzz::Types qw(@types %own_types %conversions);
+use TablesyncTest::Fuzz::Types qw(@types %own_types %conversions @fields @keys @marks);
 
 my @names = ('t', 'Ta Ble', 'select', 'ünï', 'a"b', q(it's), 'a.b', 'x' x 60);
 
 sub quoted { my ($name) = @_; $name =~ s/"/""/g; return qq("$name") }
 
 # What a source may be, and how often.
-my @kinds = (plain => 5, partitioned => 3, inherited => 2, view => 2, matview => 1, select => 2, where => 2, foreign => 1, foreign_part => 1, foreign_child => 1);
-
-# Fields of incremental mode: type, what a writer stamps, the type to declare.
-my @fields = (
-	[ 'timestamptz', 'now()' ], [ 'timestamptz', 'now()' ],
-	[ 'timestamp',   q(now() AT TIME ZONE 'UTC') ],
-	[ 'date',        q((now() AT TIME ZONE 'UTC')::date) ],
-	[ 'int8',        q(nextval('%s.stamp')) ], [ 'int4', q(nextval('%s.stamp')) ],
-	[ 'text',        q(to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')), 'yyyymmdd' ],
-	[ 'int4',        q(to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')::int), 'yyyymmdd' ]);
-
-# Keys: [name, type, value over i] of each column.
-my $word = q((ARRAY['k', 'K', 'ä', '-', 'é '])[1 + abs(i) % 5] || i);
-my @keys = (
-	([ [ 'i', 'int4', 'i' ] ]) x 4,
-	[ [ 'k', 'int8',                     'i * 1000000007::int8' ] ],
-	[ [ 'k', 'text',                     $word ] ],
-	[ [ 'k', 'text COLLATE "C"',         $word ] ],
-	[ [ 'k', 'text COLLATE "de-x-icu"',  $word ] ],
-	[ [ 'k', 'char(12)',                 q('c' || i) ] ],
-	[ [ 'k', 'uuid',                     'md5(i::text)::uuid' ] ],
-	[ [ 'k', 'numeric',                  'i + 0.50' ] ],
-	[ [ 'k', 'bytea',                    q(decode(md5(i::text), 'hex')) ] ],
-	[ [ 'k', 'date',                     q('2000-01-01'::date + i) ] ],
-	[ [ 'k', 'timestamptz',              q('2020-01-01Z'::timestamptz + i * interval '1 min') ] ],
-	[ [ 'k', 'int2',                     '(abs(i) % 4)::int2' ], [ 'K 2', 'text', $word ] ]);
-
-# Columns that mark deleted rows: type, a mark, none, and what a mark is.
-my @marks = (
-	[ 'bool',        'true',  'false', 'coalesce(gone, false)' ],
-	[ 'int4',        '7',     '0',     'coalesce(gone, 0) <> 0' ],
-	[ 'timestamptz', 'now()', 'NULL',  'gone IS NOT NULL' ],
-	[ 'text',        q('Y'),  q('N'),  q(coalesce(gone, '') IN ('Y', 'T', '1')) ]);
+my @kinds = (plain => 5, partitioned => 3, inherited => 2, view => 2, matview => 2, select => 2, where => 2, foreign => 2, foreign_part => 1, foreign_child => 1);
 
 sub new
 {
@@ -140,6 +108,12 @@ sub draw_columns
 		my ($type, $value) = @{ $dice->pick(grep { $_->[0] !~ $not } @types) };
 		$self->add($odd[ $n - 1 ], $type, $value, nulls => $dice->chance(0.5), base => $type);
 	}
+	# Some tables have several pages, a few enough of them for several workers.
+	if ($dice->chance(0.25))
+	{
+		$self->add('pad', 'text', 'repeat(md5(N::text), 30)', base => 'pad');
+		$self->{large} = $dice->chance(0.2);
+	}
 	if ($self->{kind} eq 'plain' && $dice->chance(0.3))
 	{
 		$self->add('u', 'int4', 'i * 10', fixed => 1);
@@ -188,7 +162,11 @@ sub draw_target
 	}
 	# Coarser than the source's: two keys may be one.
 	my ($k) = grep { $_->{name} eq 'k' && $_->{type} =~ /^text/ } @{ $self->{columns} };
-	$k->{target} = "text COLLATE $self->{schema}.coarse" if $k && $on->{A6} && $dice->chance(0.7);
+	if ($k && $on->{A6} && $dice->chance(0.7))
+	{
+		$k->{target} = "text COLLATE $self->{schema}.coarse";
+		$self->{collated} = 1;
+	}
 	return;
 }
 
@@ -261,7 +239,7 @@ sub definition
 	  . ($is_key || $column->{name} eq 'i' ? ' NOT NULL' : '');
 }
 
-sub first_rows { my ($self) = @_; return $self->{next} = $self->{dice}->pick_weighted(3 => 1, 40 => 4, 150 => 2) }
+sub first_rows { my ($self) = @_; return $self->{next} = $self->{large} ? 1500 : $self->{dice}->pick_weighted(3 => 1, 40 => 4, 150 => 2) }
 
 sub foreign_table
 {

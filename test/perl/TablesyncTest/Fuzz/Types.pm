@@ -1,5 +1,5 @@
 # What the columns of random tables may be: types of the source, the values that they get, and other types that the target
-# may have for them.
+# may have for them; fields of incremental mode, keys, and marks of deleted rows.
 #
 # A value is SQL over "i", the number of the row, and N, a random number of 31 bits that differs from row to row, column to
 # column and write to write. %s in it is the schema of the table. Values that are equal but not the same are there on
@@ -12,7 +12,7 @@ use warnings;
 
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(@types %own_types %conversions);
+our @EXPORT_OK = qw(@types %own_types %conversions @fields @keys @marks);
 
 sub one_of { return '(ARRAY[' . join(', ', @_) . "])[1 + N % ${\scalar @_}]" }
 
@@ -90,5 +90,37 @@ our %conversions = (
 	interval    => [ [ 'text', '%s::text' ] ],
 	bytea       => [ [ 'text', '%s::text' ] ],
 	'%s.mood'   => [ [ 'text', '%s::text' ] ]);
+
+# Fields of incremental mode: type, what a writer stamps, the type to declare.
+our @fields = (
+	([ 'timestamptz', 'now()' ]) x 4,
+	([ 'timestamp',   q(now() AT TIME ZONE 'UTC') ]) x 2,
+	[ 'date',        q((now() AT TIME ZONE 'UTC')::date) ],
+	[ 'int8',        q(nextval('%s.stamp')) ], [ 'int4', q(nextval('%s.stamp')) ],
+	[ 'text',        q(to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')), 'yyyymmdd' ],
+	[ 'int4',        q(to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')::int), 'yyyymmdd' ]);
+
+# Keys: [name, type, value over i] of each column.
+my $word = q((ARRAY['k', 'K', 'ä', '-', 'é '])[1 + abs(i) % 5] || i);
+our @keys = (
+	([ [ 'i', 'int4', 'i' ] ]) x 4,
+	[ [ 'k', 'int8',                     'i * 1000000007::int8' ] ],
+	[ [ 'k', 'text',                     $word ] ],
+	[ [ 'k', 'text COLLATE "C"',         $word ] ],
+	[ [ 'k', 'text COLLATE "de-x-icu"',  $word ] ],
+	[ [ 'k', 'char(12)',                 q('c' || i) ] ],
+	[ [ 'k', 'uuid',                     'md5(i::text)::uuid' ] ],
+	[ [ 'k', 'numeric',                  'i + 0.50' ] ],
+	[ [ 'k', 'bytea',                    q(decode(md5(i::text), 'hex')) ] ],
+	[ [ 'k', 'date',                     q('2000-01-01'::date + i) ] ],
+	[ [ 'k', 'timestamptz',              q('2020-01-01Z'::timestamptz + i * interval '1 min') ] ],
+	[ [ 'k', 'int2',                     '(abs(i) % 4)::int2' ], [ 'K 2', 'text', $word ] ]);
+
+# Columns that mark deleted rows: type, a mark, none, and what a mark is.
+our @marks = (
+	[ 'bool',        'true',  'false', 'coalesce(gone, false)' ],
+	[ 'int4',        '7',     '0',     'coalesce(gone, 0) <> 0' ],
+	[ 'timestamptz', 'now()', 'NULL',  'gone IS NOT NULL' ],
+	[ 'text',        q('Y'),  q('N'),  q(coalesce(gone, '') IN ('Y', 'T', '1')) ]);
 
 1;
