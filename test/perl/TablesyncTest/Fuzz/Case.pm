@@ -62,7 +62,8 @@ sub draw_round
 	if ($dice->chance(0.2))
 	{
 		my $full = $self->{mode} eq 'full' && $dice->chance(0.5);
-		return unless $full || $mends && $self->{table}->is_plain && !$self->{table}{mark} && @{ $self->{table}{key} };
+		# A repair does not follow columns that are new on the source.
+		return unless $full || $mends && $self->{table}->is_plain && !$self->{table}{mark} && @{ $self->{table}{key} } && !$self->{schema_change};
 		push @$steps, [ damage => TablesyncTest::Fuzz::History::damage($self), $full ? () : TablesyncTest::Fuzz::Calls::repair($self), TablesyncTest::Fuzz::Calls::sync($self) ];
 		return;
 	}

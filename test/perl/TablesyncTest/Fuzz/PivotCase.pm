@@ -167,7 +167,9 @@ sub judge
 		TablesyncTest::quote($readings), "'$self->{wide}'", TablesyncTest::quote($self->{prefix}), "'" . ($source->{zone} // 'UTC') . "'",
 		(map { $range->{$_} ? "'$range->{$_}'" : 'NULL' } qw(from_time cutoff_time)), $range->{ships} ? TablesyncTest::Readings::sql_array(@{ $range->{ships} }) : 'NULL',
 		'NULL', "'before.$self->{wide}'", $call->{copies} ? $self->{first_run} : 'NULL', 'true');
-	my $wrong = $admin->ask('BEGIN; SET LOCAL client_min_messages = error; SELECT to_json(x) FROM oracle.differences(' . join(', ', @given) . ") x WHERE what !~ '^a (column|table) ' LIMIT 12; ROLLBACK");
+	# Names and places are on record as the last call has found them; dropped columns are forgotten by one that copies.
+	my $stale = $call->{copies} ? '^a (column|table) ' : '^a (column|table|channel) ';
+	my $wrong = $admin->ask('BEGIN; SET LOCAL client_min_messages = error; SELECT to_json(x) FROM oracle.differences(' . join(', ', @given) . ") x WHERE what !~ '$stale' LIMIT 12; ROLLBACK");
 	die "the oracle: $wrong->{text}" if $wrong->{sqlstate} ne '';
 	return $self->fail('wrong cells', "$wrong->{out}\n$call->{call}\n$said->{text}") if $wrong->{out} ne '';
 	return;
