@@ -36,6 +36,10 @@ struct SyncOptions {
   bool adopt = false;
   std::string lookback;  // empty: the default. A duration, or a number of values for integer fields
   std::string soft_delete_column;
+  // The column whose marked rows are none of the sync's: where marks are kept, all rows are.
+  std::string deleting_column() const {
+    return soft_delete_action == SoftDelete::remove ? soft_delete_column : "";
+  }
   SoftDelete soft_delete_action = SoftDelete::remove;
   bool empty_string_as_null = false;
   OnSchemaChange on_schema_change = OnSchemaChange::raise;

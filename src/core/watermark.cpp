@@ -36,7 +36,7 @@ std::string definition_change(const SyncSpec &spec, const Watermark &known, cons
   if (known.hidden_definition) return "another role's run filled the target, from a part of the rows";
   if (known.custom_select != spec.custom_select || known.custom_where != spec.custom_where)
     return "custom_select or custom_where is not what it was";
-  if (known.soft_delete_column != spec.soft_delete_column) return "soft_delete_column is not what it was";
+  if (known.soft_delete_column != spec.deleting_column()) return "soft_delete_column is not what it was";
   return shape_change(known.shape, source);
 }
 
@@ -167,7 +167,9 @@ std::optional<std::int64_t> take_proven(std::vector<PendingValue> &pending, cons
   return proven;
 }
 
-bool has_history(const Table &source) { return source.outside_heap.empty() && source.joined.empty(); }
+bool has_history(const Table &source) {
+  return source.outside_heap.empty() && source.joined.empty() && !source.is_query;
+}
 
 bool proves_position(const Watermark &known, const Table &source, const SnapshotPosition &now,
                      const SwitchPoint &switch_point) {

@@ -79,7 +79,7 @@ struct ReadWindow {
 using SwitchPoint = std::function<std::string(int timeline)>;
 
 // Whether the xmin of its rows tells which of them, among those that the sync is of, were written since a
-// transaction: all are in heaps, and no other relation decides which they are.
+// transaction: they are those of a table, all are in heaps, and no other relation decides which they are.
 bool has_history(const Table &source);
 
 // Whether the transactions that the watermark's position speaks of are those of the source as it is now, so

@@ -266,6 +266,36 @@ foreach my $field ('dayi', 'dayt', 'tz', 'ts')
 		"a field that becomes another type ($field) has its watermark");
 }
 
+# ---- Chunks, and what they go by ----------------------------------------------------------------------------
+
+# A target that was emptied is read as a whole by all chunks, and not by the first of them alone.
+$pair->source_sql(q(CREATE TABLE many (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now() - interval '1 day', v int);
+	INSERT INTO many (id, v) SELECT g, g FROM generate_series(1, 3000) g;));
+my $number = 0;
+foreach my $mode (q(sync_mode => 'xmin'), $by_field, q(sync_mode => 'incremental', incremental_field => 'v'))
+{
+	foreach my $chunks (q(options => '{"chunk_by": "key"}'), q(options => '{"chunk_by": "ctid"}'), 'parallel_workers => 2')
+	{
+		my $name = 'raw.many' . ++$number;
+		$pair->sync('many', $name, $mode);
+		$pair->sql("DELETE FROM $name");
+		$pair->sync('many', $name, "$mode, chunk_mode => true, batch_size => 500, $chunks");
+		$pair->assert_identical('many', $name, "a target that was emptied is filled again: $mode, $chunks");
+	}
+}
+
+# Rows of a query have no xmin, also where another worker reads them, or another run.
+my $query = q(custom_select => 'SELECT * FROM many', primary_key => '{id}', chunk_mode => true, batch_size => 500);
+is($pair->sync('many', 'raw.queried', "$query, parallel_workers => 2")->{consistent}, 'f', 'a query is read in chunks by two workers');
+$pair->assert_identical('many', 'raw.queried');
+
+# Rows that are marked, and are to stay, are as good as others.
+$pair->source_sql(q(CREATE TABLE kept_marks (id int PRIMARY KEY, gone bool); INSERT INTO kept_marks VALUES (1, true), (2, false)));
+$pair->sync('kept_marks', 'raw.kept_marks', q(options => '{"soft_delete_column": "gone", "soft_delete_action": "mark"}'));
+is($pair->sql(q(SELECT count(*) FROM verify_table('src', 'kept_marks', 'raw.kept_marks', repair => true, options => '{"max_delete_fraction": 1}'))),
+	0, 'rows that are kept with their mark are no extra ones');
+$pair->assert_identical('kept_marks', 'raw.kept_marks', 'and are not repaired away');
+
 # ---- The zone in which SQL of the user runs -----------------------------------------------------------------
 
 $pair->source_sql(q(

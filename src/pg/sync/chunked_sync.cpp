@@ -156,7 +156,7 @@ void ChunkedSync::start() {
   // What is in a table that only we have made comes in once, and needs no index to be found by: rows that
   // were written since the beginning are left to the end.
   checkpoint_.key_pending = pair_.target_is_new && pair_.plan.target_key_pending && pair_.plan.key_proven &&
-                            !pair_.plan.converts() && has_history(source, spec_) && pair_.target_is_plain();
+                            !pair_.plan.converts() && has_history(source) && pair_.target_is_plain();
   if (pair_.plan.target_key_pending && !checkpoint_.key_pending) {
     // Of a first load that could not get its key: they are read again.
     if (!pair_.target_is_empty) execute(delete_repeated(spec_.target, pair_.plan));
@@ -252,7 +252,7 @@ void ChunkedSync::tell_inconsistent(const std::string &detail) const {
 }
 
 bool ChunkedSync::conclude_in_parts() {
-  const bool by_history = has_history(pair_.source_table, spec_);
+  const bool by_history = has_history(pair_.source_table);
   if (!checkpoint_.next) {
     begin_second_round();
     return false;
@@ -285,7 +285,7 @@ void ChunkedSync::begin_second_round() {
   checkpoint_.lower.clear();
   checkpoint_.size = first_size(checkpoint_.by);
   // Where the source does not tell what was written when, there is nothing to look for.
-  checkpoint_.complete = !has_history(pair_.source_table, spec_) && checkpoint_.since.value.empty();
+  checkpoint_.complete = !has_history(pair_.source_table) && checkpoint_.since.value.empty();
   copier_.save();
   pair_.source->close();
 }

@@ -20,10 +20,6 @@ constexpr double chunk_seconds = 5;
 
 }  // namespace
 
-bool has_history(const Table &source, const SyncSpec &spec) {
-  return tablesync::has_history(source) && spec.custom_select.empty();
-}
-
 std::string TableChunkCopier::open() { return open(checkpoint.by == ChunkBy::key ? 2 : 1); }
 
 std::string TableChunkCopier::open(int statements) {
@@ -47,7 +43,7 @@ std::string TableChunkCopier::outdated() const {
   if (since.relation_oid != source.oid) return "the source is another table of that name";
   if (checkpoint.by == ChunkBy::ctid && checkpoint.files != files.identity)
     return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
-  if (has_history(source, spec_) &&
+  if (has_history(source) &&
       !proves_position(since, source, pair_.source->position(),
                        [&](int timeline) { return pair_.source->switch_point(timeline); }))
     return "the source is not of the history that was read (a failover, a restored backup, 2^31 "

@@ -47,7 +47,4 @@ class TableChunkCopier final : public ChunkCopier {
   std::string stage_definition_;
 };
 
-// Whether the rows of a table tell which transaction wrote them.
-bool has_history(const Table &source, const SyncSpec &spec);
-
 }  // namespace tablesync::pg

@@ -230,7 +230,7 @@ void TablePair::choose_all_rows() {
   all_rows.query = remote::trimmed_query(spec.custom_select);
   all_rows.conditions.clear();
   if (!spec.custom_where.empty()) all_rows.conditions.push_back(spec.custom_where);
-  if (spec.soft_delete_column.empty() || spec.soft_delete_action == SoftDelete::mark) return;
+  if (spec.deleting_column().empty()) return;
   const Column *column = source_table.find_column(spec.soft_delete_column);
   if (column == nullptr)
     throw Error(sqlstate::undefined_column, "soft_delete_column \"" + spec.soft_delete_column +

@@ -68,7 +68,9 @@ void TableSync::choose_rows() {
     throw Error(sqlstate::invalid_key, "there is no key to match the rows of \"" + source_name + "\" by", {},
                 "Give the source a primary key, or pass primary_key => ARRAY[...].");
 
-  window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), pair_.target_is_empty,
+  // What the chunks of a first load have brought so far is no part of what the watermark speaks of.
+  const bool began_empty = pair_.target_is_empty || (pair_.checkpoint && pair_.checkpoint->first_load);
+  window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), began_empty,
                           [&](int timeline) { return pair_.source->switch_point(timeline); });
   if (window_.kind != ReadWindow::Kind::everything &&
       was_rewritten(pair_.known->target_files, pair_.files_of_target()))
@@ -405,7 +407,7 @@ void TableSync::advance() {
   watermark_.field = spec_.incremental_field;
   watermark_.custom_select = spec_.custom_select;
   watermark_.custom_where = spec_.custom_where;
-  watermark_.soft_delete_column = spec_.soft_delete_column;
+  watermark_.soft_delete_column = spec_.deleting_column();
   watermark_.take_table(source);
   watermark_.target_files = pair_.files_of_target();
   // A read by field does not see every change, so it proves nothing of transactions.

@@ -153,7 +153,7 @@ void TableVerify::start_anew() {
   watermark_->source = display_name(source.name);
   watermark_->custom_select = spec_.custom_select;
   watermark_->custom_where = spec_.custom_where;
-  watermark_->soft_delete_column = spec_.soft_delete_column;
+  watermark_->soft_delete_column = spec_.deleting_column();
   watermark_->take_table(source);
   watermark_->target_files = pair_->files_of_target();
   watermark_->position = pair_->source->position();
