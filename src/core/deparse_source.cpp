@@ -91,8 +91,9 @@ std::string held_relations_query(int server_version_num) {
                                 AND d.adnum OPERATOR(pg_catalog.=) a.attnum
     WHERE a.attgenerated OPERATOR(pg_catalog.<>) '')"
                                                              : "";
-  // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_get_indexdef() tell how it
-  // is now. A row of pg_attribute has another xmin where ALTER TABLE has changed its column, as USING does.
+  // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_index_column_has_property() tell
+  // how it is now, and take no lock. A row of pg_attribute has another xmin where ALTER TABLE has changed its
+  // column, as USING does.
   return R"(
 WITH RECURSIVE held (oid) AS (
     SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l
@@ -102,7 +103,6 @@ WITH RECURSIVE held (oid) AS (
           SELECT d.oid FROM pg_catalog.pg_database d
           WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
       AND l.relation OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
-      AND pg_catalog.pg_get_indexdef(l.relation) IS NULL
 ), named (oid) AS (
     SELECT h.oid FROM held h
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN held p ON p.oid OPERATOR(pg_catalog.=) i.inhparent
@@ -147,7 +147,8 @@ SELECT h.oid,
 FROM held h
 LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) h.oid
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-WHERE c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}')
+WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}')
+   OR c.oid IS NULL AND pg_catalog.pg_index_column_has_property(h.oid, 1, 'orderable') IS NULL
 ORDER BY h.oid)";
 }
 

@@ -14,21 +14,7 @@ use TablesyncTest::Fuzz::Session;
 
 # Faults that are known and not mended: what would meet one is not drawn. One line each, to be turned on and then removed.
 my %on = (
-	A1 => 0,    # tables of custom SQL that are reloaded while the call begins
-	A2 => 0,    # repair, and verify => full, of converted columns after an incremental or xmin sync
-	A3 => 0,    # xmin mode and chunks over foreign partitions and children
-	A5 => 0,    # DDL that changes contents and writes no row, in incremental and xmin mode
-	A6 => 0,    # keys that are unique only by assumption
-	A7 => 0,    # late commits through foreign tables and materialized views
-	A8 => 0,    # marks and composites whose type is another in the target; a target restored from an old dump
-	A9 => 0,         # fields that are no days
-	A9_zone => 0,    # expressions that depend on the zone of the source's role
-
-	# Not in that list: found by this test.
 	verified_collations => 0,    # verify_table, and verify => full, of keys with a collation of their own: 42P22
-	parallel_queries    => 0,    # custom_select in chunks by several workers: 42703, there is no column xmin
-	emptied_chunks      => 0,    # incremental and xmin mode in chunks into a target that was emptied: the first chunk alone has old rows
-	verified_marks      => 0,    # verify_table after soft_delete_action => mark: what is marked is extra, and repair deletes it
 );
 
 # ---- The servers ----------------------------------------------------------------------------------------------

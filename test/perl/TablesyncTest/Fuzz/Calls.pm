@@ -33,12 +33,11 @@ our @reader_settings = ('', q(TimeZone = 'America/New_York'|DateStyle = 'SQL, DM
 sub draw_mode
 {
 	my ($case) = @_;
-	my ($table, $dice, $on) = @$case{qw(table dice on)};
+	my ($table, $dice) = @$case{qw(table dice)};
 	my $kind = $table->{kind};
 	my @modes = (full => 3);
-	my $blind = $kind =~ /^foreign_/ && !$on->{A3};
-	push @modes, (incremental => 4) if @{ $table->{key} } && !$blind;
-	push @modes, (xmin => 3) if @{ $table->{key} } && !$blind && $kind !~ /view|select|^foreign$/;
+	push @modes, (incremental => 4) if @{ $table->{key} };
+	push @modes, (xmin => 3) if @{ $table->{key} } && $kind !~ /view|select|^foreign$/;
 	$case->{mode}     = $dice->pick_weighted(@modes);
 	$case->{settings} = $dice->pick(@settings);
 	$case->{reader}   = $dice->between(0, $#reader_settings);
@@ -47,7 +46,7 @@ sub draw_mode
 	$case->{server} = "src_$case->{reader}";
 	$table->{keeps_marked} = $table->{mark} && $dice->chance(0.3);
 	# What may be refused: see the list of the reference.
-	my %may = map { $_ => 1 } ($case->{mode} ne 'full' && !$table->is_plain ? '0A000' : ()), ($on->{A6} ? qw(21000 23505) : ()), ($on->{A9} ? qw(22007 22008 22023) : ());
+	my %may = map { $_ => 1 } ($case->{mode} ne 'full' && !$table->is_plain ? '0A000' : ()), qw(21000 23505);
 	$case->{may_fail} = \%may;
 	return;
 }
@@ -74,19 +73,16 @@ sub sync
 	push @given, q(incremental_field => 'at'), $table->{declared} ? "incremental_field_type => '$table->{declared}'" : () if $mode eq 'incremental';
 	my $deletes = $mode eq 'full' ? !$keyed || $dice->chance(0.9) : $case->{deletes};
 	push @given, 'delete_missing => ' . ($deletes ? 'true' : 'false') if $deletes != ($mode eq 'full');
-	my $blind  = $table->{kind} =~ /^foreign_/ && !$case->{on}{A3};
-	my $whole  = delete $case->{emptied} && !$case->{on}{emptied_chunks};
-	my $chunks = $keyed && !$blind && !$whole && $dice->chance(0.3);
+	my $chunks = $keyed && $dice->chance(0.3);
 	my %options_json = (allow_empty => 'true', max_delete_fraction => 1);
 	if ($chunks)
 	{
 		push @given, 'chunk_mode => true', 'batch_size => ' . $dice->pick(1, 7, 30);
 		$options_json{chunk_by} = '"key"' if $dice->chance(0.5);
 	}
-	my $one = $chunks && $table->{kind} eq 'select' && !$case->{on}{parallel_queries};
-	push @given, 'parallel_workers => ' . $dice->between(2, 3) if !$one && $dice->chance(0.3);
+	push @given, 'parallel_workers => ' . $dice->between(2, 3) if $dice->chance(0.3);
 	push @given, 'verify => ' . $dice->pick(qw('none' 'full' 'full'))
-	  if $dice->chance(0.4) && $table->is_verifiable && !$case->{silent} && ($mode eq 'full' || !$table->{converts} || $case->{on}{A2});
+	  if $dice->chance(0.4) && $table->is_verifiable && !$case->{silent};
 	push @given, 'memory_limit_mb => 16' if $dice->chance(0.2);
 	$options_json{on_schema_change} = '"add"' if $case->{schema_change};
 	$options_json{retry_delay} = '"50 ms"';
@@ -134,7 +130,7 @@ sub beside_reload
 	my ($case) = @_;
 	my ($table, $dice) = @$case{qw(table dice)};
 	return () if $case->{late} || $table->{kind} =~ /foreign/;
-	my $other = $table->{kind} =~ /view|select|where/ && $case->{mode} eq 'full' && ($table->{kind} =~ /view/ || $case->{on}{A1}) && $dice->chance(0.6);
+	my $other = $table->{kind} =~ /view|select|where/ && $case->{mode} eq 'full' && $dice->chance(0.6);
 	# What a materialized view was made from is not read.
 	return () if $table->{kind} eq 'matview';
 	my $sql = $other ? TablesyncTest::Fuzz::History::reload_other_sql($case) : TablesyncTest::Fuzz::History::reload_sql($case);

@@ -58,7 +58,7 @@ sub draw_round
 	my @meeting = $dice->chance(0.15) ? TablesyncTest::Fuzz::Calls::beside_reload($self) : $dice->chance(0.15) ? TablesyncTest::Fuzz::Calls::beside_writer($self) : ();
 	push @$steps, [ 'a sync beside others' => @meeting ] if @meeting;
 	return if @meeting;
-	my $mends = $self->{table}->is_verifiable && (!$self->{table}{converts} || $self->{mode} eq 'full' || $self->{on}{A2});
+	my $mends = $self->{table}->is_verifiable;
 	if ($dice->chance(0.2))
 	{
 		my $full = $self->{mode} eq 'full' && $dice->chance(0.5);

@@ -137,8 +137,6 @@ sub begin_late
 	my ($table, $dice) = ($case->{table}, $case->{dice});
 	return () if $case->{late};
 	return begin_late_far($case) if $table->{kind} =~ /foreign/;
-	# What such a view shows late, no horizon knows: see end_late.
-	return () if $table->{kind} eq 'matview' && $case->{mode} eq 'incremental' && !$case->{on}{A7};
 	$case->{late} = $dice->chance(0.2) ? 'prepared' : 'open';
 	my @write = ($table->insert(next_rows($case, $dice->between(1, 5)), stamped => 1));
 	push @write, $table->update('i = ' . $dice->between(1, $reserved)) if $dice->chance(0.5);
@@ -146,12 +144,12 @@ sub begin_late
 	return late('BEGIN', @write, $case->{late} eq 'prepared' ? "PREPARE TRANSACTION '$table->{schema}'" : ());
 }
 
-# A7: it writes to the far end of a foreign table: the source's database does not see that it is open.
+# It writes to the far end of a foreign table: the source's database does not see that it is open.
 sub begin_late_far
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () if $table->{numbered} || $case->{mode} eq 'incremental' && !$case->{on}{A7};
+	return () if $table->{numbered};
 	my $only = $table->{kind} eq 'foreign' ? 'true' : $table->{kind} eq 'foreign_part' ? 'abs(i) % 3 = 1' : 'i % 2 <> 0';
 	$case->{late} = 'far';
 	return map { { on => 'late_far', sql => $_ } } 'BEGIN', $table->insert(next_rows($case, 6), stamped => 1, only => [ "$table->{schema}.far", $only ]);
@@ -172,12 +170,11 @@ sub end_late
 
 # ---- DDL ------------------------------------------------------------------------------------------------------
 
-# Whether columns of the table may be altered now; and, where no row is written by it, whether the mode may be expected to see
-# it (A5).
+# Whether columns of the table may be altered now.
 sub is_alterable
 {
-	my ($case, $writes_no_row) = @_;
-	return $case->{table}->is_plain && !$case->{late} && (!$writes_no_row || $case->{mode} eq 'full' || $case->{on}{A5});
+	my ($case) = @_;
+	return $case->{table}->is_plain && !$case->{late};
 }
 
 sub rewrite
@@ -195,7 +192,7 @@ sub column
 	my ($case) = @_;
 	my $table = $case->{table};
 	my ($column) = $case->{dice}->some(1, $table->free, grep { $_->{generated} } @{ $table->{columns} });
-	return () unless is_alterable($case, 1) && $column;
+	return () unless is_alterable($case) && $column;
 	return source("ALTER TABLE $table->{name} DROP COLUMN g", "ALTER TABLE $table->{name} ADD COLUMN g int4 GENERATED ALWAYS AS (i * 3) STORED")
 	  if $column->{generated};
 	my $default = $case->{table}->value({ %$column, nulls => 0 }, $case->{dice}->between(1, 99), 7) =~ s/\bi\b/5/gr;
@@ -207,7 +204,7 @@ sub exchange
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () unless is_alterable($case, 1);
+	return () unless is_alterable($case);
 	my %by_type;
 	push @{ $by_type{ "$_->{type} " . ($_->{target} // '') . $_->{seen} } }, $_ foreach $table->free;
 	my ($pair) = grep { @$_ > 1 } map { $by_type{$_} } sort keys %by_type;
@@ -221,7 +218,7 @@ sub label
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () unless is_alterable($case, 1) && $table->{own_types} && grep { $_->{type} =~ /mood/ } $table->free;
+	return () unless is_alterable($case) && $table->{own_types} && grep { $_->{type} =~ /mood/ } $table->free;
 	return () if $table->{relabelled}++;
 	return (source("ALTER TYPE $table->{schema}.mood RENAME VALUE 'ok' TO 'fine'"),
 		target("ALTER TYPE $table->{schema}.mood RENAME VALUE 'ok' TO 'old ok'", "ALTER TYPE $table->{schema}.mood ADD VALUE 'fine' AFTER 'sad'"))
@@ -253,7 +250,7 @@ sub replace_view
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () unless $table->{kind} eq 'view' && !$case->{late} && ($case->{mode} eq 'full' || $case->{on}{A5});
+	return () unless $table->{kind} eq 'view' && !$case->{late};
 	my $query = $table->{query} =~ s/o\.label/upper(o.label) || ' new' AS label/r;
 	return source("CREATE OR REPLACE VIEW $table->{schema}.v AS $query");
 }
@@ -264,7 +261,7 @@ sub widen
 	my ($case) = @_;
 	my $table = $case->{table};
 	my ($column) = grep { $_->{type} =~ /^(?:int2|int4|varchar\(20\))$/ && !$_->{target} } $table->free;
-	return () unless is_alterable($case, 0) && $column && ($case->{schema_change} // '') eq 'add';
+	return () unless is_alterable($case) && $column && ($case->{schema_change} // '') eq 'add';
 	$column->{type} = $column->{type} =~ /^int/ ? 'int8' : 'varchar(40)';
 	return source("ALTER TABLE $table->{name} ALTER $column->{q} TYPE $column->{type}");
 }
@@ -273,7 +270,7 @@ sub add_column
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () unless is_alterable($case, 0) && ($case->{schema_change} // '') eq 'add' && $table->{kind} ne 'inherited';
+	return () unless is_alterable($case) && ($case->{schema_change} // '') eq 'add' && $table->{kind} ne 'inherited';
 	my $column = $table->add('added ' . ++$table->{added}, 'int4', 'N % 9', nulls => 1);
 	return source("ALTER TABLE $table->{name} ADD COLUMN $column->{q} int4 DEFAULT " . $case->{dice}->pick('7', 'NULL', '(random() * 100)::int'));
 }
@@ -328,18 +325,18 @@ sub odd_days
 {
 	my ($case) = @_;
 	my ($table, $dice) = ($case->{table}, $case->{dice});
-	return () unless $case->{on}{A9} && $table->{days} && $case->{mode} eq 'incremental';
+	return () unless $table->{days} && $case->{mode} eq 'incremental';
 	my ($at) = grep { $_->{name} eq 'at' } @{ $table->{columns} };
 	my $day = $at->{type} eq 'text' ? $dice->pick(q(''), q('00000000'), q('20240230'), q('n/a')) : $dice->pick(0, 20240230, -1);
 	return source($table->insert(next_rows($case, 2), set => { at => $day }));
 }
 
-# A6: a key that a child has, too; a key that is another in the source alone.
+# A key that a child has, too; a key that is another in the source alone.
 sub twice
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () unless $case->{on}{A6} && @{ $table->{key} };
+	return () unless @{ $table->{key} };
 	my $number = $case->{dice}->between(1, $table->{next});
 	return source("INSERT INTO $table->{schema}.child SELECT * FROM ONLY $table->{name} WHERE i = $number",
 		"UPDATE $table->{schema}.child SET v = 77, at = $table->{stamp} WHERE i = $number") if $table->{kind} eq 'inherited';
@@ -365,7 +362,6 @@ sub restore_target
 {
 	my ($case) = @_;
 	my $table = $case->{table};
-	return () unless $case->{mode} eq 'full' || $case->{on}{A8};
 	return target("CREATE TABLE $table->{schema}.dump AS SELECT * FROM $table->{target}") unless $table->{dumped}++;
 	return target('BEGIN', "TRUNCATE $table->{target}", "INSERT INTO $table->{target} SELECT * FROM $table->{schema}.dump", 'COMMIT');
 }

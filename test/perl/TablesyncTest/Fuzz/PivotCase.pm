@@ -91,7 +91,7 @@ sub calls
 	my $call = sprintf 'SELECT * FROM public.pivot_ship(%s)', join ', ', @server, arguments(%given), $options->();
 	my $copies = ($given{mode} // '') !~ /only'/ || $given{mode} =~ /migration/;
 	return ({ call => $call, second => $second, range => \%range, copies => $copies, chunks => 1 },
-		$copies && (!$source->{far} || $range{from_time} || $self->{on}{verified_gaps}) && $dice->chance(0.4) ? { call => $verify, finds_nothing => 1, unjudged => 1 } : ());
+		$copies && $dice->chance(0.4) ? { call => $verify, finds_nothing => 1, unjudged => 1 } : ());
 }
 
 # ---- Running --------------------------------------------------------------------------------------------------

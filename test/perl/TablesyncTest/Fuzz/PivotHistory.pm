@@ -109,11 +109,11 @@ sub set_schema
 		  . ($case->{dice}->chance(0.5) ? "; CREATE TABLE %1\$s (LIKE $case->{wide}_archive.%4\$s INCLUDING ALL)" : '')));
 }
 
-# A10: a trigger that swallows rows.
+# A trigger that swallows rows.
 sub swallow
 {
 	my ($case) = @_;
-	return () unless $case->{on}{A10_trigger} && !$case->{swallows}++;
+	return () if $case->{swallows}++;
 	$case->{may_fail}{$_} = 1 foreach qw(08P01 55000);
 	my $function = "$case->{wide}.swallow";
 	return (target("CREATE FUNCTION $function() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RETURN CASE WHEN extract(epoch FROM NEW.created_time)::bigint % 2 = 0 THEN NEW END; END \$\$"),

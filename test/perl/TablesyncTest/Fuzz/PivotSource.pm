@@ -34,9 +34,9 @@ sub new
 	$self->{name}   = $self->{kind} =~ /view/ ? "$schema.v" : $self->{kind} eq 'foreign' ? "$schema.ft" : $self->{base};
 	$self->{ships}  = $dice->pick(@ships);
 	# Another source has readings of one of them.
-	@$self{qw(ships second)} = ([ 'pump', 'pump_2' ], "$schema.second") if $on->{A10_ships} && $dice->chance(0.5);
+	@$self{qw(ships second)} = ([ 'pump', 'pump_2' ], "$schema.second") if $dice->chance(0.3);
 	# What has no transactions and places to be seen has an order of its own.
-	$self->{duplicates} = $on->{duplicates} && $self->{kind} =~ /^(?:table|partitioned)$/;
+	$self->{duplicates} = $self->{kind} =~ /^(?:table|partitioned)$/;
 	$self->{folds}  = @{ $self->{ships} } == 2 && lc $self->{ships}[0] eq lc $self->{ships}[1];
 	$self->{channels} = $dice->pick(1, 3, 8, 35, 60);
 	my @some = $dice->some($dice->between(1, 6), @kinds);
@@ -119,8 +119,9 @@ sub insert
 		nulls => $dice->pick(0, 0.02), far => $far, step => $self->{step}, at_once => $self->{at_once},
 		first => $dice->pick('2024-03-01 00:00Z', '2024-03-01 00:07Z', '2024-03-02 23:00Z'));
 	my %is = map { $_ => "r.$_" } @columns;
-	# A numeric may be larger than any double.
-	$is{double_v} = "CASE WHEN abs(r.double_v) < '1e300' OR abs(r.double_v) >= 'Infinity' THEN r.double_v ELSE sign(r.double_v) END" unless $self->{on}{A10_numeric};
+	# A numeric of such a size is no double, or has other digits.
+	$is{double_v} = "CASE WHEN abs(r.double_v) BETWEEN '1e-300' AND '1e300' OR r.double_v = 0 OR abs(r.double_v) >= 'Infinity' THEN r.double_v ELSE sign(r.double_v) END"
+		if $self->{type}{double_v} eq 'numeric';
 	$is{created_time} = "r.created_time AT TIME ZONE '$self->{zone}'" if $self->{zone};
 	my $base   = $options{into} // $self->{base};
 	my %name   = map { $_ => quoted($self->{column}{$_}) } @columns;

@@ -46,7 +46,7 @@ sub new
 sub is_verifiable
 {
 	my ($self) = @_;
-	return (!$self->{collated} || $self->{on}{verified_collations}) && (!$self->{keeps_marked} || $self->{on}{verified_marks});
+	return !$self->{collated} || $self->{on}{verified_collations};
 }
 
 sub is_plain { return $_[0]{kind} =~ /^(?:plain|partitioned|inherited)$/ }
@@ -137,7 +137,7 @@ sub free { return grep { !$_->{fixed} && !$_->{generated} } @{ $_[0]{columns} } 
 sub draw_target
 {
 	my ($self) = @_;
-	my ($dice, $on) = @$self{qw(dice on)};
+	my $dice = $self->{dice};
 	# A user's type that is missing on the target becomes text there.
 	$self->{own_types} = $dice->chance(0.8);
 	$self->{made_before} = $dice->chance(0.4) && $self->{own_types};
@@ -154,15 +154,15 @@ sub draw_target
 		$self->{converts} = 1;
 	}
 	my ($gone) = grep { $_->{name} eq 'gone' } @{ $self->{columns} };
-	@$gone{qw(target seen)} = ('text', '%s::text') if $gone && $on->{A8} && $dice->chance(0.7);
-	$self->{swapped_pair} = $on->{A8} && $dice->chance(0.5);
+	@$gone{qw(target seen)} = ('text', '%s::text') if $gone && $dice->chance(0.7);
+	$self->{swapped_pair} = $dice->chance(0.3);
 	if ($self->{swapped_pair})
 	{
 		$_->{seen} = 'CASE WHEN %1$s IS NOT NULL THEN ROW((%1$s).b, (%1$s).a) END' foreach grep { ($_->{base} // '') eq '%s.pair' } $self->free;
 	}
 	# Coarser than the source's: two keys may be one.
 	my ($k) = grep { $_->{name} eq 'k' && $_->{type} =~ /^text/ } @{ $self->{columns} };
-	if ($k && $on->{A6} && $dice->chance(0.7))
+	if ($k && $dice->chance(0.3))
 	{
 		$k->{target} = "text COLLATE $self->{schema}.coarse";
 		$self->{collated} = 1;
@@ -177,12 +177,11 @@ sub target_setup
 	my @sql = ("CREATE SCHEMA $schema");
 	push @sql, $self->type_statements if $self->{own_types};
 	s/\(a text, b text\)/(b text, a text)/ foreach grep { $self->{swapped_pair} } @sql;
-	push @sql, "CREATE COLLATION $schema.coarse (provider = icu, locale = 'und-u-ks-level2', deterministic = false)" if $self->{on}{A6};
+	push @sql, "CREATE COLLATION $schema.coarse (provider = icu, locale = 'und-u-ks-level2', deterministic = false)" if $self->{collated};
 	if ($self->{made_before})
 	{
 		my @columns = map { "$_->{q} " . ($_->{target} // $_->{type}) } $dice->chance(0.5) ? $dice->shuffle(@{ $self->{columns} }) : @{ $self->{columns} };
 		push @columns, 'label text' if $self->{joined};
-		push @columns, '"local" timestamp' if $self->{zoned};
 		my @key = @{ $self->{key} };
 		push @columns, 'PRIMARY KEY (' . join(', ', @key) . ')' if @key;
 		push @columns, 'UNIQUE (u)' if $self->{unique};
@@ -293,10 +292,7 @@ sub query_setup
 		return @sql;
 	}
 	$self->{joined} = 1;
-	# What the zone of the session decides.
-	$self->{zoned} = $self->{on}{A9_zone};
-	my $local = $self->{zoned} ? q(, ('2024-01-01 12:00Z'::timestamptz + t.i * interval '1 h')::timestamp AS "local") : '';
-	$self->{query} = "SELECT t.*, o.label$local FROM $name t LEFT JOIN $schema.other o ON o.id = abs(t.i) % 10";
+	$self->{query} = "SELECT t.*, o.label FROM $name t LEFT JOIN $schema.other o ON o.id = abs(t.i) % 10";
 	push @sql, "CREATE VIEW $schema.v AS $self->{query}" if $kind eq 'view';
 	push @sql, "CREATE MATERIALIZED VIEW $schema.v AS $self->{query}" if $kind eq 'matview';
 	return @sql;
@@ -368,7 +364,6 @@ sub expected
 	my @row = map { $_->{seen} =~ s/%(?:1\$)?s/$_->{q}/gr } @columns;
 	my @names = map { $_->{q} } @columns;
 	if ($self->{joined}) { push @row, 'label'; push @names, 'label' }
-	if ($self->{zoned}) { push @row, '"local"'; push @names, '"local"' }
 	return {
 		query => $query, target => $self->{target}, row => 'ROW(' . join(', ', @row) . ')::text', seen => 'ROW(' . join(', ', @names) . ')::text',
 		key => @{ $self->{key} } ? $self->key_text : undef,
