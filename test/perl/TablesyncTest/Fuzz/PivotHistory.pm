@@ -62,7 +62,8 @@ SQL
 
 sub rename_column { my ($case) = @_; return on_a_table($case, 'ALTER TABLE %1$s RENAME COLUMN %2$I TO "renamed %3$s"') }
 sub drop_column   { my ($case) = @_; return $case->{grouped} ? () : on_a_table($case, 'ALTER TABLE %1$s DROP COLUMN %2$I') }
-sub add_column    { my ($case) = @_; return on_a_table($case, q(ALTER TABLE %1$s ADD COLUMN "user %3$s" text DEFAULT 'mine')) }
+# Another source takes over every column of a table that it finds, this one too.
+sub add_column    { my ($case) = @_; return $case->{source}{second} ? () : on_a_table($case, q(ALTER TABLE %1$s ADD COLUMN "user %3$s" text DEFAULT 'mine')) }
 sub index_table   { my ($case) = @_; return on_a_table($case, 'CREATE INDEX ON %1$s (created_time, left(%2$I::text, 20))') }
 sub comment       { my ($case) = @_; return on_a_table($case, q(COMMENT ON COLUMN %1$s.%2$I IS 'what it is')) }
 sub delete_cells  { my ($case) = @_; return on_a_table($case, 'DELETE FROM %1$s WHERE extract(epoch FROM created_time)::bigint %% 3 = 0') }
