@@ -65,12 +65,7 @@ std::string lift_idle_limit() { return "SET LOCAL idle_in_transaction_session_ti
 std::string export_snapshot_query() { return "SELECT pg_catalog.pg_export_snapshot()"; }
 
 std::string files_query() {
-  return R"(
-WITH RECURSIVE part (oid) AS (
-    SELECT $1::pg_catalog.oid
-    UNION
-    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
-)
+  return "WITH RECURSIVE " + parts_of_relation("$1::pg_catalog.oid") + R"(
 SELECT pg_catalog.pg_is_in_recovery(),
        greatest(pg_catalog.pg_relation_size(c.oid), 0) OPERATOR(pg_catalog./)
        pg_catalog.current_setting('block_size')::pg_catalog.int8,
@@ -91,9 +86,9 @@ std::string held_relations_query(int server_version_num) {
                                 AND d.adnum OPERATOR(pg_catalog.=) a.attnum
     WHERE a.attgenerated OPERATOR(pg_catalog.<>) '')"
                                                              : "";
-  // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_index_column_has_property() tell
-  // how it is now, and take no lock. A row of pg_attribute has another xmin where ALTER TABLE has changed its
-  // column, as USING does.
+  // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_index_column_has_property()
+  // tell how it is now, and take no lock. A row of pg_attribute has another xmin where ALTER TABLE has
+  // changed its column, as USING does.
   return R"(
 WITH RECURSIVE held (oid) AS (
     SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l

@@ -30,6 +30,15 @@ std::string qualified_type(const TypeName &type, const std::string &formatted) {
   return (type.schema == "pg_catalog" ? type.schema : quote_identifier(type.schema)) + "." + formatted;
 }
 
+std::string parts_of_relation(const std::string &root) {
+  return R"(part (oid) AS (
+    SELECT )" +
+         root + R"(
+    UNION
+    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
+))";
+}
+
 std::string relation_query() {
   // Access method 2 is heap (pg_am.dat); before version 12 tables had none.
   return R"(
@@ -40,10 +49,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::pg_catalog.int8,
         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()),
        CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
             THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END,
-       (WITH RECURSIVE part (oid) AS (
-            SELECT c.oid UNION
-            SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
-        )
+       (WITH RECURSIVE )" +
+         parts_of_relation("c.oid") + R"(
         SELECT pg_catalog.min(pg_catalog.format('%I.%I', pn.nspname, pc.relname))
         FROM part p JOIN pg_catalog.pg_class pc ON pc.oid OPERATOR(pg_catalog.=) p.oid
         JOIN pg_catalog.pg_namespace pn ON pn.oid OPERATOR(pg_catalog.=) pc.relnamespace
@@ -69,12 +76,7 @@ Table decode_relation(const Row &row) {
 }
 
 std::string distributed_query() {
-  return R"(
-WITH RECURSIVE part (oid) AS (
-    SELECT $1::pg_catalog.oid
-    UNION
-    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
-)
+  return "WITH RECURSIVE " + parts_of_relation("$1::pg_catalog.oid") + R"(
 SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition d
                JOIN part p ON p.oid OPERATOR(pg_catalog.=) d.logicalrelid::pg_catalog.oid))";
 }

@@ -16,6 +16,9 @@ std::string relation_query();
 // Take $1: the oid as text.
 std::string columns_query(int server_version_num);
 std::string keys_query();
+// The common table expression `part` (oid), recursive: the relation `root` (SQL) and all that inherits from
+// it.
+std::string parts_of_relation(const std::string &root);
 // The common table expression `part` (root, path, type, typmod): the types that the types of the relation
 // `attribute`, in its column "type", are made of, themselves too.
 std::string parts_of_types(int server_version_num);

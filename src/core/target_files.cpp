@@ -4,6 +4,8 @@
 #include <map>
 #include <string_view>
 
+#include "core/describe.h"
+
 namespace tablesync {
 namespace {
 
@@ -24,12 +26,7 @@ std::map<std::string_view, std::string_view> files_of(std::string_view text) {
 }  // namespace
 
 std::string target_files_query() {
-  return R"(
-WITH RECURSIVE part (oid) AS (
-    SELECT $1::pg_catalog.oid
-    UNION
-    SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN part p ON i.inhparent OPERATOR(pg_catalog.=) p.oid
-)
+  return "WITH RECURSIVE " + parts_of_relation("$1::pg_catalog.oid") + R"(
 SELECT p.oid, f.file FROM part p CROSS JOIN LATERAL pg_catalog.pg_relation_filenode(p.oid) AS f (file)
 WHERE f.file IS NOT NULL ORDER BY p.oid)";
 }

@@ -37,7 +37,7 @@ std::string definition_change(const SyncSpec &spec, const Watermark &known, cons
   if (known.custom_select != spec.custom_select || known.custom_where != spec.custom_where)
     return "custom_select or custom_where is not what it was";
   if (known.soft_delete_column != spec.deleting_column()) return "soft_delete_column is not what it was";
-  return shape_change(known.shape, source);
+  return columns_change(known.shape, source);
 }
 
 std::string relation_change(const Watermark &known, const Table &source) {
@@ -120,10 +120,13 @@ std::vector<std::string> marks_of(const std::string &shape) {
 
 }  // namespace
 
-std::string shape_change(const std::string &known, const Table &now) {
-  const std::string shape = shape_of(now);
-  if (columns_of(known) != columns_of(shape)) return "the columns of the source have changed";
-  const std::vector<std::string> before = marks_of(known), after = marks_of(shape);
+std::string columns_change(const std::string &known, const Table &now) {
+  if (columns_of(known) == columns_of(shape_of(now))) return {};
+  return "the columns of the source have changed";
+}
+
+std::string marks_change(const std::string &known, const Table &now) {
+  const std::vector<std::string> before = marks_of(known), after = marks_of(shape_of(now));
   if (std::includes(after.begin(), after.end(), before.begin(), before.end())) return {};
   return "a column of the source, a label of an enum, or what a view or a generated column is made of was "
          "changed";
@@ -213,6 +216,8 @@ ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &k
   if (is_other_cluster(*known, source))
     return {Kind::everything, "the source is another cluster than it was"};
   if (const std::string why = relation_change(*known, source); !why.empty()) return {Kind::everything, why};
+  if (const std::string why = marks_change(known->shape, source); !why.empty())
+    return {Kind::everything, why};
 
   if (spec.mode == SyncMode::incremental && known->field == spec.incremental_field && !known->value.empty())
     return {Kind::at_or_above_value, {}};

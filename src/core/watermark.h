@@ -57,9 +57,11 @@ struct Watermark {
 
 // The columns of a table as one line, whatever their order; and its marks, another line.
 std::string shape_of(const Table &table);
-// What of a known shape is no more, so that rows may have changed that nobody wrote; empty where all of it is
-// there. More marks (a label added to an enum) change no row.
-std::string shape_change(const std::string &known, const Table &now);
+// What of a known shape is not so any more, so that rows may have changed that nobody wrote; empty where all
+// is as it was. More marks (a label added to an enum) change no row. Marks are those of one table in one
+// cluster.
+std::string columns_change(const std::string &known, const Table &now);
+std::string marks_change(const std::string &known, const Table &now);
 bool has_column(const std::string &shape, const std::string &column);
 
 std::string to_text(const std::vector<PendingValue> &pending);

@@ -790,7 +790,8 @@ class LiveMarks : public LiveQuery {
   bool changes(const std::string &name, const std::string &ddl) {
     const std::string before = shape_of(open(name));
     run(ddl);
-    return !shape_change(before, open(name)).empty();
+    const Table after = open(name);
+    return !columns_change(before, after).empty() || !marks_change(before, after).empty();
   }
 };
 

@@ -451,22 +451,32 @@ TEST(ShapeOf, TellsHostileNamesApart) {
             shape_of(table({"s", "t"}, {column("a", "int4")})));
 }
 
-TEST(ShapeChange, IsNoneWhereMarksWereAdded) {
+TEST(MarksChange, IsNoneWhereMarksWereAdded) {
   Table known = table({"s", "t"}, {column("a", "int4")}), now = known;
   known.marks = {"00000001", "00000003"};
   now.marks = {"00000001", "00000002", "00000003"};
-  EXPECT_EQ(shape_change(shape_of(known), now), "");
-  EXPECT_NE(shape_change(shape_of(now), known), "");
+  EXPECT_EQ(marks_change(shape_of(known), now), "");
+  EXPECT_NE(marks_change(shape_of(now), known), "");
   now.marks = {};
-  EXPECT_NE(shape_change(shape_of(known), now), "");
-  EXPECT_EQ(shape_change(shape_of(now), known), "");
+  EXPECT_NE(marks_change(shape_of(known), now), "");
+  EXPECT_EQ(marks_change(shape_of(now), known), "");
+  EXPECT_EQ(columns_change(shape_of(known), now), "");
 }
 
-TEST(ShapeChange, IsOneOfColumnsWhereTheyAreOthers) {
+TEST(ColumnsChange, IsOneWhereColumnsAreOthers) {
   const Table known = table({"s", "t"}, {column("a", "int4")}),
               now = table({"s", "t"}, {column("b", "int4")});
-  EXPECT_EQ(shape_change(shape_of(known), now), "the columns of the source have changed");
-  EXPECT_EQ(shape_change("", now), "the columns of the source have changed");
+  EXPECT_EQ(columns_change(shape_of(known), now), "the columns of the source have changed");
+  EXPECT_EQ(columns_change("", now), "the columns of the source have changed");
+}
+
+TEST(ChooseWindow, ReadsEverythingWhereAMarkIsGone) {
+  Case run = xmin();
+  run.source.marks = {"00000002"};
+  run.known.shape = shape_of(run.source);
+  run.source.marks = {"00000003"};
+  EXPECT_EQ(run.window().kind, Kind::everything);
+  EXPECT_NE(run.window().why, "");
 }
 
 TEST(HasColumn, IsNotMistakenByMarks) {

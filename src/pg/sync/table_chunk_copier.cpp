@@ -36,16 +36,17 @@ std::string TableChunkCopier::open(int statements) {
 std::string TableChunkCopier::outdated() const {
   const Table &source = pair_.source_table;
   const Watermark &since = checkpoint.since;
-  if (const std::string why = shape_change(since.shape, source); !why.empty()) return why;
+  if (const std::string why = columns_change(since.shape, source); !why.empty()) return why;
   if (was_rewritten(since.target_files, pair_.files_of_target())) return rewritten;
   if (since.system_identifier != source.system_identifier || since.database_oid != source.database_oid)
     return "the source is another cluster or database";
   if (since.relation_oid != source.oid) return "the source is another table of that name";
+  if (const std::string why = marks_change(since.shape, source); !why.empty()) return why;
   if (checkpoint.by == ChunkBy::ctid && checkpoint.files != files.identity)
     return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
-  if (has_history(source) &&
-      !proves_position(since, source, pair_.source->position(),
-                       [&](int timeline) { return pair_.source->switch_point(timeline); }))
+  if (has_history(source) && !proves_position(since, source, pair_.source->position(), [&](int timeline) {
+        return pair_.source->switch_point(timeline);
+      }))
     return "the source is not of the history that was read (a failover, a restored backup, 2^31 "
            "transactions)";
   return {};
