@@ -13,7 +13,9 @@ use TablesyncTest::Fuzz::Session;
 use TablesyncTest::Pivot;
 
 # Faults that are known and not mended: what would meet one is not drawn. One line each, to be turned on and then removed.
-my %on = ();
+my %on = (
+	groups_of_two_sources => 0,    # a group's table that another source has made meanwhile is not taken over: 42P07
+);
 
 my $pair  = TablesyncTest->new(target_conf => ['max_worker_processes = 64'], source_conf => ['max_connections = 200']);
 my $pivot = TablesyncTest::Pivot->new($pair);

@@ -22,7 +22,7 @@ sub new
 	$self->{prefix} = $dice->pick('tbl_data_timeseries_', 'wide_');
 	$self->{value_type} = $dice->chance(0.2) ? 'text' : 'native';
 	$self->{mixed} = grep { /several/ } @{ $self->{source}{kinds} };
-	$self->{grouped} = $dice->chance(0.25);
+	$self->{grouped} = $dice->chance(0.25) && (!$self->{source}{second} || $on->{groups_of_two_sources});
 	$self->{settings} = $dice->pick('', '', q(SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'German'; SET extra_float_digits = -10), q(SET search_path = ''; SET standard_conforming_strings = off; SET escape_string_warning = off));
 	# Two ships of one name; and one whose further tables have too long a name.
 	$self->{may_fail}{42710} = 1 if $self->{source}{folds};
