@@ -1,7 +1,8 @@
 # What the differential fuzz tests share: their settings, their sessions, and the way cases are run, side by side, for as long
 # as it is wanted.
 #
-#   TABLESYNC_FUZZ_SEED      12345 repeats a run, 12345/17 its case 17 alone; a failure shows it
+#   TABLESYNC_FUZZ_SEED      12345 repeats a run, 12345/17 its case 17 alone; a failure shows it. 1, so that a change is judged by what it
+#                            changed; with TABLESYNC_TEST_LONG another one each time
 #   TABLESYNC_FUZZ_SECONDS   how long: 45; with TABLESYNC_TEST_LONG half an hour
 #   TABLESYNC_FUZZ_SWITCHES  names of the test's %on, to be turned on: A1,A5
 #   TABLESYNC_FUZZ_KEEP_ON   go on after the first failure
@@ -19,7 +20,7 @@ use Test::More;
 sub new
 {
 	my ($class, $cases, $pair, @slots) = @_;
-	my ($seed, $only) = split m{/}, $ENV{TABLESYNC_FUZZ_SEED} // time;
+	my ($seed, $only) = split m{/}, $ENV{TABLESYNC_FUZZ_SEED} // ($ENV{TABLESYNC_TEST_LONG} ? time : 1);
 	my $seconds = $ENV{TABLESYNC_FUZZ_SECONDS} // ($ENV{TABLESYNC_TEST_LONG} ? 1800 : 45);
 	return bless { class => $cases, pair => $pair, slots => \@slots, seed => $seed, only => $only, seconds => $seconds, failed => 0, cases => 0, calls => 0, kinds => {}, refused => {} }, $class;
 }

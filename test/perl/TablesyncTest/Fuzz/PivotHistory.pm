@@ -71,7 +71,7 @@ sub delete_cells  { my ($case) = @_; return on_a_table($case, 'DELETE FROM %1$s 
 sub rename_table
 {
 	my ($case) = @_;
-	return $case->{grouped} ? () : on_a_table($case, 'ALTER TABLE %1$s RENAME TO "moved %3$s"');
+	return $case->{grouped} || $case->{source}{second} ? () : on_a_table($case, 'ALTER TABLE %1$s RENAME TO "moved %3$s"');
 }
 
 # Harmless: it fires after rows.
@@ -105,7 +105,8 @@ SQL
 sub set_schema
 {
 	my ($case) = @_;
-	return () if $case->{grouped} || $case->{moved}++;
+	# Another source would fill what stands in its place.
+	return () if $case->{grouped} || $case->{source}{second} || $case->{moved}++;
 	return (target("CREATE SCHEMA $case->{wide}_archive"), on_a_table($case, "ALTER TABLE %1\$s SET SCHEMA $case->{wide}_archive"
 		  . ($case->{dice}->chance(0.5) ? "; CREATE TABLE %1\$s (LIKE $case->{wide}_archive.%4\$s INCLUDING ALL)" : '')));
 }
