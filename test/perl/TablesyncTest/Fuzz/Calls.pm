@@ -46,7 +46,7 @@ sub draw_mode
 	$case->{server} = "src_$case->{reader}";
 	$table->{keeps_marked} = $table->{mark} && $dice->chance(0.3);
 	# What may be refused: see the list of the reference.
-	my %may = map { $_ => 1 } ($case->{mode} ne 'full' && !$table->is_plain ? '0A000' : ()), qw(21000 23505);
+	my %may = map { $_ => 1 } ($case->{mode} ne 'full' && !$table->is_plain ? '0A000' : ()), qw(21000 23505), ($table->{swapped_pair} ? '42804' : ());
 	$case->{may_fail} = \%may;
 	return;
 }
