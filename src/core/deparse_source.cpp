@@ -128,6 +128,9 @@ WITH RECURSIVE held (oid) AS (
     FROM attribute a JOIN part p ON p.root OPERATOR(pg_catalog.=) a.type
     JOIN pg_catalog.pg_enum e ON e.enumtypid OPERATOR(pg_catalog.=) p.type)" +
          generated + R"(
+), marked (oid, marks) AS (
+    SELECT m.oid, pg_catalog.string_agg(DISTINCT pg_catalog.substr(pg_catalog.md5(m.text), 1, 8), ' ')
+    FROM mark m GROUP BY m.oid
 )
 SELECT h.oid,
        CASE WHEN c.oid IS NULL THEN h.oid::pg_catalog.regclass::pg_catalog.text
@@ -137,9 +140,9 @@ SELECT h.oid,
                 AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false),
        c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}')
            AND coalesce(c.relfilenode OPERATOR(pg_catalog.<>) pg_catalog.pg_relation_filenode(c.oid), true),
-       (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.substr(pg_catalog.md5(m.text), 1, 8), ' ')
-        FROM mark m WHERE m.oid OPERATOR(pg_catalog.=) h.oid)
+       m.marks
 FROM held h
+LEFT JOIN marked m ON m.oid OPERATOR(pg_catalog.=) h.oid
 LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) h.oid
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}')

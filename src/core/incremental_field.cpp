@@ -120,11 +120,6 @@ std::string is_day(const std::string &column, const char *comparison) {
 
 }  // namespace
 
-std::string is_no_day(FieldKind kind, const std::string &column) {
-  if (!may_hold_no_day(kind)) throw Error(sqlstate::internal, "every value of the field names a day");
-  return is_day(column, "!~");
-}
-
 std::string at_or_above(const IncrementalField &field, const std::string &bound,
                         const std::optional<std::vector<std::string>> &no_days) {
   const std::string column = quote_identifier(field.name);
@@ -137,7 +132,7 @@ std::string at_or_above(const IncrementalField &field, const std::string &bound,
     condition +=
         " OR " + column + " OPERATOR(pg_catalog.=) " + quoted_cast("-infinity", watermark_type(field.kind));
   if (!may_hold_no_day(field.kind)) return condition;
-  if (!no_days) return condition + " OR " + is_no_day(field.kind, column);
+  if (!no_days) return condition + " OR " + is_day(column, "!~");
   std::vector<std::string> values;
   for (const std::string &value : *no_days) values.push_back(quoted_cast(value, watermark_type(field.kind)));
   return values.empty() ? condition
@@ -145,19 +140,19 @@ std::string at_or_above(const IncrementalField &field, const std::string &bound,
                               join(values, ", ") + "])";
 }
 
-std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from) {
-  constexpr char most_steps[] = "20000";  // the days of 50 years
-  const std::string column = quote_identifier(field.name);
+std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from,
+                         std::int64_t most_looks) {
+  const std::string most = std::to_string(most_looks), column = quote_identifier(field.name);
   const std::string least = "SELECT pg_catalog.min(t." + column + ") FROM " + from + " AS t WHERE t." +
                             column + " OPERATOR(pg_catalog.<) " +
                             quoted_cast(bound, watermark_type(field.kind));
-  return "WITH RECURSIVE step (value, number) AS (SELECT (" + least + "), 1 UNION ALL SELECT (" + least +
+  return "WITH RECURSIVE look (value, number) AS (SELECT (" + least + "), 1 UNION ALL SELECT (" + least +
          " AND t." + column +
-         " OPERATOR(pg_catalog.>) s.value), s.number OPERATOR(pg_catalog.+) 1 FROM step s "
-         "WHERE s.value IS NOT NULL AND s.number OPERATOR(pg_catalog.<) " +
-         most_steps + ") SELECT CAST(s.value AS pg_catalog.text), s.number OPERATOR(pg_catalog.=) " +
-         most_steps + " FROM step s WHERE s.value IS NOT NULL AND (" + is_no_day(field.kind, "s.value") +
-         " OR s.number OPERATOR(pg_catalog.=) " + most_steps + ")";
+         " OPERATOR(pg_catalog.>) l.value), l.number OPERATOR(pg_catalog.+) 1 FROM look l "
+         "WHERE l.value IS NOT NULL AND l.number OPERATOR(pg_catalog.<) " +
+         most + ") SELECT CAST(l.value AS pg_catalog.text), l.number OPERATOR(pg_catalog.=) " + most +
+         " FROM look l WHERE l.value IS NOT NULL AND (" + is_day("l.value", "!~") +
+         " OR l.number OPERATOR(pg_catalog.=) " + most + ")";
 }
 
 std::string highest_value(FieldKind kind, const std::string &column) {

@@ -2,6 +2,7 @@
 // compares them. Watermarks are text in the field's own form.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,8 +37,6 @@ std::string watermark_type(FieldKind kind);
 
 // Whether values of the field can be such as name no day ('', 0, 20240230): they have no place in its order.
 bool may_hold_no_day(FieldKind kind);
-// A condition over a column: its value names no day. NULL where the column is.
-std::string is_no_day(FieldKind kind, const std::string &column);
 
 // A condition over the source's rows: those at or above `bound`, and those that no bound can order (NULL,
 // -infinity, what names no day), which are read every time. `no_days`: the values below the bound that name
@@ -45,9 +44,10 @@ std::string is_no_day(FieldKind kind, const std::string &column);
 std::string at_or_above(const IncrementalField &field, const std::string &bound,
                         const std::optional<std::vector<std::string>> &no_days = std::nullopt);
 // The values of the field below `bound` that name no day, as texts, found by an index on the field: one look
-// into it for each value that there is. With each, whether there were too many looks; then the last value is
-// among them, and others are not. `from`: the source's relation.
-std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from);
+// into it for each value that there is, at most so many. With each, whether the looks did not suffice; then
+// the last value is among them, and others are not. `from`: the source's relation.
+std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from,
+                         std::int64_t most_looks);
 
 // Over a column that holds the field in the source's type: its highest value that is a proper one.
 std::string highest_value(FieldKind kind, const std::string &column);

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use PostgreSQL::Test::Utils;
 use Test::More;
 use TablesyncTest;
 
@@ -247,6 +248,22 @@ foreach my $index ('', 'CREATE INDEX ON %s (day)')
 		is($pair->sync($name, "raw.$name", qq($days, options => '{"lookback": "3 days"}'))->{watermark}, '20240301',
 			'... with a lookback, too');
 	}
+}
+
+# An index of a parent knows nothing of its children.
+$pair->source_sql(q(
+	CREATE TABLE day_parent (id int PRIMARY KEY, day int); CREATE INDEX ON day_parent (day);
+	CREATE TABLE day_child () INHERITS (day_parent);
+	INSERT INTO day_child VALUES (1, 20240101), (2, 0);));
+{
+	my $days = q(sync_mode => 'incremental', incremental_field => 'day', incremental_field_type => 'yyyymmdd');
+	$pair->sync('day_parent', 'raw.day_parent', $days);
+	$pair->source_sql('INSERT INTO day_child VALUES (3, 20240230), (4, 20240102)');
+	$pair->sync('day_parent', 'raw.day_parent', $days);
+	$pair->assert_identical('day_parent', 'raw.day_parent', 'rows of children whose field names no day are read');
+	my $log = slurp_file($source->logfile);
+	like($log, qr/WITH RECURSIVE look .* FROM "public"\."indexed_t"/, 'an index is looked at for each day');
+	unlike($log, qr/WITH RECURSIVE look .* FROM "public"\."day_parent"/, '... but not that of a parent alone');
 }
 
 # The field becomes another type here: what is here says nothing of it.

@@ -95,26 +95,27 @@ TEST(SearchPath, IsNotAskedOnTheSource) {
   const Table source = items();
   SourceRows rows;
   rows.table = &source;
-  Statements statements = {resolve_query(),
-                           position_query(),
-                           export_snapshot_query(),
-                           files_query(),
-                           feed_query(),
-                           feed_watermark_query(),
-                           sequence_cache_query(),
-                           column_index_query(),
-                           find_no_days({"day", FieldKind::yyyymmdd_text, true, "text"}, "20260101", "s.t"),
-                           "SELECT " + at_or_above({"day", FieldKind::yyyymmdd_integer, true, "int4"},
-                                                   "20260101", std::vector<std::string>{"0", "1"}),
-                           may_read_history_query(),
-                           history_exists_query(),
-                           history_query(),
-                           copy_out(rows, plan()),
-                           insert_selected({"s", "t"}, rows, plan()),
-                           "SELECT " + key_is_one_of(source, plan(), {{Cell("x"), Cell("y")}}),
-                           "SELECT " + written_since(source, 1000),
-                           nth_key(rows, plan(), 7),
-                           find_repeated_key(rows, plan())};
+  Statements statements = {
+      resolve_query(),
+      position_query(),
+      export_snapshot_query(),
+      files_query(),
+      feed_query(),
+      feed_watermark_query(),
+      sequence_cache_query(),
+      column_index_query(),
+      find_no_days({"day", FieldKind::yyyymmdd_text, true, "text"}, "20260101", "s.t", 100),
+      "SELECT " + at_or_above({"day", FieldKind::yyyymmdd_integer, true, "int4"}, "20260101",
+                              std::vector<std::string>{"0", "1"}),
+      may_read_history_query(),
+      history_exists_query(),
+      history_query(),
+      copy_out(rows, plan()),
+      insert_selected({"s", "t"}, rows, plan()),
+      "SELECT " + key_is_one_of(source, plan(), {{Cell("x"), Cell("y")}}),
+      "SELECT " + written_since(source, 1000),
+      nth_key(rows, plan(), 7),
+      find_repeated_key(rows, plan())};
   for (const char kind : {'r', 'p', 'v', 'm', 'f'})
     statements.push_back(begin_reading(source.name, kind, 150000));
   for (const std::string &condition : rows_of({1, {"a", "b"}, {"c", "d"}}, ChunkBy::key, source, plan()))
