@@ -4,7 +4,7 @@ MODULE_big = pg_tablesync
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 DATA = $(EXTENSION)--$(EXTVERSION).sql
 
-SOURCES := $(sort $(wildcard src/core/*.cpp src/remote/*.cpp src/pg/*/*.cpp))
+SOURCES := $(sort $(wildcard src/core/*/*.cpp src/remote/*.cpp src/pg/*.cpp src/pg/*/*.cpp))
 OBJS = $(SOURCES:.cpp=.o)
 EXTRA_CLEAN = $(OBJS:.o=.d) $(OBJS:.o=.gcno) $(OBJS:.o=.gcda)
 

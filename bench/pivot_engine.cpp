@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/pivot_buffer.h"
+#include "core/pivot/pivot_buffer.h"
 #include "pivot_texts.h"
 
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "core/pivot_buffer.h"
+#include "core/pivot/pivot_buffer.h"
 
 namespace tablesync {
 

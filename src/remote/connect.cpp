@@ -4,9 +4,9 @@
 #include <string_view>
 #include <utility>
 
-#include "core/quote.h"
-#include "core/retry.h"
-#include "core/text.h"
+#include "core/base/quote.h"
+#include "core/base/retry.h"
+#include "core/base/text.h"
 #include "remote/connection.h"
 #include "remote/neutral_environment.h"
 #include "remote/waiting.h"

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "core/quote.h"
-#include "core/text.h"
+#include "core/base/quote.h"
+#include "core/base/text.h"
 #include "remote/waiting.h"
 
 namespace tablesync::remote {

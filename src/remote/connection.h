@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "core/connection_option.h"
-#include "core/describe.h"
-#include "core/error.h"
-#include "core/rows.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/rows.h"
+#include "core/base/text.h"
+#include "core/spec/connection_option.h"
+#include "core/table/describe.h"
 #include "remote/host.h"
 
 namespace tablesync::remote {

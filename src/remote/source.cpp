@@ -9,8 +9,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "core/deparse_source.h"
-#include "core/describe.h"
+#include "core/sql/deparse_source.h"
+#include "core/table/describe.h"
 
 namespace tablesync::remote {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "core/incremental_field.h"
-#include "core/table.h"
-#include "core/watermark.h"
+#include "core/range/incremental_field.h"
+#include "core/range/watermark.h"
+#include "core/table/table.h"
 #include "remote/connection.h"
 
 namespace tablesync::remote {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 
 namespace tablesync::remote {
 namespace {

@@ -1,7 +1,7 @@
 // Asks a source how busy it is.
 #pragma once
 
-#include "core/source_limits.h"
+#include "core/spec/source_limits.h"
 #include "remote/connection.h"
 
 namespace tablesync::remote {

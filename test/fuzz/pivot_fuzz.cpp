@@ -7,7 +7,7 @@
 #include <string>
 #include <tuple>
 
-#include "core/pivot_buffer.h"
+#include "core/pivot/pivot_buffer.h"
 #include "pivot_texts.h"
 
 namespace tablesync {

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <string>
 
-#include "core/copy_binary.h"
-#include "core/error.h"
-#include "core/reading.h"
+#include "core/base/copy_binary.h"
+#include "core/base/error.h"
+#include "core/pivot/reading.h"
 
 namespace tablesync {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "copy_bytes.h"
-#include "core/error.h"
-#include "core/reading_stream.h"
+#include "core/base/error.h"
+#include "core/pivot/reading_stream.h"
 #include "fuzz/fuzzer.h"
 #include "fuzz/streams.h"
 

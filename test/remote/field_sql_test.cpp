@@ -1,7 +1,7 @@
 // What the SQL of an incremental field means to a real server.
 #include <gtest/gtest.h>
 
-#include "core/incremental_field.h"
+#include "core/range/incremental_field.h"
 #include "live_server.h"
 #include "poll_host.h"
 #include "support/error_of.h"

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 #include "poll_host.h"
 #include "remote/connection.h"
 

@@ -6,8 +6,8 @@
 #include <functional>
 #include <memory>
 
-#include "core/deparse_source.h"
-#include "core/quote.h"
+#include "core/base/quote.h"
+#include "core/sql/deparse_source.h"
 #include "fake_server.h"
 #include "live_server.h"
 #include "poll_host.h"

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/table.h"
+#include "core/table/table.h"
 
 namespace tablesync {
 

@@ -1,4 +1,4 @@
-#include "core/chunk.h"
+#include "core/range/chunk.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/connection_option.h"
+#include "core/spec/connection_option.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/conversion.h"
+#include "core/table/conversion.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/deparse_pivot.h"
+#include "core/sql/deparse_pivot.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-#include "core/deparse_source.h"
-#include "core/chunk.h"
+#include "core/sql/deparse_source.h"
+#include "core/range/chunk.h"
 
 #include <gtest/gtest.h>
 

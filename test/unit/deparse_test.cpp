@@ -1,10 +1,10 @@
-#include "core/deparse.h"
+#include "core/sql/deparse.h"
 
 #include <gtest/gtest.h>
 
 #include <regex>
 
-#include "core/deparse_source.h"
+#include "core/sql/deparse_source.h"
 #include "support/sql_text.h"
 #include "support/tables.h"
 

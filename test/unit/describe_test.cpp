@@ -1,4 +1,4 @@
-#include "core/describe.h"
+#include "core/table/describe.h"
 
 #include <gtest/gtest.h>
 

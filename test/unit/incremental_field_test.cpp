@@ -1,4 +1,4 @@
-#include "core/incremental_field.h"
+#include "core/range/incremental_field.h"
 
 #include <gtest/gtest.h>
 

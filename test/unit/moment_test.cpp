@@ -1,4 +1,4 @@
-#include "core/moment.h"
+#include "core/base/moment.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/parallel_read.h"
+#include "core/range/parallel_read.h"
 
 #include <gtest/gtest.h>
 

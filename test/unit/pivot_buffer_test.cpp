@@ -1,4 +1,4 @@
-#include "core/pivot_buffer.h"
+#include "core/pivot/pivot_buffer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/pivot_spec.h"
+#include "core/spec/pivot_spec.h"
 
 #include <gtest/gtest.h>
 

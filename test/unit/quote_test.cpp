@@ -1,4 +1,4 @@
-#include "core/quote.h"
+#include "core/base/quote.h"
 
 #include <gtest/gtest.h>
 

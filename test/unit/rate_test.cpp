@@ -1,8 +1,8 @@
-#include "core/rate.h"
+#include "core/base/rate.h"
 
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace tablesync {
 namespace {

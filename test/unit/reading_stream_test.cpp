@@ -1,4 +1,4 @@
-#include "core/reading_stream.h"
+#include "core/pivot/reading_stream.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 
 #include "copy_bytes.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace tablesync {
 namespace {

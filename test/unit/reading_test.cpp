@@ -1,4 +1,4 @@
-#include "core/reading.h"
+#include "core/pivot/reading.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/retry.h"
+#include "core/base/retry.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/same_text.h"
+#include "core/base/same_text.h"
 
 #include <gtest/gtest.h>
 

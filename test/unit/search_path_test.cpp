@@ -2,14 +2,14 @@
 // here and on the source.
 #include <gtest/gtest.h>
 
-#include "core/chunk.h"
-#include "core/conversion.h"
-#include "core/deparse.h"
-#include "core/deparse_pivot.h"
-#include "core/deparse_source.h"
-#include "core/deparse_verify.h"
-#include "core/describe.h"
-#include "core/incremental_field.h"
+#include "core/range/chunk.h"
+#include "core/range/incremental_field.h"
+#include "core/sql/deparse.h"
+#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_source.h"
+#include "core/sql/deparse_verify.h"
+#include "core/table/conversion.h"
+#include "core/table/describe.h"
 #include "support/sql_text.h"
 #include "support/tables.h"
 

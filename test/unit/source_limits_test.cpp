@@ -1,4 +1,4 @@
-#include "core/source_limits.h"
+#include "core/spec/source_limits.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/sync_plan.h"
+#include "core/table/sync_plan.h"
 
 #include <gtest/gtest.h>
 

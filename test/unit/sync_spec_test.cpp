@@ -1,8 +1,8 @@
-#include "core/sync_spec.h"
+#include "core/spec/sync_spec.h"
 
 #include <gtest/gtest.h>
 
-#include "core/option_value.h"
+#include "core/spec/option_value.h"
 #include "support/error_of.h"
 
 namespace tablesync {

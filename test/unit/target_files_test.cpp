@@ -1,4 +1,4 @@
-#include "core/target_files.h"
+#include "core/table/target_files.h"
 
 #include <gtest/gtest.h>
 

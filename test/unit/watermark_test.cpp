@@ -1,4 +1,4 @@
-#include "core/watermark.h"
+#include "core/range/watermark.h"
 
 #include <gtest/gtest.h>
 

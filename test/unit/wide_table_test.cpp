@@ -1,10 +1,10 @@
-#include "core/wide_table.h"
+#include "core/pivot/wide_table.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace tablesync {
 namespace {

@@ -29,9 +29,9 @@ extern "C" {
 #include <string>
 #include <vector>
 
-#include "core/quote.h"
-#include "core/retry.h"
-#include "core/text.h"
+#include "core/base/quote.h"
+#include "core/base/retry.h"
+#include "core/base/text.h"
 #include "pg/launcher/upkeep.h"
 #include "pg/server/airlock.h"
 #include "pg/server/clipped.h"

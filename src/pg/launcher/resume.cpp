@@ -4,10 +4,10 @@
 #include <optional>
 #include <vector>
 
-#include "core/error.h"
-#include "core/pivot_spec.h"
-#include "core/retry.h"
-#include "core/sync_spec.h"
+#include "core/base/error.h"
+#include "core/base/retry.h"
+#include "core/spec/pivot_spec.h"
+#include "core/spec/sync_spec.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/upkeep_record.h"
 #include "pg/server/transaction.h"

@@ -13,7 +13,7 @@ extern "C" {
 #include <algorithm>
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/launcher/resume.h"
 #include "pg/record/upkeep_record.h"
 #include "pg/server/airlock.h"

@@ -9,8 +9,8 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/wide_table.h"
+#include "core/base/error.h"
+#include "core/pivot/wide_table.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"

@@ -7,7 +7,7 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include "core/pivot_spec.h"
+#include "core/spec/pivot_spec.h"
 #include "pg/server/worker.h"
 
 namespace tablesync::pg {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/run/run_notice.h"
 #include "pg/run/source_guard.h"
 #include "pg/run/target.h"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/plain_table.h"

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "core/chunk.h"
-#include "core/pivot_buffer.h"
+#include "core/pivot/pivot_buffer.h"
+#include "core/range/chunk.h"
 #include "pg/pivot/reading_source.h"
 #include "pg/pivot/wide_tables.h"
 #include "pg/record/pivot_record.h"

@@ -7,8 +7,8 @@ extern "C" {
 
 #include <cstdlib>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
 #include "pg/run/failed_start.h"

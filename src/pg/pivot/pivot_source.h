@@ -4,7 +4,7 @@
 #include <set>
 #include <string>
 
-#include "core/pivot_spec.h"
+#include "core/spec/pivot_spec.h"
 #include "pg/record/pivot_record.h"
 
 namespace tablesync::pg {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/run/run_notice.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"

@@ -7,7 +7,7 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/pivot_spec.h"
+#include "core/spec/pivot_spec.h"
 #include "pg/pivot/pivot_verify.h"
 #include "pg/pivot/pivot_work.h"
 #include "pg/pivot/wide_catalog.h"

@@ -23,7 +23,7 @@ extern "C" {
 #include <set>
 #include <utility>
 
-#include "core/same_text.h"
+#include "core/base/same_text.h"
 #include "pg/run/stream_watch.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "core/deparse_pivot.h"
-#include "core/progress.h"
-#include "core/rate.h"
-#include "core/reading_stream.h"
-#include "core/table.h"
+#include "core/base/progress.h"
+#include "core/base/rate.h"
+#include "core/pivot/reading_stream.h"
+#include "core/sql/deparse_pivot.h"
+#include "core/table/table.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {

@@ -7,7 +7,7 @@ extern "C" {
 
 #include <cstdlib>
 
-#include "core/text.h"
+#include "core/base/text.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
 #include "pg/run/failed_start.h"

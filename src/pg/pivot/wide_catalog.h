@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/pivot_spec.h"
-#include "core/quote.h"
-#include "core/reading.h"
+#include "core/base/quote.h"
+#include "core/pivot/reading.h"
+#include "core/spec/pivot_spec.h"
 
 namespace tablesync::pg {
 

@@ -11,8 +11,8 @@ extern "C" {
 #include <algorithm>
 #include <iterator>
 
-#include "core/error.h"
-#include "core/wide_table.h"
+#include "core/base/error.h"
+#include "core/pivot/wide_table.h"
 #include "pg/record/pivot_record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"

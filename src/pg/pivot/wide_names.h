@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/pivot_spec.h"
+#include "core/spec/pivot_spec.h"
 
 namespace tablesync::pg {
 

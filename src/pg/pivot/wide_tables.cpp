@@ -11,10 +11,10 @@ extern "C" {
 #include <cstdlib>
 #include <unordered_map>
 
-#include "core/deparse.h"
-#include "core/error.h"
-#include "core/text.h"
-#include "core/wide_table.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/pivot/wide_table.h"
+#include "core/sql/deparse.h"
 #include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_view.h"
 #include "pg/run/target.h"

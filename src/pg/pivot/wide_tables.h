@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/deparse_pivot.h"
-#include "core/pivot_buffer.h"
-#include "core/wide_table.h"
+#include "core/pivot/pivot_buffer.h"
+#include "core/pivot/wide_table.h"
+#include "core/sql/deparse_pivot.h"
 #include "pg/pivot/pivot_source.h"
 #include "pg/pivot/wide_names.h"
 #include "pg/pivot/wide_writer.h"

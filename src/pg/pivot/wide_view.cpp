@@ -3,8 +3,8 @@
 #include <optional>
 #include <set>
 
-#include "core/error.h"
-#include "core/wide_table.h"
+#include "core/base/error.h"
+#include "core/pivot/wide_table.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {

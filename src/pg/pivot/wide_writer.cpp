@@ -28,7 +28,7 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/deparse_pivot.h"
+#include "core/sql/deparse_pivot.h"
 #include "pg/server/airlock.h"
 #include "pg/server/heap_pages.h"
 #include "pg/server/statement_check.h"

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/moment.h"
-#include "core/pivot_buffer.h"
+#include "core/base/moment.h"
+#include "core/pivot/pivot_buffer.h"
 
 namespace tablesync::pg {
 

@@ -8,10 +8,10 @@
 #include <optional>
 #include <string>
 
-#include "core/chunk.h"
-#include "core/error.h"
-#include "core/run_spec.h"
-#include "core/watermark.h"
+#include "core/base/error.h"
+#include "core/range/chunk.h"
+#include "core/range/watermark.h"
+#include "core/spec/run_spec.h"
 #include "pg/record/run_record.h"
 
 namespace tablesync::pg {

@@ -1,6 +1,6 @@
 #include "pg/record/difference_record.h"
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 #include "pg/record/state.h"
 
 namespace tablesync::pg {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/rows.h"
-#include "core/run_spec.h"
+#include "core/base/rows.h"
+#include "core/spec/run_spec.h"
 
 namespace tablesync::pg {
 

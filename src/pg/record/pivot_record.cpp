@@ -10,8 +10,8 @@ extern "C" {
 
 #include <cstdlib>
 
-#include "core/quote.h"
-#include "core/text.h"
+#include "core/base/quote.h"
+#include "core/base/text.h"
 #include "pg/record/state.h"
 #include "pg/server/airlock.h"
 

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
-#include "core/moment.h"
-#include "core/pivot_spec.h"
-#include "core/rows.h"
+#include "core/base/error.h"
+#include "core/base/moment.h"
+#include "core/base/rows.h"
+#include "core/spec/pivot_spec.h"
 
 namespace tablesync::pg {
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
-#include "core/rows.h"
-#include "core/run_spec.h"
-#include "core/watermark.h"
+#include "core/base/error.h"
+#include "core/base/rows.h"
+#include "core/range/watermark.h"
+#include "core/spec/run_spec.h"
 
 namespace tablesync::pg {
 

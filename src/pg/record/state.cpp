@@ -9,7 +9,7 @@ extern "C" {
 
 #include <string_view>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
 

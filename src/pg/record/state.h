@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/rows.h"
+#include "core/base/rows.h"
 
 namespace tablesync::pg {
 

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "core/text.h"
+#include "core/base/text.h"
 #include "pg/record/state.h"
 
 namespace tablesync::pg {

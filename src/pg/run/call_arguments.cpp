@@ -1,6 +1,6 @@
 #include "pg/run/call_arguments.h"
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/session_option.h"
 
 namespace tablesync::pg {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "core/run_spec.h"
+#include "core/spec/run_spec.h"
 
 namespace tablesync::pg {
 

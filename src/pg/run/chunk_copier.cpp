@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/run/run_failure.h"
 #include "pg/run/run_notice.h"
 #include "pg/server/guc.h"

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <string>
 
-#include "core/chunk.h"
-#include "core/run_spec.h"
+#include "core/range/chunk.h"
+#include "core/spec/run_spec.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"

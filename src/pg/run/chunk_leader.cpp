@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/shared_run.h"
 

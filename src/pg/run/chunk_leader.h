@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/rate.h"
+#include "core/base/rate.h"
 #include "pg/run/chunk_copier.h"
 
 namespace tablesync::pg {

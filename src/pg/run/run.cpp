@@ -14,8 +14,8 @@ extern "C" {
 #include <memory>
 #include <optional>
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
 #include "pg/record/upkeep_record.h"

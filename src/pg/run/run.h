@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
-#include "core/run_spec.h"
+#include "core/base/error.h"
+#include "core/spec/run_spec.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/target_lock.h"

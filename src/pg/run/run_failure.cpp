@@ -6,8 +6,8 @@ extern "C" {
 #include "common/pg_prng.h"
 }
 
-#include "core/retry.h"
-#include "core/text.h"
+#include "core/base/retry.h"
+#include "core/base/text.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_notice.h"
 #include "pg/server/airlock.h"

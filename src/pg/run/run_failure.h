@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "core/error.h"
-#include "core/run_spec.h"
+#include "core/base/error.h"
+#include "core/spec/run_spec.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"

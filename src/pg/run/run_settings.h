@@ -1,7 +1,7 @@
 // The settings that the processes of a run work with.
 #pragma once
 
-#include "core/run_spec.h"
+#include "core/spec/run_spec.h"
 
 namespace tablesync::pg {
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <optional>
 
-#include "core/run_spec.h"
+#include "core/spec/run_spec.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/worker.h"

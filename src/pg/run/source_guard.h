@@ -1,7 +1,7 @@
 // The guard that keeps a sync from reading a source that is busy: max_source_lag, max_source_sessions.
 #pragma once
 
-#include "core/run_spec.h"
+#include "core/spec/run_spec.h"
 #include "pg/run/run_steps.h"
 #include "remote/connection.h"
 

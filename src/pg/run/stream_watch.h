@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "core/progress.h"
-#include "core/rate.h"
+#include "core/base/progress.h"
+#include "core/base/rate.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {

@@ -26,9 +26,9 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
-#include "core/deparse.h"
-#include "core/describe.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/sql/deparse.h"
+#include "core/table/describe.h"
 #include "pg/run/trust.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"

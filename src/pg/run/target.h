@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/run_spec.h"
-#include "core/table.h"
+#include "core/spec/run_spec.h"
+#include "core/table/table.h"
 #include "pg/server/held_relation.h"
 
 namespace tablesync::pg {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 
 namespace tablesync::pg {
 

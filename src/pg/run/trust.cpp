@@ -19,7 +19,7 @@ extern "C" {
 
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/airlock.h"
 
 namespace tablesync::pg {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "core/error.h"
-#include "core/rows.h"
+#include "core/base/error.h"
+#include "core/base/rows.h"
 #include "pg/record/run_record.h"
 
 namespace tablesync::pg {

@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 struct ErrorData;
 

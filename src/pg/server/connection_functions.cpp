@@ -9,7 +9,7 @@ extern "C" {
 #include <chrono>
 #include <optional>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"

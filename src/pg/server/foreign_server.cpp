@@ -16,8 +16,8 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
-#include "core/error.h"
-#include "core/quote.h"
+#include "core/base/error.h"
+#include "core/base/quote.h"
 #include "pg/server/airlock.h"
 #include "pg/server/guc.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "core/connection_option.h"
+#include "core/spec/connection_option.h"
 #include "remote/connection.h"
 
 namespace tablesync::pg {

@@ -20,7 +20,7 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/airlock.h"
 #include "pg/server/compat.h"
 

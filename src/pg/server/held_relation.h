@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 
 namespace tablesync::pg {
 

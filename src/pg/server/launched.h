@@ -13,7 +13,7 @@ extern "C" {
 #include <optional>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/shared_run.h"
 #include "pg/server/worker.h"
 

@@ -5,8 +5,8 @@
 #include <functional>
 #include <vector>
 
-#include "core/progress.h"
-#include "core/rows.h"
+#include "core/base/progress.h"
+#include "core/base/rows.h"
 #include "pg/server/launched.h"
 
 namespace tablesync::pg {

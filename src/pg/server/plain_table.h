@@ -4,7 +4,7 @@
 // planner says which is the case, whatever the extension.
 #pragma once
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 
 namespace tablesync::pg {
 

@@ -18,8 +18,8 @@ extern "C" {
 #include <string>
 #include <string_view>
 
-#include "core/progress.h"
-#include "core/rows.h"
+#include "core/base/progress.h"
+#include "core/base/rows.h"
 
 namespace tablesync::pg {
 

@@ -16,7 +16,7 @@ extern "C" {
 
 #include <utility>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/statement_check.h"
 #include "pg/server/transaction.h"
 

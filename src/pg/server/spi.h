@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/rows.h"
+#include "core/base/rows.h"
 
 namespace tablesync::pg {
 

@@ -9,7 +9,7 @@ extern "C" {
 #include "utils/tuplestore.h"
 }
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/airlock.h"
 
 namespace tablesync::pg {

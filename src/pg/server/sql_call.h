@@ -11,7 +11,7 @@ extern "C" {
 #include <string>
 #include <vector>
 
-#include "core/rows.h"
+#include "core/base/rows.h"
 
 namespace tablesync::pg {
 

@@ -23,8 +23,8 @@ extern "C" {
 #include <set>
 #include <string_view>
 
-#include "core/deparse_pivot.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/sql/deparse_pivot.h"
 #include "pg/server/airlock.h"
 
 namespace tablesync::pg {

@@ -12,7 +12,7 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
-#include "core/quote.h"
+#include "core/base/quote.h"
 #include "pg/server/airlock.h"
 #include "pg/server/launched.h"
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/error.h"
-#include "core/rows.h"
+#include "core/base/error.h"
+#include "core/base/rows.h"
 
 namespace tablesync::pg {
 

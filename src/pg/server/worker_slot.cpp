@@ -11,7 +11,7 @@ extern "C" {
 #include <algorithm>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/server/airlock.h"
 #include "pg/server/guc.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/deparse.h"
-#include "core/text.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/modify_counter.h"

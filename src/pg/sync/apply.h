@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "core/sync_plan.h"
-#include "core/sync_spec.h"
-#include "core/table.h"
+#include "core/spec/sync_spec.h"
+#include "core/table/sync_plan.h"
+#include "core/table/table.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/airlock.h"

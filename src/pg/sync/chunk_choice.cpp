@@ -1,7 +1,7 @@
 #include "pg/sync/chunk_choice.h"
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/server/guc.h"
 
 namespace tablesync::pg {

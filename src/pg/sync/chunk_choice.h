@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "core/sync_spec.h"
+#include "core/spec/sync_spec.h"
 #include "pg/sync/table_sync.h"
 #include "remote/source.h"
 

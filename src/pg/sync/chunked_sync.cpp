@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "core/deparse.h"
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
 #include "pg/run/target.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"

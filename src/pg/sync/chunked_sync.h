@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "core/chunk.h"
+#include "core/range/chunk.h"
 #include "pg/run/chunk_leader.h"
 #include "pg/run/work.h"
 #include "pg/sync/chunk_choice.h"

@@ -4,10 +4,10 @@
 #include <cstdlib>
 #include <map>
 
-#include "core/deparse.h"
-#include "core/deparse_verify.h"
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
+#include "core/sql/deparse_verify.h"
 #include "pg/run/target.h"
 #include "pg/run/trust.h"
 #include "pg/server/session_option.h"

@@ -2,9 +2,9 @@
 
 #include <cstdlib>
 
-#include "core/deparse.h"
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
 #include "pg/record/run_record.h"
 #include "pg/server/clipped.h"
 #include "pg/server/spi.h"

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "core/sync_plan.h"
-#include "core/sync_spec.h"
+#include "core/spec/sync_spec.h"
+#include "core/table/sync_plan.h"
 
 namespace tablesync::pg {
 

@@ -8,9 +8,9 @@ extern "C" {
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/deparse_source.h"
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse_source.h"
 #include "pg/record/run_record.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/target.h"

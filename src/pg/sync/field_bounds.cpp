@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "core/option_value.h"
+#include "core/spec/option_value.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {

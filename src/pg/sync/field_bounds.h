@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "core/incremental_field.h"
-#include "core/sync_spec.h"
-#include "core/watermark.h"
+#include "core/range/incremental_field.h"
+#include "core/range/watermark.h"
+#include "core/spec/sync_spec.h"
 #include "remote/horizon.h"
 
 namespace tablesync::pg {

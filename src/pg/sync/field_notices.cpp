@@ -1,6 +1,6 @@
 #include "pg/sync/field_notices.h"
 
-#include "core/text.h"
+#include "core/base/text.h"
 #include "pg/sync/field_bounds.h"
 
 namespace tablesync::pg {

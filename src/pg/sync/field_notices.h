@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "core/incremental_field.h"
+#include "core/range/incremental_field.h"
 #include "pg/sync/table_pair.h"
 
 namespace tablesync::pg {

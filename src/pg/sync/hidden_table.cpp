@@ -13,7 +13,7 @@ extern "C" {
 
 #include <cstdlib>
 
-#include "core/deparse.h"
+#include "core/sql/deparse.h"
 #include "pg/record/run_record.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"

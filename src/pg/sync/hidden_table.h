@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "core/run_spec.h"
-#include "core/sync_plan.h"
+#include "core/spec/run_spec.h"
+#include "core/table/sync_plan.h"
 #include "pg/server/held_relation.h"
 
 namespace tablesync::pg {

@@ -1,6 +1,6 @@
 #include "pg/sync/key_pass.h"
 
-#include "core/deparse.h"
+#include "core/sql/deparse.h"
 #include "pg/run/target.h"
 #include "pg/server/spi.h"
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/chunk.h"
+#include "core/range/chunk.h"
 #include "pg/sync/table_pair.h"
 
 namespace tablesync::pg {

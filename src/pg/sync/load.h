@@ -4,10 +4,10 @@
 
 #include <cstdint>
 
-#include "core/progress.h"
-#include "core/quote.h"
-#include "core/rate.h"
-#include "core/sync_plan.h"
+#include "core/base/progress.h"
+#include "core/base/quote.h"
+#include "core/base/rate.h"
+#include "core/table/sync_plan.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {

@@ -15,9 +15,9 @@ extern "C" {
 #include <string_view>
 #include <vector>
 
-#include "core/sync_spec.h"
-#include "core/table.h"
-#include "core/watermark.h"
+#include "core/range/watermark.h"
+#include "core/spec/sync_spec.h"
+#include "core/table/table.h"
 #include "pg/server/held_relation.h"
 
 namespace tablesync::pg {

@@ -8,9 +8,9 @@ extern "C" {
 
 #include <string>
 
-#include "core/error.h"
-#include "core/rate.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/rate.h"
+#include "core/base/text.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/run_workers.h"

@@ -10,10 +10,10 @@ extern "C" {
 #include <cstdlib>
 #include <vector>
 
-#include "core/error.h"
-#include "core/parallel_read.h"
-#include "core/target_files.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/range/parallel_read.h"
+#include "core/table/target_files.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
 #include "pg/server/plain_table.h"

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "core/deparse_source.h"
-#include "core/sync_plan.h"
+#include "core/sql/deparse_source.h"
+#include "core/table/sync_plan.h"
 #include "pg/sync/hidden_table.h"
 #include "pg/sync/load_task.h"
 #include "pg/sync/table_pair.h"

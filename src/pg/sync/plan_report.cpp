@@ -13,9 +13,9 @@ extern "C" {
 #include <cmath>
 #include <cstdlib>
 
-#include "core/deparse.h"
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"

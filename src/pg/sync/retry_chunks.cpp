@@ -5,8 +5,8 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
 #include "pg/run/failed_start.h"

@@ -14,7 +14,7 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
-#include "core/copy_binary.h"
+#include "core/base/copy_binary.h"
 #include "pg/server/fault.h"  // says whether this is the build with fault points
 #include "pg/server/heap_pages.h"
 #include "pg/sync/decode_value.h"

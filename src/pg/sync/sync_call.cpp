@@ -1,6 +1,6 @@
 #include "pg/sync/sync_call.h"
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/target.h"
 #include "pg/server/guc.h"

@@ -11,7 +11,7 @@ extern "C" {
 #include <optional>
 #include <string>
 
-#include "core/sync_spec.h"
+#include "core/spec/sync_spec.h"
 #include "pg/server/worker.h"
 
 namespace tablesync::pg {

@@ -5,8 +5,8 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include "core/error.h"
-#include "core/sync_spec.h"
+#include "core/base/error.h"
+#include "core/spec/sync_spec.h"
 #include "pg/run/run.h"
 #include "pg/run/target.h"
 #include "pg/sync/chunked_sync.h"

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "core/conversion.h"
-#include "core/deparse.h"
-#include "core/error.h"
-#include "core/target_files.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
+#include "core/table/conversion.h"
+#include "core/table/target_files.h"
 #include "pg/run/source_guard.h"
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"

@@ -6,10 +6,10 @@
 #include <set>
 #include <string>
 
-#include "core/deparse_source.h"
-#include "core/sync_plan.h"
-#include "core/sync_spec.h"
-#include "core/watermark.h"
+#include "core/range/watermark.h"
+#include "core/spec/sync_spec.h"
+#include "core/sql/deparse_source.h"
+#include "core/table/sync_plan.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_notice.h"
@@ -44,7 +44,7 @@ class TablePair {
   // Throws 21000 where another row of the source has the key of one of the `staged` rows in the stage. Reads
   // no more of the source than it must; not for keys that are one here and two there.
   void check_source_keys(std::int64_t staged);
-  // See core/target_files.h.
+  // See core/table/target_files.h.
   std::string files_of_target() const;
   // Whether the target's rows may be stored without a statement: see plain_table.h.
   bool target_is_plain();

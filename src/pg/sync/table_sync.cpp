@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/deparse.h"
-#include "core/error.h"
-#include "core/target_files.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
+#include "core/table/target_files.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/session_option.h"

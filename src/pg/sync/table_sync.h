@@ -9,10 +9,10 @@
 #include <optional>
 #include <string>
 
-#include "core/deparse_source.h"
-#include "core/incremental_field.h"
-#include "core/sync_spec.h"
-#include "core/watermark.h"
+#include "core/range/incremental_field.h"
+#include "core/range/watermark.h"
+#include "core/spec/sync_spec.h"
+#include "core/sql/deparse_source.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"

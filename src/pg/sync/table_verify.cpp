@@ -1,9 +1,9 @@
 #include "pg/sync/table_verify.h"
 
-#include "core/deparse.h"
-#include "core/deparse_verify.h"
-#include "core/error.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/sql/deparse.h"
+#include "core/sql/deparse_verify.h"
 #include "pg/record/difference_record.h"
 #include "pg/run/target.h"
 #include "pg/server/fault.h"

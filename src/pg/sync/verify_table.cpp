@@ -8,9 +8,9 @@ extern "C" {
 
 #include <cstdlib>
 
-#include "core/error.h"
-#include "core/sync_spec.h"
-#include "core/text.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/spec/sync_spec.h"
 #include "pg/record/difference_record.h"
 #include "pg/record/run_record.h"
 #include "pg/run/call_arguments.h"

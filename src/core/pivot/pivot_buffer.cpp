@@ -1,0 +1,241 @@
+#include "core/pivot/pivot_buffer.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "core/base/same_text.h"
+
+namespace tablesync {
+namespace {
+
+// What a text has in front of its bytes: a length, as varlena has it.
+constexpr std::size_t header_size = 4;
+
+bool has_room(const PivotColumn &column, std::int64_t value) {
+  switch (column.integer_bytes) {
+    case 2:
+      return value == static_cast<std::int16_t>(value);
+    case 4:
+      return value == static_cast<std::int32_t>(value);
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+char *Arena::take(std::size_t size) {
+  constexpr std::size_t alignment = 8;
+  size = (size + alignment - 1) / alignment * alignment;
+  if (size > left_) {
+    const std::size_t block = std::max(size, block_size);
+    blocks_.emplace_back(new char[block]);
+    bytes_ += block;
+    // A large value has a block of its own, and the current one goes on being filled.
+    if (size >= block_size / 4 && at_ != nullptr) return blocks_.back().get();
+    at_ = blocks_.back().get();
+    left_ = block;
+  }
+  char *const taken = at_;
+  at_ += size;
+  left_ -= size;
+  return taken;
+}
+
+void Arena::clear() {
+  if (blocks_.size() > 1) blocks_.resize(1);
+  bytes_ = blocks_.empty() ? 0 : block_size;
+  at_ = blocks_.empty() ? nullptr : blocks_[0].get();
+  left_ = bytes_;
+}
+
+std::size_t PivotBuffer::HashName::operator()(std::string_view name) const {
+  return XXH3_64bits(name.data(), name.size());
+}
+
+std::size_t PivotBuffer::HashKey::operator()(const Key &key) const { return XXH3_64bits(&key, sizeof key); }
+
+const std::string *PivotBuffer::keep(std::string_view name) {
+  const auto known = kept_.find(name);
+  if (known != kept_.end()) return known->second;
+  const std::string *const kept = &names_.emplace_back(name);
+  kept_.emplace(*kept, kept);
+  return kept;
+}
+
+WideRows *PivotBuffer::add_table(std::int32_t width, std::int32_t time_at) {
+  WideRows &table = tables_.emplace_back();
+  table.width = width;
+  table.time_at = time_at;
+  return &table;
+}
+
+PivotColumn *PivotBuffer::add_column(std::string_view ship, std::string_view channel, WideRows *table,
+                                     std::int32_t at, ValueType type) {
+  PivotColumn &column =
+      columns_.emplace_back(PivotColumn{table, keep(ship), keep(channel), nullptr, at, type});
+  by_name_[Key{column.ship, column.channel}] = &column;
+  table->columns.push_back(&column);
+  table->width = std::max(table->width, at + 1);
+  return &column;
+}
+
+PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view channel) {
+  PivotColumn *const next = last_ != nullptr ? last_->next : nullptr;
+  if (next != nullptr) {
+    // By the time that it is asked for it is at hand.
+    __builtin_prefetch(next->next);
+    if (is_same(*next->channel, channel) && is_same(*next->ship, ship)) return last_ = next;
+  }
+  const auto ship_name = kept_.find(ship), channel_name = kept_.find(channel);
+  if (ship_name == kept_.end() || channel_name == kept_.end()) return nullptr;
+  const auto found = by_name_.find(Key{ship_name->second, channel_name->second});
+  if (found == by_name_.end()) return nullptr;
+  if (last_ != nullptr) last_->next = found->second;
+  return last_ = found->second;
+}
+
+// Gives the row as many attributes as the table has by now. Columns that come one by one move it but a few
+// times.
+void PivotBuffer::widen(WideRow &row, std::int32_t width) {
+  const std::int32_t room = std::max(width, 2 * row.width);
+  if (row.room < width) {
+    const auto before = static_cast<std::size_t>(row.width), after = static_cast<std::size_t>(room);
+    auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(after * sizeof(std::uint64_t)));
+    auto *const nulls = reinterpret_cast<bool *>(arena_.take(after));
+    std::copy_n(row.values, before, values);
+    std::copy_n(row.nulls, before, nulls);
+    std::fill(values + before, values + after, 0);
+    std::fill(nulls + before, nulls + after, true);
+    row.values = values;
+    row.nulls = nulls;
+    row.room = room;
+  }
+  row.width = width;
+}
+
+WideRow &PivotBuffer::find_row(WideRows &table, std::int64_t time) {
+  if (table.last < table.rows.size() && table.rows[table.last].time == time) return table.rows[table.last];
+  const auto [place, is_new] = table.by_time.try_emplace(time, table.rows.size());
+  table.last = place->second;
+  if (is_new) {
+    WideRow &row = table.rows.emplace_back(
+        WideRow{nullptr, nullptr, time, 0, 0, table.flushed_from <= time && time <= table.flushed_to});
+    widen(row, table.width);
+    row.values[table.time_at] = static_cast<std::uint64_t>(time);
+    row.nulls[table.time_at] = false;
+    ++rows_;
+  }
+  return table.rows[table.last];
+}
+
+std::uint64_t PivotBuffer::store(const Value &value) {
+  switch (value.type) {
+    case ValueType::boolean:
+      return value.boolean ? 1 : 0;
+    case ValueType::integer:
+      return static_cast<std::uint64_t>(value.integer);
+    case ValueType::decimal:
+      return std::bit_cast<std::uint64_t>(value.decimal);
+    default: {
+      char *const text = arena_.take(header_size + value.text.size());
+      texts_.set_header(text, value.text.size());
+      std::memcpy(text + header_size, value.text.data(), value.text.size());
+      return reinterpret_cast<std::uint64_t>(text);
+    }
+  }
+}
+
+PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t time, const Value &value) {
+  std::string room;
+  std::optional<Value> converted;
+  const Value *stored = &value;
+  if (value.type != column.type) {
+    converted = convert(value, column.type, room);
+    if (!converted) return Outcome::not_convertible;
+    stored = &*converted;
+  }
+  if (column.type == ValueType::integer && !has_room(column, stored->integer))
+    return Outcome::not_convertible;
+  WideRow &row = find_row(*column.table, time);
+  if (row.width <= column.at) widen(row, column.table->width);
+  ++column.table->readings;
+  const bool is_first = row.nulls[column.at];
+  ++(is_first ? column.table->cells : column.table->replaced);
+  if (!is_first && value_at(column, row) == *stored) return Outcome::repeated;
+  row.values[column.at] = store(*stored);
+  row.nulls[column.at] = false;
+  return is_first ? Outcome::stored : Outcome::replaced;
+}
+
+Value PivotBuffer::value_at(const PivotColumn &column, const WideRow &row) const {
+  const std::uint64_t bits = row.values[column.at];
+  switch (column.type) {
+    case ValueType::boolean:
+      return Value::of(bits != 0);
+    case ValueType::integer:
+      return Value::of(static_cast<std::int64_t>(bits));
+    case ValueType::decimal:
+      return Value::of(std::bit_cast<double>(bits));
+    default:
+      return Value::of(texts_.bytes(bits));
+  }
+}
+
+bool PivotBuffer::change_type(PivotColumn &column, ValueType type) {
+  // Nothing is made of a text that it was not.
+  if (column.type == ValueType::string) return type == ValueType::string;
+  const auto has_value = [&](const WideRow &row) { return row.width > column.at && !row.nulls[column.at]; };
+  std::string room;
+  for (const WideRow &row : column.table->rows)
+    if (has_value(row) && !convert(value_at(column, row), type, room)) return false;
+  for (WideRow &row : column.table->rows)
+    if (has_value(row)) row.values[column.at] = store(*convert(value_at(column, row), type, room));
+  column.type = type;
+  return true;
+}
+
+void PivotBuffer::reorder(WideRows &table, const std::vector<std::int32_t> &places) {
+  std::vector<std::uint64_t> values;
+  std::vector<char> nulls;
+  for (WideRow &row : table.rows) {
+    widen(row, table.width);
+    values.assign(row.values, row.values + row.width);
+    nulls.assign(row.nulls, row.nulls + row.width);
+    for (std::size_t n = 0; n < places.size(); ++n) {
+      row.values[places[n]] = values[n];
+      row.nulls[places[n]] = nulls[n] != 0;
+    }
+  }
+  for (PivotColumn *const column : table.columns) column->at = places[static_cast<std::size_t>(column->at)];
+  table.time_at = places[static_cast<std::size_t>(table.time_at)];
+}
+
+void PivotBuffer::clear() {
+  for (WideRows &table : tables_) {
+    for (const WideRow &row : table.rows) {
+      const bool first = table.flushed_to < table.flushed_from;
+      table.flushed_from = first ? row.time : std::min(table.flushed_from, row.time);
+      table.flushed_to = first ? row.time : std::max(table.flushed_to, row.time);
+    }
+    table.rows.clear();
+    table.cells = 0;
+    table.by_time.clear();
+    table.last = 0;
+  }
+  rows_ = 0;
+  arena_.clear();
+}
+
+void PivotBuffer::forget_times() {
+  for (WideRows &table : tables_) {
+    table.flushed_from = 0;
+    table.flushed_to = -1;
+  }
+}
+
+}  // namespace tablesync

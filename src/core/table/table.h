@@ -1,0 +1,85 @@
+// Plain data that describes a table, on this server or another: what describe.h reads from a catalog.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/quote.h"
+
+namespace tablesync {
+
+// A type by name. Types have other oids on other servers; arrays are named by their element.
+struct TypeName {
+  std::string schema;
+  std::string name;
+  bool is_array = false;
+  bool operator==(const TypeName &) const = default;
+};
+
+struct Column {
+  std::string name;
+  TypeName type;
+  int typmod = -1;
+  std::string sql_type;      // as format_type() writes it. From another server: for messages only
+  std::string signature;     // the type with everything it is made of; equal texts are equal wire formats
+  bool binary_safe = false;  // send and receive functions exist and mean the same on every server
+  bool not_null = false;
+  char identity = 0;  // 0, 'a' (ALWAYS) or 'd' (BY DEFAULT), as pg_attribute.attidentity
+  bool generated = false;
+  std::optional<QualifiedName> collation;  // where it is not the type's own
+  bool deterministic = true;               // else its collation takes different texts for equal
+  std::string comment;
+};
+
+// A unique btree index that can serve as a key: valid, immediate, not partial, on plain columns.
+struct UniqueKey {
+  std::string index_name;
+  bool primary = false;
+  std::vector<std::string> columns;
+  std::vector<std::string> equality;  // per column, the index's own equality: OPERATOR(schema.=)
+};
+
+struct Table {
+  std::string oid;  // decimal
+  QualifiedName name;
+  char kind = 'r';  // pg_class.relkind
+  bool has_children = false;
+  std::int64_t row_estimate = -1;  // pg_class.reltuples; below 0: unknown
+  std::string comment;
+  std::string system_identifier;  // of its cluster; empty where that may not be read
+  std::string database_oid;
+  // The first of its partitions and children, or itself, whose rows are not in a heap of that database, so
+  // that their xmin and ctid say nothing: a view, a foreign table, a distributed one. Empty: there is none.
+  std::string outside_heap;
+  // What SQL of the user reads beside it: names.
+  std::vector<std::string> joined;
+  // The foreign tables and materialized views among all that is read: rows come to them from where the
+  // transactions that are open cannot be seen.
+  std::vector<std::string> fed_from_elsewhere;
+  // Of what its rows are made of: a hash each of columns, view definitions, generation expressions, labels of
+  // enums. One that is gone says that rows may have changed that nobody wrote.
+  std::vector<std::string> marks;
+  std::vector<Column> columns;
+  std::vector<UniqueKey> keys;  // the primary key first
+  bool is_query = false;        // its columns are those of a query over it
+
+  const Column *find_column(const std::string &column) const {
+    for (const Column &c : columns)
+      if (c.name == column) return &c;
+    return nullptr;
+  }
+  const UniqueKey *primary_key() const { return !keys.empty() && keys[0].primary ? &keys[0] : nullptr; }
+  // The unique key over exactly these columns, in any order.
+  const UniqueKey *find_key(const std::vector<std::string> &key_columns) const;
+};
+
+// `formatted`, as format_type() writes a type of that name, for SQL that may run with any search_path: with
+// its schema, where it is not of the words that the grammar itself takes for types of pg_catalog.
+std::string qualified_type(const TypeName &type, const std::string &formatted);
+inline std::string qualified_type(const Column &column) {
+  return qualified_type(column.type, column.sql_type);
+}
+
+}  // namespace tablesync
