@@ -11,8 +11,8 @@
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/upkeep_record.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
 #include "pg/sync/sync_call.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

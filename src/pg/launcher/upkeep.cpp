@@ -19,7 +19,7 @@ extern "C" {
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

@@ -8,7 +8,7 @@ extern "C" {
 }
 
 #include "core/spec/pivot_spec.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 

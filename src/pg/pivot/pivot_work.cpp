@@ -5,8 +5,8 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "pg/run/run_notice.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {

@@ -19,7 +19,7 @@ extern "C" {
 #include "pg/server/airlock.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/sql_call.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

@@ -13,7 +13,7 @@ extern "C" {
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

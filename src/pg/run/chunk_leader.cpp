@@ -5,7 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "pg/run/run_workers.h"
-#include "pg/server/shared_run.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/spec/run_spec.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 

@@ -27,9 +27,9 @@ extern "C" {
 #include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/session_option.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

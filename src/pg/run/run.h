@@ -15,7 +15,7 @@
 #include "pg/run/run_steps.h"
 #include "pg/run/target_lock.h"
 #include "pg/run/work.h"
-#include "pg/server/shared_run.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 

@@ -7,8 +7,8 @@
 #include "core/base/error.h"
 #include "core/spec/run_spec.h"
 #include "pg/run/run_steps.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 

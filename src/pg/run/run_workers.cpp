@@ -11,9 +11,9 @@ extern "C" {
 #include "pg/run/run_notice.h"
 #include "pg/run/run_settings.h"
 #include "pg/server/airlock.h"
-#include "pg/server/launched_group.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
+#include "pg/worker/launched_group.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/spec/run_spec.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 

@@ -14,10 +14,10 @@ extern "C" {
 #include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
 #include "remote/connection.h"
 
 namespace tablesync::pg {

@@ -8,8 +8,8 @@ extern "C" {
 #include "pg/run/chunk_leader.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
-#include "pg/server/shared_run.h"
 #include "pg/sync/table_chunk_copier.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {

@@ -18,10 +18,10 @@ extern "C" {
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

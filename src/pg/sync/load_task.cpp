@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "pg/server/airlock.h"
-#include "pg/server/shared_run.h"
+#include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {

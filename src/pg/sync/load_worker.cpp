@@ -18,11 +18,11 @@ extern "C" {
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
 #include "pg/server/latch_host.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
 #include "pg/sync/load.h"
 #include "pg/sync/load_task.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
 #include "remote/copy.h"
 #include "remote/source.h"
 

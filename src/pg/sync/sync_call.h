@@ -12,7 +12,7 @@ extern "C" {
 #include <string>
 
 #include "core/spec/sync_spec.h"
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 

@@ -25,10 +25,10 @@ extern "C" {
 #include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/foreign_server.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/sql_call.h"
-#include "pg/server/worker.h"
 #include "pg/sync/sync_call.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

@@ -20,8 +20,8 @@ extern "C" {
 #include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/sql_call.h"
-#include "pg/server/worker.h"
 #include "pg/sync/sync_call.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {

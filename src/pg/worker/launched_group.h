@@ -7,7 +7,7 @@
 
 #include "core/base/progress.h"
 #include "core/base/rows.h"
-#include "pg/server/launched.h"
+#include "pg/worker/launched.h"
 
 namespace tablesync::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/server/worker_slot.h"
+#include "pg/worker/worker_slot.h"
 
 extern "C" {
 #include "postgres.h"

@@ -1,4 +1,4 @@
-#include "pg/server/launched_group.h"
+#include "pg/worker/launched_group.h"
 
 extern "C" {
 #include "miscadmin.h"

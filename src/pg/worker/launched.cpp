@@ -1,4 +1,4 @@
-#include "pg/server/launched.h"
+#include "pg/worker/launched.h"
 
 extern "C" {
 #include "libpq/pqformat.h"
@@ -19,7 +19,7 @@ extern "C" {
 #include "pg/server/clipped.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
-#include "pg/server/worker_slot.h"
+#include "pg/worker/worker_slot.h"
 
 namespace tablesync::pg {
 namespace {

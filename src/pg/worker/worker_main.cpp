@@ -23,10 +23,10 @@ extern "C" {
 
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
-#include "pg/server/shared_run.h"
 #include "pg/server/transaction.h"
-#include "pg/server/worker.h"
-#include "pg/server/worker_slot.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
+#include "pg/worker/worker_slot.h"
 
 namespace tablesync::pg {
 namespace {

@@ -14,8 +14,8 @@ extern "C" {
 #include <string>
 
 #include "core/base/error.h"
-#include "pg/server/shared_run.h"
-#include "pg/server/worker.h"
+#include "pg/worker/shared_run.h"
+#include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/server/worker.h"
+#include "pg/worker/worker.h"
 
 extern "C" {
 #include "postgres.h"
@@ -14,7 +14,7 @@ extern "C" {
 
 #include "core/base/quote.h"
 #include "pg/server/airlock.h"
-#include "pg/server/launched.h"
+#include "pg/worker/launched.h"
 
 namespace tablesync::pg {
 

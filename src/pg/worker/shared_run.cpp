@@ -1,4 +1,4 @@
-#include "pg/server/shared_run.h"
+#include "pg/worker/shared_run.h"
 
 extern "C" {
 #include "utils/timestamp.h"
