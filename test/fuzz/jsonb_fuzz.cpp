@@ -6,7 +6,7 @@
 #include "fuzz/server/check.h"
 #include "fuzz/server/server.h"
 #include "fuzz/values.h"
-#include "pg/sync/decode_jsonb.h"
+#include "pg/rows/decode_jsonb.h"
 
 namespace tablesync::fuzz {
 namespace {

@@ -11,7 +11,7 @@
 #include "fuzz/server/table.h"
 #include "fuzz/streams.h"
 #include "fuzz/values.h"
-#include "pg/sync/store_rows.h"
+#include "pg/rows/store_rows.h"
 
 namespace tablesync::fuzz {
 namespace {

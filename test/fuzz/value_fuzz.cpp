@@ -7,7 +7,7 @@
 #include "fuzz/server/check.h"
 #include "fuzz/server/server.h"
 #include "fuzz/values.h"
-#include "pg/sync/decode_value.h"
+#include "pg/rows/decode_value.h"
 
 namespace tablesync::fuzz {
 namespace {

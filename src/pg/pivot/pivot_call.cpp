@@ -12,12 +12,12 @@ extern "C" {
 #include "core/base/error.h"
 #include "core/pivot/wide_table.h"
 #include "pg/run/call_arguments.h"
-#include "pg/run/target.h"
 #include "pg/server/airlock.h"
-#include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
+#include "pg/source/foreign_server.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -6,15 +6,15 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "pg/run/run_notice.h"
-#include "pg/run/source_guard.h"
-#include "pg/run/target.h"
 #include "pg/run/target_lock.h"
 #include "pg/server/fault.h"
-#include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
+#include "pg/source/foreign_server.h"
+#include "pg/source/source_guard.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
+#include "pg/chunk/chunk_copier.h"
 #include "pg/pivot/pivot_pass.h"
-#include "pg/run/chunk_copier.h"
 #include "pg/server/latch_host.h"
 #include "remote/source.h"
 

@@ -5,10 +5,10 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "pg/run/target.h"
 #include "pg/server/fault.h"
-#include "pg/server/plain_table.h"
 #include "pg/server/spi.h"
+#include "pg/target/plain_table.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

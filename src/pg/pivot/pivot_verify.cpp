@@ -5,8 +5,8 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "pg/server/held_relation.h"
 #include "pg/server/spi.h"
+#include "pg/target/held_relation.h"
 
 namespace tablesync::pg {
 namespace {

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "pg/chunk/chunk_leader.h"
 #include "pg/pivot/pivot_chunk_copier.h"
-#include "pg/run/chunk_leader.h"
 #include "pg/run/work.h"
 
 namespace tablesync::pg {

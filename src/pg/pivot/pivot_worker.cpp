@@ -8,10 +8,10 @@ extern "C" {
 #include <algorithm>
 
 #include "core/spec/pivot_spec.h"
+#include "pg/chunk/chunk_leader.h"
 #include "pg/pivot/pivot_verify.h"
 #include "pg/pivot/pivot_work.h"
 #include "pg/pivot/wide_catalog.h"
-#include "pg/run/chunk_leader.h"
 #include "pg/run/run.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"

@@ -24,13 +24,13 @@ extern "C" {
 #include <utility>
 
 #include "core/base/same_text.h"
-#include "pg/run/stream_watch.h"
+#include "pg/rows/heap_scan.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
-#include "pg/server/heap_scan.h"
 #include "pg/server/latch_host.h"
-#include "pg/server/plain_table.h"
 #include "pg/server/spi.h"
+#include "pg/source/stream_watch.h"
+#include "pg/target/plain_table.h"
 
 namespace tablesync::pg {
 namespace {

@@ -12,9 +12,9 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "core/pivot/wide_table.h"
-#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -17,9 +17,9 @@ extern "C" {
 #include "core/sql/deparse.h"
 #include "pg/pivot/wide_catalog.h"
 #include "pg/pivot/wide_view.h"
-#include "pg/run/target.h"
-#include "pg/server/held_relation.h"
 #include "pg/server/spi.h"
+#include "pg/target/held_relation.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

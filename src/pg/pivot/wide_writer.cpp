@@ -29,8 +29,8 @@ extern "C" {
 #include <algorithm>
 
 #include "core/sql/deparse_pivot.h"
+#include "pg/rows/heap_pages.h"
 #include "pg/server/airlock.h"
-#include "pg/server/heap_pages.h"
 #include "pg/server/statement_check.h"
 
 namespace tablesync::pg {

@@ -5,7 +5,7 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include "pg/run/chunk_leader.h"
+#include "pg/chunk/chunk_leader.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
 #include "pg/sync/table_chunk_copier.h"

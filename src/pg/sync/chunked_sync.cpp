@@ -5,10 +5,10 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
-#include "pg/run/target.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/sync/field_bounds.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "core/range/chunk.h"
-#include "pg/run/chunk_leader.h"
+#include "pg/chunk/chunk_leader.h"
 #include "pg/run/work.h"
 #include "pg/sync/chunk_choice.h"
 #include "pg/sync/key_pass.h"

@@ -8,10 +8,10 @@
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "core/sql/deparse_verify.h"
-#include "pg/run/target.h"
-#include "pg/run/trust.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
+#include "pg/target/target.h"
+#include "pg/target/trust.h"
 
 namespace tablesync::pg {
 namespace {

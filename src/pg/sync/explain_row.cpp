@@ -13,14 +13,14 @@ extern "C" {
 #include "core/sql/deparse_source.h"
 #include "pg/record/run_record.h"
 #include "pg/run/call_arguments.h"
-#include "pg/run/target.h"
 #include "pg/server/airlock.h"
-#include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
+#include "pg/source/foreign_server.h"
 #include "pg/sync/sync_call.h"
+#include "pg/target/target.h"
 #include "remote/source.h"
 
 namespace tablesync::pg {

@@ -15,11 +15,11 @@ extern "C" {
 
 #include "core/sql/deparse.h"
 #include "pg/record/run_record.h"
-#include "pg/run/target.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
+#include "pg/target/target.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 

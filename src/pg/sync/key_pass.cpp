@@ -1,8 +1,8 @@
 #include "pg/sync/key_pass.h"
 
 #include "core/sql/deparse.h"
-#include "pg/run/target.h"
 #include "pg/server/spi.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 

@@ -18,7 +18,7 @@ extern "C" {
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 #include "core/table/table.h"
-#include "pg/server/held_relation.h"
+#include "pg/target/held_relation.h"
 
 namespace tablesync::pg {
 

@@ -14,10 +14,10 @@ extern "C" {
 #include "core/base/text.h"
 #include "core/range/parallel_read.h"
 #include "core/table/target_files.h"
+#include "pg/rows/load.h"
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
-#include "pg/server/plain_table.h"
-#include "pg/sync/load.h"
+#include "pg/target/plain_table.h"
 #include "remote/copy.h"
 
 namespace tablesync::pg {

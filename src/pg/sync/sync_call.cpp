@@ -2,10 +2,10 @@
 
 #include "core/base/error.h"
 #include "pg/run/call_arguments.h"
-#include "pg/run/target.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 

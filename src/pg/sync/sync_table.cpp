@@ -22,11 +22,11 @@ extern "C" {
 #include "core/spec/sync_spec.h"
 #include "pg/record/run_record.h"
 #include "pg/run/failed_start.h"
-#include "pg/run/target.h"
 #include "pg/server/airlock.h"
-#include "pg/server/foreign_server.h"
 #include "pg/server/sql_call.h"
+#include "pg/source/foreign_server.h"
 #include "pg/sync/sync_call.h"
+#include "pg/target/target.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 

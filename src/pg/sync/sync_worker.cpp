@@ -8,10 +8,10 @@ extern "C" {
 #include "core/base/error.h"
 #include "core/spec/sync_spec.h"
 #include "pg/run/run.h"
-#include "pg/run/target.h"
 #include "pg/sync/chunked_sync.h"
 #include "pg/sync/hidden_table.h"
 #include "pg/sync/table_verify.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

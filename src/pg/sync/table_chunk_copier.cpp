@@ -6,10 +6,10 @@
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "core/table/target_files.h"
-#include "pg/run/target.h"
 #include "pg/server/guc.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "pg/run/chunk_copier.h"
+#include "pg/chunk/chunk_copier.h"
 #include "pg/sync/table_sync.h"
 
 namespace tablesync::pg {

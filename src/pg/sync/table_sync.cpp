@@ -7,15 +7,15 @@
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "core/table/target_files.h"
-#include "pg/run/target.h"
+#include "pg/rows/load.h"
 #include "pg/server/fault.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
-#include "pg/sync/apply.h"
 #include "pg/sync/compare.h"
 #include "pg/sync/field_bounds.h"
 #include "pg/sync/field_notices.h"
-#include "pg/sync/load.h"
+#include "pg/target/apply.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 

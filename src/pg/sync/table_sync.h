@@ -16,9 +16,9 @@
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
-#include "pg/sync/apply.h"
 #include "pg/sync/parallel_load.h"
 #include "pg/sync/table_pair.h"
+#include "pg/target/apply.h"
 
 namespace tablesync::pg {
 

@@ -5,10 +5,10 @@
 #include "core/sql/deparse.h"
 #include "core/sql/deparse_verify.h"
 #include "pg/record/difference_record.h"
-#include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
-#include "pg/sync/apply.h"
+#include "pg/target/apply.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 

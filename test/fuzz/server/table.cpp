@@ -18,7 +18,7 @@ extern "C" {
 
 #include "fuzz/server/check.h"
 #include "fuzz/server/server.h"
-#include "pg/server/heap_pages.h"
+#include "pg/rows/heap_pages.h"
 
 namespace tablesync::fuzz {
 namespace {

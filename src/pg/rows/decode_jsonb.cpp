@@ -1,4 +1,4 @@
-#include "pg/sync/decode_jsonb.h"
+#include "pg/rows/decode_jsonb.h"
 
 extern "C" {
 #include "fmgr.h"

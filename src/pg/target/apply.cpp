@@ -1,15 +1,15 @@
-#include "pg/sync/apply.h"
+#include "pg/target/apply.h"
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
-#include "pg/run/target.h"
 #include "pg/server/fault.h"
 #include "pg/server/modify_counter.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
+#include "pg/target/target.h"
 
 namespace tablesync::pg {
 namespace {

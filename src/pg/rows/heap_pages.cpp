@@ -1,4 +1,4 @@
-#include "pg/server/heap_pages.h"
+#include "pg/rows/heap_pages.h"
 
 extern "C" {
 #include "access/heapam.h"

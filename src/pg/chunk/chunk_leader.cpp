@@ -1,4 +1,4 @@
-#include "pg/run/chunk_leader.h"
+#include "pg/chunk/chunk_leader.h"
 
 #include <cstdlib>
 

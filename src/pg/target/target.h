@@ -8,7 +8,7 @@
 
 #include "core/spec/run_spec.h"
 #include "core/table/table.h"
-#include "pg/server/held_relation.h"
+#include "pg/target/held_relation.h"
 
 namespace tablesync::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/sync/load.h"
+#include "pg/rows/load.h"
 
 extern "C" {
 #include "postgres.h"
@@ -13,11 +13,11 @@ extern "C" {
 #include "utils/rel.h"
 }
 
-#include "pg/run/stream_watch.h"
+#include "pg/rows/store_rows.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/latch_host.h"
-#include "pg/sync/store_rows.h"
+#include "pg/source/stream_watch.h"
 
 namespace tablesync::pg {
 namespace {

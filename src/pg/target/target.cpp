@@ -1,4 +1,4 @@
-#include "pg/run/target.h"
+#include "pg/target/target.h"
 
 extern "C" {
 #include "postgres.h"
@@ -29,10 +29,10 @@ extern "C" {
 #include "core/base/error.h"
 #include "core/sql/deparse.h"
 #include "core/table/describe.h"
-#include "pg/run/trust.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
+#include "pg/target/trust.h"
 
 namespace tablesync::pg {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "core/base/rate.h"
-#include "pg/run/chunk_copier.h"
+#include "pg/chunk/chunk_copier.h"
 
 namespace tablesync::pg {
 

@@ -1,4 +1,4 @@
-#include "pg/run/source_guard.h"
+#include "pg/source/source_guard.h"
 
 #include <algorithm>
 

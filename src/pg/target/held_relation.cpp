@@ -1,4 +1,4 @@
-#include "pg/server/held_relation.h"
+#include "pg/target/held_relation.h"
 
 extern "C" {
 #include "postgres.h"

@@ -1,4 +1,4 @@
-#include "pg/server/heap_scan.h"
+#include "pg/rows/heap_scan.h"
 
 extern "C" {
 #include "access/heapam.h"

@@ -11,11 +11,11 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "pg/server/airlock.h"
-#include "pg/server/foreign_server.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/sql_call.h"
 #include "pg/server/transaction.h"
+#include "pg/source/foreign_server.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 #include "remote/connection.h"

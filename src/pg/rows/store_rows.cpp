@@ -1,4 +1,4 @@
-#include "pg/sync/store_rows.h"
+#include "pg/rows/store_rows.h"
 
 extern "C" {
 #include "access/heapam.h"
@@ -15,9 +15,9 @@ extern "C" {
 }
 
 #include "core/base/copy_binary.h"
+#include "pg/rows/decode_value.h"
+#include "pg/rows/heap_pages.h"
 #include "pg/server/fault.h"  // says whether this is the build with fault points
-#include "pg/server/heap_pages.h"
-#include "pg/sync/decode_value.h"
 
 // All of this is plain data in memory contexts: an ereport may leave it from anywhere.
 namespace tablesync::pg {

@@ -1,4 +1,4 @@
-#include "pg/run/chunk_copier.h"
+#include "pg/chunk/chunk_copier.h"
 
 #include <algorithm>
 

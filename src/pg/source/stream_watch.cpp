@@ -1,4 +1,4 @@
-#include "pg/run/stream_watch.h"
+#include "pg/source/stream_watch.h"
 
 #include <unistd.h>
 

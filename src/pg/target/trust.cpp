@@ -1,4 +1,4 @@
-#include "pg/run/trust.h"
+#include "pg/target/trust.h"
 
 extern "C" {
 #include "postgres.h"

@@ -1,4 +1,4 @@
-#include "pg/sync/convert.h"
+#include "pg/target/convert.h"
 
 #include <cstdlib>
 

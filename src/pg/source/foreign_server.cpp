@@ -1,4 +1,4 @@
-#include "pg/server/foreign_server.h"
+#include "pg/source/foreign_server.h"
 
 extern "C" {
 #include "postgres.h"

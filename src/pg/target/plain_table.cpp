@@ -1,4 +1,4 @@
-#include "pg/server/plain_table.h"
+#include "pg/target/plain_table.h"
 
 extern "C" {
 #include "postgres.h"

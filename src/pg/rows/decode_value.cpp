@@ -1,4 +1,4 @@
-#include "pg/sync/decode_value.h"
+#include "pg/rows/decode_value.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
@@ -7,7 +7,7 @@ extern "C" {
 #include "utils/timestamp.h"
 }
 
-#include "pg/sync/decode_jsonb.h"
+#include "pg/rows/decode_jsonb.h"
 
 // All of this is plain data in memory contexts: an ereport may leave it from anywhere.
 namespace tablesync::pg {
