@@ -9,8 +9,8 @@ extern "C" {
 
 #include "core/spec/pivot_spec.h"
 #include "pg/chunk/chunk_leader.h"
-#include "pg/pivot/pivot_verify.h"
 #include "pg/pivot/pivot_work.h"
+#include "pg/pivot/verify_pivot_work.h"
 #include "pg/pivot/wide_catalog.h"
 #include "pg/run/run.h"
 #include "pg/run/run_workers.h"
@@ -39,7 +39,7 @@ Row pivot_task(SharedRun &shared, std::string_view request) {
                       },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         if (pivots) return std::make_unique<PivotWork>(spec, run_id, steps);
-                        return std::make_unique<PivotVerify>(spec, run_id, steps);
+                        return std::make_unique<VerifyPivotWork>(spec, run_id, steps);
                       },
                       [] {}})
       .run();

@@ -265,7 +265,7 @@ bool is_state_module(std::string_view file) { return file.starts_with("src/pg/re
 // Statements that hold what the caller of sync_table wrote, where the source is in this database: its names
 // are the caller's business.
 bool holds_users_text(std::string_view file, std::string_view sql) {
-  return file == "src/pg/sync/table_pair.cpp" && sql.starts_with("INSERT INTO ");
+  return file == "src/pg/pair/table_pair.cpp" && sql.starts_with("INSERT INTO ");
 }
 
 // ---- the list ------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
+#include "pg/pair/field_bounds.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
-#include "pg/sync/field_bounds.h"
 #include "pg/target/target.h"
 
 namespace tablesync::pg {

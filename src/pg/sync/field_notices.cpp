@@ -1,7 +1,7 @@
 #include "pg/sync/field_notices.h"
 
 #include "core/base/text.h"
-#include "pg/sync/field_bounds.h"
+#include "pg/pair/field_bounds.h"
 
 namespace tablesync::pg {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/range/incremental_field.h"
-#include "pg/sync/table_pair.h"
+#include "pg/pair/table_pair.h"
 
 namespace tablesync::pg {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "core/range/chunk.h"
-#include "pg/sync/table_pair.h"
+#include "pg/pair/table_pair.h"
 
 namespace tablesync::pg {
 

@@ -9,9 +9,9 @@
 
 #include "core/sql/deparse_source.h"
 #include "core/table/sync_plan.h"
+#include "pg/pair/table_pair.h"
 #include "pg/sync/hidden_table.h"
 #include "pg/sync/load_task.h"
-#include "pg/sync/table_pair.h"
 
 namespace tablesync::pg {
 

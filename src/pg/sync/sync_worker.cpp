@@ -10,8 +10,8 @@ extern "C" {
 #include "pg/run/run.h"
 #include "pg/sync/chunked_sync.h"
 #include "pg/sync/hidden_table.h"
-#include "pg/sync/table_verify.h"
 #include "pg/target/target.h"
+#include "pg/verify/verify_work.h"
 
 namespace tablesync::pg {
 namespace {
@@ -38,7 +38,7 @@ Row sync_task(SharedRun &shared, std::string_view request) {
                       [&] { check_may_lock(spec); },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         if (syncs) return std::make_unique<ChunkedSync>(spec, run_id, steps);
-                        return std::make_unique<TableVerify>(spec, run_id, steps);
+                        return std::make_unique<VerifyWork>(spec, run_id, steps);
                       },
                       [&] { drop_hidden_tables_of(spec); }})
       .run();

@@ -13,11 +13,11 @@
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 #include "core/sql/deparse_source.h"
+#include "pg/pair/table_pair.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
 #include "pg/sync/parallel_load.h"
-#include "pg/sync/table_pair.h"
 #include "pg/target/apply.h"
 
 namespace tablesync::pg {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "pg/pair/table_pair.h"
 #include "pg/record/difference_record.h"
-#include "pg/sync/table_pair.h"
 
 namespace tablesync::pg {
 

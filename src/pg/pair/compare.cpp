@@ -1,4 +1,4 @@
-#include "pg/sync/compare.h"
+#include "pg/pair/compare.h"
 
 #include <algorithm>
 #include <cstdlib>

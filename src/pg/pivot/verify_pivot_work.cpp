@@ -1,4 +1,4 @@
-#include "pg/pivot/pivot_verify.h"
+#include "pg/pivot/verify_pivot_work.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,10 +18,10 @@ constexpr std::size_t cells_at_a_time = 300'000;
 
 }  // namespace
 
-PivotVerify::PivotVerify(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps)
+VerifyPivotWork::VerifyPivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps)
     : spec_(spec), run_id_(run_id), steps_(steps), copier_(spec, run_id, steps, false) {}
 
-bool PivotVerify::step() {
+bool VerifyPivotWork::step() {
   counts_ = {};
   copier_.open();
   if (!begun_) {
@@ -39,7 +39,7 @@ bool PivotVerify::step() {
   return done;
 }
 
-void PivotVerify::begin() {
+void VerifyPivotWork::begin() {
   if (copier_.pass().tables().tables().empty()) {
     for (const std::string &ship : spec_.ships) refuse_unrecorded(ship);
     throw Error(
@@ -59,7 +59,7 @@ void PivotVerify::begin() {
 }
 
 // The first one has what is before all finite times, too.
-std::vector<std::string> PivotVerify::choose_chunk() {
+std::vector<std::string> VerifyPivotWork::choose_chunk() {
   const ReadingPlan &plan = copier_.plan();
   const bool is_last = is_one_chunk_ || end_ - begin_ <= spec_.chunk_interval;
   const Moment lower = is_first_ ? spec_.from : begin_;
@@ -72,7 +72,7 @@ std::vector<std::string> PivotVerify::choose_chunk() {
 }
 
 // Where nothing was read, there may be nothing for long: on to where there is, if anywhere.
-bool PivotVerify::is_done() {
+bool VerifyPivotWork::is_done() {
   begin_ = next_;
   if (begin_ >= end_) return true;
   if (counts_.read > 0) return false;
@@ -84,7 +84,7 @@ bool PivotVerify::is_done() {
 }
 
 // Where it matters which of two readings is the later, they are read once more, in their order.
-void PivotVerify::compare_chunk(const std::string &select) {
+void VerifyPivotWork::compare_chunk(const std::string &select) {
   const Found before = found_;
   two_values_ = false;
   batches_ = differed_ = 0;
@@ -97,7 +97,7 @@ void PivotVerify::compare_chunk(const std::string &select) {
   compare();
 }
 
-void PivotVerify::take(const Reading &reading) {
+void VerifyPivotWork::take(const Reading &reading) {
   PivotBuffer &buffer = copier_.pass().buffer();
   Value value;
   if (reading.ship.empty() || reading.channel.empty() || !reading.time ||
@@ -123,7 +123,7 @@ void PivotVerify::take(const Reading &reading) {
 }
 
 // A table of that ship that no call has filled from this source says nothing; nor does it lack a reading.
-void PivotVerify::refuse_unrecorded(std::string_view ship) {
+void VerifyPivotWork::refuse_unrecorded(std::string_view ship) {
   const std::optional<QualifiedName> table = copier_.pass().tables().find_unrecorded(std::string(ship));
   if (!table) return;
   throw Error(sqlstate::wrong_state,
@@ -133,7 +133,7 @@ void PivotVerify::refuse_unrecorded(std::string_view ship) {
               "SELECT * FROM pivot_ship(..., mode => 'tables_only') adopts it; then verify again.");
 }
 
-void PivotVerify::compare() {
+void VerifyPivotWork::compare() {
   ++batches_;
   for (WideTable &table : copier_.pass().tables().tables())
     if (!table.rows->rows.empty()) compare(table);
@@ -141,7 +141,7 @@ void PivotVerify::compare() {
 }
 
 // Some rows after the others, in the order of time, with what the table has at these times.
-void PivotVerify::compare(WideTable &table) {
+void VerifyPivotWork::compare(WideTable &table) {
   hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
   RowPointers rows;
   for (const WideRow &row : table.rows->rows) rows.push_back(&row);
@@ -162,7 +162,7 @@ void PivotVerify::compare(WideTable &table) {
   }
 }
 
-void PivotVerify::compare(const WideTable &table, const WideRow &row, const Row *found) {
+void VerifyPivotWork::compare(const WideTable &table, const WideRow &row, const Row *found) {
   for (std::size_t n = 0; n < table.columns.size(); ++n) {
     const WideColumn &column = table.columns[n];
     if (column.cells->at >= row.width || row.nulls[column.cells->at]) continue;
@@ -176,7 +176,7 @@ void PivotVerify::compare(const WideTable &table, const WideRow &row, const Row 
 }
 
 // The last reading of a channel and time counts, wherever it comes.
-void PivotVerify::note(const Place &place, const std::string &expected, const Cell &found, bool equal) {
+void VerifyPivotWork::note(const Place &place, const std::string &expected, const Cell &found, bool equal) {
   if (!equal) ++differed_;
   const auto known = found_.differences.find(place);
   if (known != found_.differences.end()) {
@@ -193,7 +193,7 @@ void PivotVerify::note(const Place &place, const std::string &expected, const Ce
   if (found_.differences.size() < most_differences) found_.differences[place] = {expected, found};
 }
 
-void PivotVerify::finish() {
+void VerifyPivotWork::finish() {
   std::vector<PivotDifference> listed;
   for (const auto &[place, difference] : found_.differences)
     listed.push_back({std::get<0>(place), std::get<2>(place),
@@ -203,7 +203,7 @@ void PivotVerify::finish() {
   record_pivot_differences(run_id_, listed);
 }
 
-Row PivotVerify::told() const {
+Row VerifyPivotWork::told() const {
   return {std::to_string(found_.compared), std::to_string(found_.different), std::to_string(found_.unstored)};
 }
 

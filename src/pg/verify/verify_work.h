@@ -1,18 +1,18 @@
-// TableVerify: compares a table with what it was filled from, and mends it where asked.
+// VerifyWork: compares a table with what it was filled from, and mends it where asked.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "pg/pair/compare.h"
+#include "pg/pair/table_pair.h"
 #include "pg/run/work.h"
-#include "pg/sync/compare.h"
-#include "pg/sync/table_pair.h"
 
 namespace tablesync::pg {
 
-class TableVerify final : public Work {
+class VerifyWork final : public Work {
  public:
-  TableVerify(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
+  VerifyWork(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : spec_(spec), run_id_(run_id), steps_(steps) {}
 
   bool step() override;

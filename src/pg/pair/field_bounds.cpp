@@ -1,4 +1,4 @@
-#include "pg/sync/field_bounds.h"
+#include "pg/pair/field_bounds.h"
 
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
-// PivotVerify: compares readings with the cells of the wide tables, chunk of time after chunk of time, and
-// lists those that are missing there, or are another.
+// VerifyPivotWork: compares readings with the cells of the wide tables, chunk of time after chunk of time,
+// and lists those that are missing there, or are another.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace tablesync::pg {
 
-class PivotVerify final : public Work, private ReadingSink {
+class VerifyPivotWork final : public Work, private ReadingSink {
  public:
-  PivotVerify(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
+  VerifyPivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
 
   bool step() override;
   const RunCounts &counts() const override { return counts_; }

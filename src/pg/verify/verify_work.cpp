@@ -1,4 +1,4 @@
-#include "pg/sync/table_verify.h"
+#include "pg/verify/verify_work.h"
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -12,7 +12,7 @@
 
 namespace tablesync::pg {
 
-bool TableVerify::step() {
+bool VerifyWork::step() {
   steps_.enter(Phase::describe);
   take_definition();
   pair_.emplace(spec_, run_id_, steps_);
@@ -32,7 +32,7 @@ bool TableVerify::step() {
 }
 
 // What the target was filled by is what it is compared with, where the call does not say otherwise.
-void TableVerify::take_definition() {
+void VerifyWork::take_definition() {
   const bool given =
       !spec_.custom_select.empty() || !spec_.custom_where.empty() || !spec_.soft_delete_column.empty();
   const unsigned int oid = find_target(spec_.target);
@@ -51,7 +51,7 @@ void TableVerify::take_definition() {
 }
 
 // The rows that the next sync would read: the target need not have them yet.
-std::string TableVerify::choose_pending() {
+std::string VerifyWork::choose_pending() {
   if (!pair_->known || !pair_->source) return {};
   const std::optional<std::string> pending =
       unproven_rows(*pair_->known, pair_->source_table, pair_->source->position(),
@@ -65,7 +65,7 @@ std::string TableVerify::choose_pending() {
   return pending.value_or("");
 }
 
-void TableVerify::repair() {
+void VerifyWork::repair() {
   refuse_older_source();
   const std::int64_t wanted = found_.missing + found_.different;
   constexpr std::int64_t worth_a_sync = 1'000'000;
@@ -118,7 +118,7 @@ void TableVerify::repair() {
 
 // A standby that lags has not yet what a sync has brought from the primary: the next one would bring it
 // again.
-void TableVerify::refuse_older_source() {
+void VerifyWork::refuse_older_source() {
   if (!pair_->source || !pair_->known) return;
   if (!is_behind(*pair_->known, pair_->source_table, pair_->source->position())) return;
   // A primary that is behind is one that was restored: its rows are all that there is.
@@ -130,7 +130,7 @@ void TableVerify::refuse_older_source() {
               "A standby that lags catches up: then wait, or repair from the primary.");
 }
 
-void TableVerify::refuse_many_deletes() const {
+void VerifyWork::refuse_many_deletes() const {
   const double allowed = spec_.max_delete_fraction * static_cast<double>(found_.target_rows);
   if (found_.extra == 0 || static_cast<double>(found_.extra) <= allowed) return;
   if (found_.source_rows == 0 && spec_.allow_empty) return;
@@ -144,7 +144,7 @@ void TableVerify::refuse_many_deletes() const {
 
 // All rows were compared and mended: the target is the source as this snapshot saw it, whatever history the
 // watermark was of.
-void TableVerify::start_anew() {
+void VerifyWork::start_anew() {
   const bool adopts = !pair_->known && spec_.adopt && counts_.rejected == 0;
   if (!pending_.empty() || !pair_->source || (!pair_->known && !adopts)) return;
   const Table &source = pair_->source_table;
@@ -159,7 +159,7 @@ void TableVerify::start_anew() {
   watermark_->position = pair_->source->position();
 }
 
-Row TableVerify::told() const {
+Row VerifyWork::told() const {
   return {std::to_string(found_.source_rows), std::to_string(found_.missing), std::to_string(found_.extra),
           std::to_string(found_.different)};
 }

@@ -1,4 +1,4 @@
-#include "pg/sync/table_pair.h"
+#include "pg/pair/table_pair.h"
 
 #include <algorithm>
 
@@ -7,13 +7,13 @@
 #include "core/sql/deparse.h"
 #include "core/table/conversion.h"
 #include "core/table/target_files.h"
+#include "pg/pair/field_bounds.h"
 #include "pg/rows/load.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/source/foreign_server.h"
 #include "pg/source/source_guard.h"
-#include "pg/sync/field_bounds.h"
 #include "pg/target/apply.h"
 #include "pg/target/convert.h"
 #include "pg/target/plain_table.h"
