@@ -9,7 +9,7 @@
 
 #include "core/base/moment.h"
 #include "core/pivot/reading.h"
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_readings.h"
 
 namespace tablesync {
 

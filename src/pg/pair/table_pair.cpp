@@ -332,4 +332,16 @@ std::int64_t TablePair::stage_by_key(const Rows &keys) {
   return staged;
 }
 
+void check_may_lock(const SyncSpec &spec) {
+  const unsigned int oid = find_target(spec.target);
+  if (!spec.writes() && oid == 0)
+    throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
+  if (!spec.writes())
+    find_readable(quote_qualified(spec.target));
+  else if (oid != 0)
+    check_target(oid, spec.delete_missing || !spec.soft_delete_column.empty(), spec);
+  else
+    check_may_prepare(spec.target.schema, spec);
+}
+
 }  // namespace tablesync::pg

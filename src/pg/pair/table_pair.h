@@ -95,4 +95,8 @@ class TablePair {
   std::set<std::string> told_;
 };
 
+// Throws unless the current user may do to the target what the call does: 42501, or 42P01 where a
+// verification finds no target.
+void check_may_lock(const SyncSpec &spec);
+
 }  // namespace tablesync::pg

@@ -10,7 +10,7 @@
 #include "core/base/progress.h"
 #include "core/base/rate.h"
 #include "core/pivot/reading_stream.h"
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_readings.h"
 #include "core/table/table.h"
 #include "remote/copy.h"
 

@@ -13,7 +13,8 @@
 
 #include "core/pivot/pivot_buffer.h"
 #include "core/pivot/wide_table.h"
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_readings.h"
+#include "core/sql/deparse_wide_table.h"
 #include "pg/pivot/pivot_source.h"
 #include "pg/pivot/wide_names.h"
 #include "pg/pivot/wide_writer.h"

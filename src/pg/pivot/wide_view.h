@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_wide_table.h"
 #include "pg/pivot/pivot_source.h"
 
 namespace tablesync::pg {

@@ -28,7 +28,7 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_wide_table.h"
 #include "pg/rows/heap_pages.h"
 #include "pg/server/airlock.h"
 #include "pg/server/statement_check.h"

@@ -24,7 +24,7 @@ extern "C" {
 #include <string_view>
 
 #include "core/base/error.h"
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_wide_table.h"
 #include "pg/server/airlock.h"
 
 namespace tablesync::pg {

@@ -25,8 +25,9 @@ void take_options(SyncSpec &spec, const std::optional<std::string> &json) {
 }
 
 WorkerTask task_for(const SyncSpec &spec) {
-  const std::string what = spec.command == Command::sync ? "sync " : "verify ";
-  return {"tablesync_sync_worker", "pg_tablesync " + what + describe_spec(spec),
+  const bool syncs = spec.command == Command::sync;
+  return {syncs ? "tablesync_sync_worker" : "tablesync_verify_worker",
+          "pg_tablesync " + std::string(syncs ? "sync " : "verify ") + describe_spec(spec),
           display_name(spec.target.name), serialize(spec)};
 }
 

@@ -1,4 +1,5 @@
-#include "core/sql/deparse_pivot.h"
+#include "core/sql/deparse_readings.h"
+#include "core/sql/deparse_wide_table.h"
 
 #include <gtest/gtest.h>
 
