@@ -195,8 +195,7 @@ std::string Connection::server_version_text() const {
   return text != nullptr ? clean(text) : "";
 }
 
-// ---- what is no answer
-// ---------------------------------------------------------------------------------------------------------
+// ---- what is no answer ------------------------------------------------------------------------------------
 
 void Connection::begin_statement(Patience patience) {
   deadline_.reset();

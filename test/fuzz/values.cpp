@@ -39,8 +39,7 @@ std::string make_numeric(Random &random) {
   return value;
 }
 
-// ---- documents
-// ---------------------------------------------------------------------------------------------
+// ---- documents --------------------------------------------------------------------------------------------
 
 std::string make_digits(Random &random, unsigned most) {
   std::string digits;

@@ -37,8 +37,7 @@ bool contains(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
 }
 
-// ---- connecting
-// --------------------------------------------------------------------------------------------
+// ---- connecting -------------------------------------------------------------------------------------------
 
 TEST(Connect, SaysWhereItFailedToLookUpAHost) {
   PollHost host;
@@ -284,8 +283,7 @@ TEST(ConnectStepName, IsKnownForEachStep) {
   EXPECT_STREQ(name_of(ConnectStep::login), "login");
 }
 
-// ---- statements
-// --------------------------------------------------------------------------------------------
+// ---- statements -------------------------------------------------------------------------------------------
 
 // What query("SELECT") does when the server answers it with `answer`.
 Rows ask(const std::function<void(Session &)> &answer, PollHost &host) {
@@ -526,8 +524,7 @@ TEST(Execute, RefusesACopyThatNobodyAskedFor) {
   }
 }
 
-// ---- a real server
-// -----------------------------------------------------------------------------------------
+// ---- a real server ----------------------------------------------------------------------------------------
 
 class LiveConnection : public LiveServer {};
 

@@ -52,8 +52,7 @@ Diagnostics failed_receive(const std::function<void(Session &)> &script) {
   return error_of([&] { receive(script); });
 }
 
-// ---- counting rows
-// -----------------------------------------------------------------------------------------
+// ---- counting rows ----------------------------------------------------------------------------------------
 
 TEST(CopyOut, ReturnsTheBytesOfTheStreamAsTheyCame) {
   const std::string stream = copy_header() + copy_row("one") + copy_row("") + copy_trailer();
@@ -125,8 +124,7 @@ TEST(CopyOut, RefusesAnotherNumberOfRowsThanTheServerPromised) {
             "received 1 rows, but the server sent 3");
 }
 
-// ---- reading
-// -----------------------------------------------------------------------------------------------
+// ---- reading ----------------------------------------------------------------------------------------------
 
 TEST(CopyOut, FitsRowsIntoAnySizeOfBuffer) {
   const std::string big(100'000, 'x');
@@ -209,8 +207,7 @@ TEST(CopyOut, EndsWhenTheHostThrows) {
   EXPECT_EQ(host.descriptors, 0);
 }
 
-// ---- row by row
-// --------------------------------------------------------------------------------------------
+// ---- row by row -------------------------------------------------------------------------------------------
 
 using Messages = std::vector<std::string>;
 
@@ -360,8 +357,7 @@ TEST(NextRow, GivesUpOnAServerThatFallsSilent) {
   EXPECT_FALSE(silent.copy.finished());
 }
 
-// ---- a stream that breaks off never ends
-// -------------------------------------------------------------------
+// ---- a stream that breaks off never ends ------------------------------------------------------------------
 
 TEST(CopyOut, NeverTakesTheEndOfTheConnectionForTheEndOfTheData) {
   using Script = std::function<void(Session &)>;
@@ -470,8 +466,7 @@ TEST(CopyOut, GivesUpOnAServerThatFallsSilent) {
   EXPECT_FALSE(silent.copy.finished());
 }
 
-// ---- errors half-way
-// ---------------------------------------------------------------------------------------
+// ---- errors half-way --------------------------------------------------------------------------------------
 
 TEST(CopyOut, RaisesTheErrorThatEndsACopyHalfWay) {
   const Diagnostics said = failed_receive([](Session &session) {
@@ -523,8 +518,7 @@ TEST(CopyOut, IsNotFinishedAfterAnError) {
   EXPECT_FALSE(copy.finished());
 }
 
-// ---- a real server
-// -----------------------------------------------------------------------------------------
+// ---- a real server ----------------------------------------------------------------------------------------
 
 class LiveCopy : public LiveServer {
  protected:

@@ -83,8 +83,7 @@ TEST(Horizon, RefusesAnswersOfAnotherWidth) {
   EXPECT_EQ(error_of([&] { read_from_fake(wide, {"f"}); }).sqlstate, "08P01");
 }
 
-// ---- a real server
-// -----------------------------------------------------------------------------------------
+// ---- a real server ----------------------------------------------------------------------------------------
 
 constexpr std::int64_t minute = 60'000;  // milliseconds
 
@@ -259,8 +258,7 @@ TEST_F(LiveHorizon, LeavesATransactionThatTheSourceEnds) {
       << "and left no setting behind";
 }
 
-// ---- local time
-// --------------------------------------------------------------------------------------------
+// ---- local time -------------------------------------------------------------------------------------------
 
 TEST_F(LiveHorizon, TellsTheLocalTimeOfTheZoneThatIsGiven) {
   reader_->execute("SET timezone = 'America/New_York'");

@@ -68,8 +68,7 @@ class HostileAnswer : public testing::Test {
   int rows_ = 0;
 };
 
-// ---- texts
-// --------------------------------------------------------------------------------------------------
+// ---- texts ------------------------------------------------------------------------------------------------
 
 TEST_F(HostileAnswer, IsRefusedWhereATextIsNotValid) {
   serve([](Session &session) { session.answer({"valid: ü", "not: \xff\xfe"}); });
@@ -116,8 +115,7 @@ TEST_F(HostileAnswer, HasNoSqlstateOfItsOwnMaking) {
   EXPECT_EQ(failed_query().sqlstate, "08006");
 }
 
-// ---- sizes
-// --------------------------------------------------------------------------------------------------
+// ---- sizes ------------------------------------------------------------------------------------------------
 
 TEST_F(HostileAnswer, IsRefusedWhereItHasRowsWithoutEnd) {
   serve(endlessly('D', data_row("1")));
@@ -233,8 +231,7 @@ TEST_F(HostileAnswer, OfACopyMayBeOfAnySizeInAll) {
   EXPECT_EQ(copy.rows(), many);
 }
 
-// ---- what is no answer
-// --------------------------------------------------------------------------------------------------
+// ---- what is no answer ------------------------------------------------------------------------------------
 
 TEST_F(HostileAnswer, IsRefusedWhereItIsNoticesWithoutEnd) {
   serve(endlessly('N', "SNOTICE" + std::string(1, '\0') + zero_ended("C00000") + zero_ended("Mx") + '\0'));
@@ -260,8 +257,7 @@ TEST_F(HostileAnswer, OfACopyIsRefusedWhereItIsNotificationsWithoutEnd) {
   EXPECT_EQ(failed_copy().sqlstate, "08P01");
 }
 
-// ---- time
-// --------------------------------------------------------------------------------------------------
+// ---- time -------------------------------------------------------------------------------------------------
 
 // A row after the other, each before the server would count as silent.
 void trickle(Session &session, int rows) {

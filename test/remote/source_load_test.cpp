@@ -42,8 +42,7 @@ TEST(SourceLoad, RefusesAnswersOfAnotherWidth) {
   EXPECT_EQ(error_of([] { read_from_fake({"t", "1", "s1", "7", "8"}); }).sqlstate, "08P01");
 }
 
-// ---- a real server
-// -----------------------------------------------------------------------------------------
+// ---- a real server ----------------------------------------------------------------------------------------
 
 class LiveSourceLoad : public LiveDatabase {};
 

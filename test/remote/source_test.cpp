@@ -97,8 +97,7 @@ TEST(Source, TellsWhereItReads) {
   EXPECT_EQ(source.clock(), "2026-01-02 03:04:05.678901+00");
 }
 
-// ---- where a timeline ended
-// ---------------------------------------------------------------------------------
+// ---- where a timeline ended -------------------------------------------------------------------------------
 
 // What a source on timeline 26 says of another, whose history is that file.
 std::string switch_point_of(int timeline, const std::string &history) {
@@ -164,8 +163,7 @@ TEST(SwitchPoint, AsksNoFurtherThanItMay) {
   }
 }
 
-// ---- the user's query
-// --------------------------------------------------------------------------------------
+// ---- the user's query -------------------------------------------------------------------------------------
 
 TEST(TrimmedQuery, LosesTheSemicolonThatEndsIt) {
   for (const char *sql : {"SELECT 1", "SELECT 1;", "SELECT 1 ;", "SELECT 1 ; \n\t\r\f", "SELECT 1 \n"})
@@ -181,8 +179,7 @@ TEST(TrimmedQuery, IsEmptyWhereThereIsNoQuery) {
   for (const char *sql : {"", ";", " ", " ; ", "\n;\n"}) EXPECT_EQ(trimmed_query(sql), "") << sql;
 }
 
-// ---- a real server
-// -----------------------------------------------------------------------------------------
+// ---- a real server ----------------------------------------------------------------------------------------
 
 SourceRows all_of(const Table &table) {
   SourceRows rows;
@@ -445,8 +442,7 @@ TEST_F(LiveSource, KnowsWhoItIs) {
   EXPECT_EQ(source.role(), plain_user());
 }
 
-// ---- where it reads
-// ----------------------------------------------------------------------------------------
+// ---- where it reads ---------------------------------------------------------------------------------------
 
 TEST_F(LiveSource, ReadsFurtherOnEachTime) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
@@ -539,8 +535,7 @@ TEST_F(LivePrivileges, OfBothFunctionsAreNeededToLookForATimeline) {
   }
 }
 
-// ---- the user's query
-// --------------------------------------------------------------------------------------
+// ---- the user's query -------------------------------------------------------------------------------------
 
 // The tests of a query have a table t of two rows.
 class LiveQuery : public LiveSource {
@@ -729,8 +724,7 @@ TEST_F(LiveQuery, IsRefusedWhereItWrites) {
   EXPECT_EQ(describe("WITH x AS (SELECT id FROM t) SELECT id FROM x").columns.size(), 1U);
 }
 
-// ---- what is read beside the table, and where from
-// ------------------------------------------------------------------------------------------------
+// ---- what is read beside the table, and where from --------------------------------------------------------
 
 class LiveRelations : public LiveQuery {
  protected:
@@ -781,8 +775,7 @@ TEST_F(LiveRelations, AreInAHeapOrNot) {
   superuser.execute("DROP ACCESS METHOD other_heap");
 }
 
-// ---- marks of what rows are made of
-// ------------------------------------------------------------------------------------------------
+// ---- marks of what rows are made of -----------------------------------------------------------------------
 
 class LiveMarks : public LiveQuery {
  protected:

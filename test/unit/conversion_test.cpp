@@ -43,8 +43,7 @@ Way way(const std::string &type, int source_typmod, int target_typmod) {
   return way(find(column("c", type, source_typmod), column("c", type, target_typmod)));
 }
 
-// ---- types
-// -------------------------------------------------------------------------------------------------
+// ---- types ------------------------------------------------------------------------------------------------
 
 TEST(Conversion, CarriesTheSameTypeAsItIs) {
   for (const char *type :
@@ -174,8 +173,7 @@ TEST(Conversion, MakesEmptyStringsNullsWhereThatIsAskedFor) {
   EXPECT_EQ(find(column("c", "bytea"), column("c", "bytea"), true)->read, "\"c\"");
 }
 
-// ---- type modifiers
-// ----------------------------------------------------------------------------------------
+// ---- type modifiers ---------------------------------------------------------------------------------------
 
 TEST(ConversionOfTypmods, CarriesEqualOrUnlimitedOnesAsTheyAre) {
   EXPECT_EQ(way("numeric", numeric_typmod(10, 2), numeric_typmod(10, 2)), Way::as_it_is);
@@ -248,8 +246,7 @@ TEST(ConversionOfTypmods, HasNoWayBetweenArraysWithOtherLimits) {
             Way::none);
 }
 
-// ---- widening
-// ----------------------------------------------------------------------------------------------
+// ---- widening ---------------------------------------------------------------------------------------------
 
 TEST(IsWidened, WhereEveryOldValueIsANewOne) {
   EXPECT_TRUE(is_widened(column("c", "int4"), column("c", "int8")));

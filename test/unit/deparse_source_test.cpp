@@ -14,8 +14,7 @@ namespace {
 
 const QualifiedName target_name{"raw \"data\"", "users"};
 
-// ---- the transaction
-// ---------------------------------------------------------------------------------------
+// ---- the transaction --------------------------------------------------------------------------------------
 
 TEST(BeginReading, ReadsOneSnapshotAndWritesNothing) {
   EXPECT_TRUE(begin_reading(target_name, 'r', 150000)
@@ -88,8 +87,7 @@ TEST(BeginReading, AsksOldServersForNothingTheyLack) {
             std::string::npos);
 }
 
-// ---- COPY
-// --------------------------------------------------------------------------------------------------
+// ---- COPY -------------------------------------------------------------------------------------------------
 
 SourceRows all_of(const Table &source) {
   SourceRows rows;
@@ -171,8 +169,7 @@ TEST(InsertSelected, TakesTheSameRowsByAnInsert) {
             "INSERT INTO \"pg_temp\".\"stage\" " + select_of(all_of(source), plan));
 }
 
-// ---- conditions
-// --------------------------------------------------------------------------------------------
+// ---- conditions -------------------------------------------------------------------------------------------
 
 const Table keyed =
     table({"public", "users"},
@@ -252,8 +249,7 @@ TEST(IsSoftDeleted, RefusesTypesThatDoNotSay) {
   }
 }
 
-// ---- hostile names and other people's search_path
-// ----------------------------------------------------------
+// ---- hostile names and other people's search_path ---------------------------------------------------------
 
 const std::string hostile = "a\"b\\c\nd'; DROP TABLE x; -- ü";
 

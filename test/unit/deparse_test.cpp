@@ -75,8 +75,7 @@ std::vector<std::string> all_statements_on_the_target() {
   return all;
 }
 
-// ---- hostile names
-// -----------------------------------------------------------------------------------------
+// ---- hostile names ----------------------------------------------------------------------------------------
 
 TEST(Deparse, KeepsHostileNamesInsideTheirQuotes) {
   const Table source = source_table();
@@ -119,8 +118,7 @@ TEST(Deparse, QualifiesEveryFunctionAndTypeOnTheTarget) {
   }
 }
 
-// ---- on the target
-// -----------------------------------------------------------------------------------------
+// ---- on the target ----------------------------------------------------------------------------------------
 
 TEST(CreateTable, KeepsNotNullIdentityAndCollation) {
   Column name = column("name", "text");

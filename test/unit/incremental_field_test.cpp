@@ -28,8 +28,7 @@ Diagnostics refusal(const Column &field, const std::string &declared) {
   return error_of([&] { find(field, declared); });
 }
 
-// ---- finding it
-// --------------------------------------------------------------------------------------------
+// ---- finding it -------------------------------------------------------------------------------------------
 
 TEST(FindIncrementalField, TakesItsKindFromTheColumn) {
   EXPECT_EQ(find("timestamp", "").kind, FieldKind::timestamp);
@@ -149,8 +148,7 @@ TEST(IsDayGrained, WhereABoundIsADay) {
                                         kind == FieldKind::yyyymmdd_integer);
 }
 
-// ---- its SQL
-// -----------------------------------------------------------------------------------------------
+// ---- its SQL ----------------------------------------------------------------------------------------------
 
 IncrementalField field(FieldKind kind, bool nullable = false) { return {"at", kind, nullable, ""}; }
 

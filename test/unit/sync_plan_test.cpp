@@ -8,8 +8,7 @@
 namespace tablesync {
 namespace {
 
-// ---- columns
-// -----------------------------------------------------------------------------------------------
+// ---- columns ----------------------------------------------------------------------------------------------
 
 const Table source_users = table(
     {"public", "users"}, {not_null(column("id", "int8")), column("name", "text")}, {primary_key({"id"})});
@@ -125,8 +124,7 @@ TEST(PlanSync, UpdatesNothingWhereAllColumnsAreAlwaysIdentities) {
   EXPECT_FALSE(plan_sync(source, target, {}, false).has_updatable_columns());
 }
 
-// ---- keys
-// --------------------------------------------------------------------------------------------------
+// ---- keys -------------------------------------------------------------------------------------------------
 
 const std::vector<Column> ab_columns = {not_null(column("a", "int4")), not_null(column("b", "int4")),
                                         column("v", "text")};

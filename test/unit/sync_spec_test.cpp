@@ -195,8 +195,7 @@ TEST(ParseVerify, ListsTheValidWordsForAnUnknownOne) {
   }
 }
 
-// ---- durations
-// ---------------------------------------------------------------------------------------------
+// ---- durations --------------------------------------------------------------------------------------------
 
 TEST(ParseDuration, ReadsABareNumberAsSeconds) {
   EXPECT_EQ(parse_duration_ms("90"), 90'000);
@@ -263,8 +262,7 @@ TEST(ParseDuration, StaysWithinAHundredYears) {
     EXPECT_EQ(error_of([&] { parse_duration_ms(text); }).sqlstate, "22023") << text;
 }
 
-// ---- options
-// -----------------------------------------------------------------------------------------------
+// ---- options ----------------------------------------------------------------------------------------------
 
 const std::vector<std::string> all_options = {"adopt",
                                               "allow_empty",

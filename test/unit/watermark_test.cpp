@@ -82,8 +82,7 @@ void expect_part(const Case &run, Kind kind) {
   EXPECT_EQ(window.why, "");
 }
 
-// ---- the ordinary cases
-// ------------------------------------------------------------------------------------
+// ---- the ordinary cases -----------------------------------------------------------------------------------
 
 // What another role's SQL chose is not known: nothing of it can be relied on.
 TEST(ChooseWindow, ReadsEverythingWhereAnotherRoleChoseTheRows) {
@@ -140,8 +139,7 @@ TEST(ChooseWindow, AsksForTheHistoryOnlyOnAnotherTimeline) {
   for (const int timeline : other.asked) EXPECT_EQ(timeline, 3);
 }
 
-// ---- another question than before
-// --------------------------------------------------------------------------
+// ---- another question than before -------------------------------------------------------------------------
 
 TEST(ChooseWindow, ReadsEverythingWhereTheUsersSqlChanged) {
   for (Case run : {incremental(), xmin(), unproven()}) {
@@ -206,8 +204,7 @@ TEST(ChooseWindow, ReadsEverythingFromATableMadeAnewThoughTransactionsWentBack) 
   expect_everything(run, "the table on the source was made anew");
 }
 
-// ---- another cluster
-// ---------------------------------------------------------------------------------------
+// ---- another cluster --------------------------------------------------------------------------------------
 
 TEST(ChooseWindow, ReadsEverythingByFieldFromAnotherCluster) {
   Case run = incremental();
@@ -252,8 +249,7 @@ TEST(ChooseWindow, TrustsAClusterThatDoesNotShowItself) {
   }
 }
 
-// ---- another timeline
-// --------------------------------------------------------------------------------------
+// ---- another timeline -------------------------------------------------------------------------------------
 
 Case promoted(const std::string &read_up_to, const std::string &ended) {
   Case run = xmin();
@@ -304,8 +300,7 @@ TEST(ChooseWindow, ReadsByFieldOnAnyTimeline) {
   expect_part(run, Kind::at_or_above_value);
 }
 
-// ---- the age of transactions
-// -------------------------------------------------------------------------------
+// ---- the age of transactions ------------------------------------------------------------------------------
 
 TEST(ChooseWindow, RefusesTransactionsThatWentBack) {
   Case run = xmin();
@@ -350,8 +345,7 @@ TEST(ChooseWindow, ReadsEverythingWhereThePositionWasNotKnown) {
   expect_everything(run, "");
 }
 
-// ---- from one mode to another
-// ------------------------------------------------------------------------------
+// ---- from one mode to another -----------------------------------------------------------------------------
 
 TEST(ChooseWindow, GoesOnByTransactionAfterAFullSync) {
   Case run = xmin();
@@ -435,8 +429,7 @@ TEST(ChooseWindow, TakesTransactionsOnlyWhereRowsHaveThem) {
   expect_everything(query, "");
 }
 
-// ---- the shape of a table
-// ----------------------------------------------------------------------------------
+// ---- the shape of a table ---------------------------------------------------------------------------------
 
 TEST(ShapeOf, IsTheSameInAnyOrder) {
   const Column a = column("a", "int4"), b = column("b", "text");
@@ -487,8 +480,7 @@ TEST(HasColumn, IsNotMistakenByMarks) {
   EXPECT_FALSE(has_column(shape_of(known), "00000001"));
 }
 
-// ---- pending values
-// ----------------------------------------------------------------------------------------
+// ---- pending values ---------------------------------------------------------------------------------------
 
 using Pending = std::vector<PendingValue>;
 

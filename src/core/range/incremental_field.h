@@ -29,8 +29,7 @@ IncrementalField find_incremental_field(const Table &source, const std::string &
 // A bound of whole days is a day: rows of the day itself are read again.
 bool is_day_grained(FieldKind kind);
 
-// ---- SQL
-// ---------------------------------------------------------------------------------------------------
+// ---- SQL --------------------------------------------------------------------------------------------------
 
 // What a watermark is cast to, to be compared: timestamp, timestamptz, date, text, int8.
 std::string watermark_type(FieldKind kind);

@@ -1,6 +1,6 @@
-// The SQL that reads a narrow table of readings, of this database or of another server. It runs with pg_catalog
-// alone on the search_path, or with that of a view's reader: operators on the user's columns are their types'
-// own.
+// The SQL that reads a narrow table of readings, of this database or of another server. It runs with
+// pg_catalog alone on the search_path, or with that of a view's reader: operators on the user's columns are
+// their types' own.
 #pragma once
 
 #include <array>

@@ -21,8 +21,7 @@ bool is_of_rows(const std::string &sqlstate) {
 
 }  // namespace
 
-// ---- which chunk
-// -----------------------------------------------------------------------------------------------------
+// ---- which chunk ------------------------------------------------------------------------------------------
 
 void ChunkCopier::begin_transaction() {
   counts_ = {};
@@ -86,8 +85,7 @@ void ChunkCopier::record(const Diagnostics *failure) {
   steps_.fold("chunks");
 }
 
-// ---- what can go wrong with it
-// ---------------------------------------------------------------------------------------
+// ---- what can go wrong with it ----------------------------------------------------------------------------
 
 bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   if (!in_chunk_) return false;
@@ -135,8 +133,7 @@ void ChunkCopier::make_smaller() {
   save();
 }
 
-// ---- one of several workers
-// ------------------------------------------------------------------------------------------
+// ---- one of several workers -------------------------------------------------------------------------------
 
 RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier) {
   constexpr char changed[] = "40001";  // serialization_failure: the run begins again

@@ -44,8 +44,7 @@ Moment first_begin(const PivotSpec &spec, Moment nearest, std::int64_t size, Mom
   return end - below > size ? below + size : end;
 }
 
-// ---- both sides
-// ---------------------------------------------------------------------------------------------------------
+// ---- both sides -------------------------------------------------------------------------------------------
 
 std::string PivotChunkCopier::open() {
   begin_transaction();
@@ -139,8 +138,7 @@ const std::string &PivotChunkCopier::order() {
   return *order_;
 }
 
-// ---- what times there are
-// -----------------------------------------------------------------------------------------------
+// ---- what times there are ---------------------------------------------------------------------------------
 
 PivotChunkCopier::Ends PivotChunkCopier::find_ends(const std::vector<std::string> &conditions) {
   Ends ends;
@@ -209,8 +207,7 @@ void PivotChunkCopier::tell_beyond(const BeyondCutoff &beyond) const {
                           : R"(If its clocks are of another zone: options => '{"time_zone": "..."}'.)");
 }
 
-// ---- which chunk
-// --------------------------------------------------------------------------------------------------------
+// ---- which chunk ------------------------------------------------------------------------------------------
 
 // Chunks begin and end at multiples of their length since 2000-01-01 UTC, as partitions by day do. The last
 // one has all that is left: readings older than those that were there at the beginning too, unless from_time
@@ -249,8 +246,7 @@ std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
   return first_begin(spec_, *next, size_, begin);
 }
 
-// ---- its readings
-// -------------------------------------------------------------------------------------------------------
+// ---- its readings -----------------------------------------------------------------------------------------
 
 void PivotChunkCopier::copy_rows() {
   steps_.enter(Phase::copy);
@@ -327,8 +323,7 @@ bool PivotChunkCopier::make_way() {
   return true;
 }
 
-// ---- what the tables lack
-// ----------------------------------------------------------------------------------------------
+// ---- what the tables lack ---------------------------------------------------------------------------------
 
 // Who waits for a lock makes all who come later wait behind him: so not for long, and again after a while.
 void PivotChunkCopier::change_tables(const Lacking &lacking) {

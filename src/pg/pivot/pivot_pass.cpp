@@ -81,8 +81,7 @@ void PivotPass::begin(const Bound &lower, const Bound &upper, bool in_order, Mom
   counts_ = {};
 }
 
-// ---- a reading
-// ----------------------------------------------------------------------------------------------------------
+// ---- a reading --------------------------------------------------------------------------------------------
 
 void PivotPass::take(const Reading &reading) {
   if (reading.time && *reading.time >= cutoff_) {
@@ -159,8 +158,7 @@ bool PivotPass::make_decimal(PivotColumn &column, const Reading &reading, const 
   return true;
 }
 
-// ---- what no column can take
-// ----------------------------------------------------------------------------------------------
+// ---- what no column can take ------------------------------------------------------------------------------
 
 void PivotPass::reject(const Reading &reading, const std::string &why) {
   if (lacking_.any()) return;
@@ -189,8 +187,7 @@ void PivotPass::write_rejected() {
   rejected_.clear();
 }
 
-// ---- the rows of the buffer
-// ----------------------------------------------------------------------------------------------
+// ---- the rows of the buffer -------------------------------------------------------------------------------
 
 void PivotPass::flush() {
   for (WideTable &table : tables_.tables())

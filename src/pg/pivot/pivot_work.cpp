@@ -62,8 +62,7 @@ bool PivotWork::copy_chunk() {
   return false;
 }
 
-// ---- before the first chunk
-// --------------------------------------------------------------------------------------------
+// ---- before the first chunk -------------------------------------------------------------------------------
 
 // True where there is nothing else to do.
 bool PivotWork::prepare() {
@@ -205,8 +204,7 @@ void PivotWork::start() {
   copier_.save();
 }
 
-// ---- the chunks
-// --------------------------------------------------------------------------------------------------------
+// ---- the chunks -------------------------------------------------------------------------------------------
 
 // The first chunk shows which tables there are to be; then there can be others who fill them.
 bool PivotWork::copy_by_several() {

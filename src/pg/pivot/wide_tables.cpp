@@ -65,8 +65,7 @@ Attributes WideTable::attributes() const {
 WideTables::WideTables(const PivotSource &source, const ReadingPlan &plan, PivotBuffer &buffer)
     : source_(source), plan_(plan), buffer_(buffer), names_(source.spec) {}
 
-// ---- what is there
-// ------------------------------------------------------------------------------------------------------
+// ---- what is there ----------------------------------------------------------------------------------------
 
 void WideTables::load(bool exact) {
   last_change_ = last_change();
@@ -201,8 +200,7 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
   table.made = table.columns.size();
 }
 
-// ---- tables that were there before
-// --------------------------------------------------------------------------------------
+// ---- tables that were there before ------------------------------------------------------------------------
 
 // Takes over what is there by the names that the ship's tables would have.
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
@@ -261,8 +259,7 @@ void WideTables::record_adopted(WideTable &table) {
   record_wide_columns(oid, columns);
 }
 
-// ---- ships and channels
-// -------------------------------------------------------------------------------------------------
+// ---- ships and channels -----------------------------------------------------------------------------------
 
 WideTables::Ship &WideTables::find_ship(const std::string &name) {
   const auto known = ships_.find(name);
@@ -335,8 +332,7 @@ void WideTables::add_channels(const std::map<ChannelName, ValueType> &channels) 
   }
 }
 
-// ---- making them
-// --------------------------------------------------------------------------------------------------------
+// ---- making them ------------------------------------------------------------------------------------------
 
 NamedType WideTables::time_type() const {
   return {time_name, plan_.time_has_zone ? "pg_catalog.timestamptz" : "pg_catalog.timestamp"};
@@ -448,8 +444,7 @@ void WideTables::make_views() {
   }
 }
 
-// ---- dropping them
-// ------------------------------------------------------------------------------------------------------
+// ---- dropping them ----------------------------------------------------------------------------------------
 
 void WideTables::drop(const PivotSource &source, const std::vector<std::string> &ships) {
   for (const KnownTable &table : wide_tables(source)) {

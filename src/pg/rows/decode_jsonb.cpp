@@ -168,8 +168,7 @@ bool take_value(Document &document, int level) {
   }
 }
 
-// ---- the layout: jsonb.h, and convertJsonbValue() in jsonb_util.c
-// --------------------------------------------------------
+// ---- the layout: jsonb.h, and convertJsonbValue() in jsonb_util.c -----------------------------------------
 
 struct Output {
   char *start;

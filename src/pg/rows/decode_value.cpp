@@ -25,8 +25,7 @@ uint64 big_endian_64(const char *bytes) {
   return pg_ntoh64(value);
 }
 
-// ---- numeric
-// -------------------------------------------------------------------------------------------------
+// ---- numeric ----------------------------------------------------------------------------------------------
 
 constexpr int digits_of_digit = 4;  // decimal ones in a digit to the base of 10000 (DEC_DIGITS in numeric.c)
 

@@ -86,8 +86,7 @@ bool ChunkedSync::copy_by_several() {
   return true;
 }
 
-// ---- whether in chunks, and from where
-// -----------------------------------------------------------------------
+// ---- whether in chunks, and from where --------------------------------------------------------------------
 
 bool ChunkedSync::end_at_once(bool last) {
   counts_ = pair_.counts;
@@ -201,8 +200,7 @@ ChunkBy ChunkedSync::choose_by() const {
   return spec_.chunk_by == "key" || !by_ctid ? ChunkBy::key : ChunkBy::ctid;
 }
 
-// ---- the end
-// -------------------------------------------------------------------------------------------------
+// ---- the end ----------------------------------------------------------------------------------------------
 
 void ChunkedSync::add_key() {
   pair_.source->close();

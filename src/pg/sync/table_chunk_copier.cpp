@@ -52,8 +52,7 @@ std::string TableChunkCopier::outdated() const {
   return {};
 }
 
-// ---- which rows
-// ------------------------------------------------------------------------------------------------------
+// ---- which rows -------------------------------------------------------------------------------------------
 
 // No worker shall be left with much when the others find nothing more.
 std::int64_t TableChunkCopier::fair_size(std::int64_t pages_left) const {
@@ -79,8 +78,7 @@ SourceRows TableChunkCopier::rows_in_chunk(const SourceRows &rows) const {
   return tablesync::in_chunk(rows, chunk_, checkpoint.by, pair_.plan);
 }
 
-// ---- its rows
-// --------------------------------------------------------------------------------------------------------
+// ---- its rows ---------------------------------------------------------------------------------------------
 
 void TableChunkCopier::copy_rows() {
   steps_.enter(Phase::copy, pair_.source->table().row_estimate);

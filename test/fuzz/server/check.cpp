@@ -80,8 +80,7 @@ std::string text_of(std::string_view text) {
   return std::string(text);
 }
 
-// ---- jsonb: a container is its header, an entry for each member, then the members
-// ---------------------------
+// ---- jsonb: a container is its header, an entry for each member, then the members -------------------------
 
 // `start`: of the whole value, by which numbers and containers are aligned.
 struct Part {

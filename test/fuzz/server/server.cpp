@@ -92,8 +92,7 @@ extern "C" {
 MemoryContext CurrentMemoryContext = nullptr;
 ErrorContextCallback *error_context_stack = nullptr;
 
-// ---- memory
-// ------------------------------------------------------------------------------------------------
+// ---- memory -----------------------------------------------------------------------------------------------
 
 void *palloc(Size size) {
   void *const piece = std::malloc(size);
@@ -110,8 +109,7 @@ MemoryContext AllocSetContextCreateInternal(MemoryContext, const char *, Size, S
 void MemoryContextReset(MemoryContext context) { context_of(context)->reset(); }
 void MemoryContextDelete(MemoryContext context) { context_of(context)->reset(); }
 
-// ---- errors
-// ------------------------------------------------------------------------------------------------
+// ---- errors -----------------------------------------------------------------------------------------------
 
 bool errstart_cold(int, const char *) { return true; }
 
@@ -141,8 +139,7 @@ void errfinish(const char *, int, const char *) {
   throw Refused{sqlstate_of_error};
 }
 
-// ---- texts and numbers
-// -------------------------------------------------------------------------------------
+// ---- texts and numbers ------------------------------------------------------------------------------------
 
 bool pg_verifymbstr(const char *text, int length, bool) {
   if (pg_encoding_verifymbstr(PG_UTF8, text, length) != length)

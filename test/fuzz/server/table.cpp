@@ -144,8 +144,7 @@ const TupleTableSlotOps TTSOpsHeapTuple = [] {
   return operations;
 }();
 
-// ---- the catalog
-// -------------------------------------------------------------------------------------------
+// ---- the catalog ------------------------------------------------------------------------------------------
 
 AttrNumber get_attnum(Oid, const char *name) {
   const std::vector<const char *> names = names_of_table();
@@ -165,8 +164,7 @@ void fmgr_info(Oid function, FmgrInfo *info) {
   info->fn_strict = !table.random.one_in(8);
 }
 
-// ---- values and rows
-// ---------------------------------------------------------------------------------------
+// ---- values and rows --------------------------------------------------------------------------------------
 
 // Reads what the function of the type may read: all bytes, and a zero behind them. What it makes of them is
 // made of them all.
@@ -200,8 +198,7 @@ HeapTuple heap_form_tuple(TupleDesc shape, Datum *values, bool *nulls) {
   return &row->tuple;
 }
 
-// ---- storing them
-// ------------------------------------------------------------------------------------------
+// ---- storing them -----------------------------------------------------------------------------------------
 
 // A run makes one for each row of a batch, and has no others. They are not made of memory that a sanitizer
 // guards: there would be 1000 pieces for each stream.
