@@ -148,7 +148,9 @@ sub is_nothing_there
 {
 	my ($self, $message) = @_;
 	my ($source, $admin) = ($self->{source}, $self->{slot}{admin});
-	return $admin->must("SELECT count(*) FROM tablesync.pivot_table WHERE target_schema = '$self->{wide}'") eq '0' if $message =~ /^there is no wide table/;
+	# Another source may have made tables here.
+	return $admin->must("SELECT count(*) FROM tablesync.pivot_table WHERE target_schema = '$self->{wide}' AND source = " . TablesyncTest::quote($1)) eq '0'
+	  if $message =~ /^there is no wide table of "(.*)" in schema/;
 	my ($ship) = $message =~ /^there are no readings of ship "(.*)" in / or return 0;
 	return $admin->must('SELECT count(*) FROM (' . $source->readings . ') r WHERE ship_id = ' . TablesyncTest::quote($ship)) eq '0';
 }
