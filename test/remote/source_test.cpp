@@ -417,7 +417,7 @@ TEST_F(LiveSource, IsCopiedByTheStatementOfItsPlan) {
   for (Column &column : target.columns) column.generated = false;
   CopyOut copy(source.connection(), copy_out(all_of(table), plan_sync(table, target, {}, false)));
   std::string buffer(100000, '\0');
-  const size_t size = copy.read(buffer.data(), buffer.size(), buffer.size());
+  const size_t size = RowBytes(copy).read(buffer.data(), buffer.size(), buffer.size());
   EXPECT_TRUE(copy.finished());
   EXPECT_EQ(copy.rows(), 10);
   EXPECT_EQ(size, copy_header().size() + 10 * (2 + (4 + 4) + (4 + 4) + (4 + 1)) + copy_trailer().size());
@@ -570,7 +570,7 @@ class LiveQuery : public LiveSource {
     for (Column &column : target.columns) column.not_null = true;
     CopyOut copy(source_->connection(), copy_out(rows, plan_sync(source, target, {}, false)));
     std::string buffer(100000, '\0');
-    copy.read(buffer.data(), buffer.size(), buffer.size());
+    RowBytes(copy).read(buffer.data(), buffer.size(), buffer.size());
     EXPECT_TRUE(copy.finished());
     return copy.rows();
   }
