@@ -48,7 +48,7 @@ int choose_buckets(std::int64_t rows, int memory_limit_mb) {
 }
 
 bool writes_floats_otherwise(const TablePair &pair) {
-  return pair.source && pair.source->connection().server_version() < 120000;
+  return pair.source && pair.source->server_version() < 120000;
 }
 
 class Comparer {
@@ -77,11 +77,10 @@ class Comparer {
     const DigestedRows source = digested_source(pair_.all_rows, pair_.plan, pending_, count, hash);
     const DigestedRows target = digested_target(pair_.target.name, pair_.plan, count, hash);
     // Both sides compute at the same time.
-    if (pair_.source) pair_.source->connection().start_query(sum_buckets(source));
+    if (pair_.source) pair_.source->start_query(sum_buckets(source));
     const Buckets here = decode_buckets(query(sum_buckets(target)), found_.target_rows);
-    const Buckets there =
-        decode_buckets(pair_.source ? pair_.source->connection().finish_query() : query(sum_buckets(source)),
-                       found_.source_rows);
+    const Buckets there = decode_buckets(
+        pair_.source ? pair_.source->finish_query() : query(sum_buckets(source)), found_.source_rows);
     std::vector<int> differing;
     for (int bucket = 0; bucket < count; ++bucket)
       if (at(here, bucket) != at(there, bucket)) differing.push_back(bucket);
@@ -96,7 +95,7 @@ class Comparer {
     hash.hex_floats = writes_floats_otherwise(pair_);
     hash.seed = pair_.run_id * 1000003;
     const std::string probe = hash_probe(hash.seed);
-    hash.extended = !pair_.source || pair_.source->connection().query(probe) == query(probe);
+    hash.extended = !pair_.source || pair_.source->query(probe) == query(probe);
     return hash;
   }
 
@@ -178,9 +177,9 @@ Comparison compare(TablePair &pair, const std::string &pending, int limit) {
     before.push_back(session_option(name));
     set_session_option(name, value);
   }
-  if (old_floats) pair.source->connection().execute("SET LOCAL extra_float_digits = 0");
+  if (old_floats) pair.source->execute("SET LOCAL extra_float_digits = 0");
   Comparison found = Comparer(pair, pending).run(limit);
-  if (old_floats) pair.source->connection().execute("SET LOCAL extra_float_digits = 3");
+  if (old_floats) pair.source->execute("SET LOCAL extra_float_digits = 3");
   for (size_t n = 0; n < before.size(); ++n) set_session_option(options[n].first, before[n]);
   return found;
 }

@@ -14,7 +14,7 @@ bool KeyPass::step() {
   if (!made_) query(create_stage(keys_name, keys, OnCommit::keep));
   range_.upper.clear();
   const auto in_range = [&] { return in_chunk(pair_.all_rows, range_, ChunkBy::key, pair_.plan); };
-  range_.upper = bound_of(pair_.source->connection().query(nth_key(in_range(), pair_.plan, size_)));
+  range_.upper = bound_of(pair_.source->query(nth_key(in_range(), pair_.plan, size_)));
   staged_ = pair_.stage(keys_name, keys, in_range());
   pair_.source->close();
   if (range_.upper.empty()) query(analyze(keys_name));

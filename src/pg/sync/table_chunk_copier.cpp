@@ -70,8 +70,7 @@ void TableChunkCopier::find_end() {
   }
   // Of what was written since the beginning there may be little, far apart.
   const SourceRows &counted = checkpoint.next ? pair_.all_rows : sync_.rows();
-  chunk_.upper = bound_of(
-      pair_.source->connection().query(nth_key(rows_in_chunk(counted), pair_.plan, checkpoint.size)));
+  chunk_.upper = bound_of(pair_.source->query(nth_key(rows_in_chunk(counted), pair_.plan, checkpoint.size)));
 }
 
 SourceRows TableChunkCopier::rows_in_chunk(const SourceRows &rows) const {

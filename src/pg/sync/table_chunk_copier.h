@@ -25,7 +25,7 @@ class TableChunkCopier final : public ChunkCopier {
   std::string outdated() const;
   const std::string &subject() const override { return pair_.target.oid; }
 
-  remote::Source::Files files;
+  SourceFiles files;
 
  private:
   void find_end() override;

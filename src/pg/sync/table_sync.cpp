@@ -156,7 +156,7 @@ std::optional<std::vector<std::string>> TableSync::no_days(const std::string &bo
 
 void TableSync::read_count() {
   if (spec_.custom_count.empty()) return;
-  const Rows rows = pair_.source->connection().query(pair_.user_sql().count);
+  const Rows rows = pair_.source->query(pair_.user_sql().count);
   const std::string count = rows.size() == 1 ? text_of(rows[0][0]) : "";
   if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)
     throw Error("42601", "custom_count must be one SELECT that returns one number",
@@ -240,12 +240,13 @@ bool TableSync::may_store_directly() {
 void TableSync::copy_into_target() {
   std::int64_t stored = 0;
   {
-    remote::CopyOut stream(pair_.source->connection(), copy_out(rows_, pair_.plan));
+    const std::unique_ptr<RowSource> stream = pair_.source->rows(rows_, pair_.plan);
     naming_repeated_key(pair_.plan, [&] {
-      stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
+      stored =
+          load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
     });
-    pair_.counts.read = pair_.counts.inserted = stream.rows();
-    pair_.counts.bytes = stream.bytes();
+    pair_.counts.read = pair_.counts.inserted = stream->rows();
+    pair_.counts.bytes = stream->bytes();
   }
   finish_first_load(stored);
 }
@@ -318,7 +319,7 @@ void TableSync::merge_stage(std::int64_t staged) {
 // The source has done its part: its transaction need not wait for ours.
 void TableSync::leave_source() {
   if (field_ && field_is_converted()) {
-    const Rows rows = pair_.source->connection().query(
+    const Rows rows = pair_.source->query(
         select(since_ ? pair_.all_rows : rows_, highest_in_field(*field_, quote_identifier(field_->name))));
     highest_there_ = rows.empty() ? "" : text_of(rows[0].at(0));
   }
