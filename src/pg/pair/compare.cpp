@@ -10,6 +10,7 @@
 #include "core/sql/deparse_verify.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
+#include "pg/target/stage.h"
 #include "pg/target/target.h"
 #include "pg/target/trust.h"
 
@@ -84,7 +85,7 @@ class Comparer {
     std::vector<int> differing;
     for (int bucket = 0; bucket < count; ++bucket)
       if (at(here, bucket) != at(there, bucket)) differing.push_back(bucket);
-    query(create_stage(verified_name, verified_plan()));
+    Stage(verified_name).make(verified_plan());
     if (!differing.empty()) take_source_rows(list_rows(source, differing));
     query(create_differences(target, differing));
   }
@@ -119,8 +120,7 @@ class Comparer {
   void compare_staged() {
     // The stage has the target's types: the checks of domains run where values come in.
     check_trust(static_cast<unsigned int>(std::strtoul(pair_.target.oid.c_str(), nullptr, 10)), pair_.spec);
-    drop_if_exists(stage_name);
-    query(create_stage(stage_name, pair_.plan));
+    Stage(stage_name).make(pair_.plan);
     SourceRows rows = pair_.all_rows;
     if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");
     found_.source_rows = pair_.stage(stage_name, pair_.plan, rows);
@@ -133,12 +133,12 @@ class Comparer {
   // What the target has by these keys may be older than what the source has.
   void stage_pending_keys() {
     const SyncPlan keys = pair_.plan.key_alone();
-    drop_if_exists(keys_name);
-    query(create_stage(keys_name, keys));
+    Stage stage(keys_name);
+    stage.make(keys);
     SourceRows rows = pair_.all_rows;
     rows.conditions.push_back(pending_);
-    pair_.stage(keys_name, keys, rows);
-    query(analyze(keys_name));
+    pair_.stage(stage.name(), keys, rows);
+    stage.analyze();
   }
 
   void list(int limit) {

@@ -15,6 +15,7 @@
 #include "pg/server/spi.h"
 #include "pg/sync/field_notices.h"
 #include "pg/target/apply.h"
+#include "pg/target/stage.h"
 #include "pg/target/target.h"
 
 namespace tablesync::pg {
@@ -281,7 +282,7 @@ void TableSync::check_seen(std::int64_t stored) const {
 
 void TableSync::copy_into_stage() {
   const SyncPlan staged = pair_.plan.staged();
-  query(create_stage(stage_name, staged));
+  Stage(stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
   merge_stage(pair_.stage(stage_name, staged, rows_));
 }
@@ -338,9 +339,10 @@ bool TableSync::field_is_converted() const {
 // The keys of all rows, in the same snapshot: what is not among them is gone.
 void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
-  query(create_stage(keys_name, keys));
-  staged_keys_ = pair_.stage(keys_name, keys, pair_.all_rows);
-  query(analyze(keys_name));
+  Stage stage(keys_name);
+  stage.make(keys);
+  staged_keys_ = pair_.stage(stage.name(), keys, pair_.all_rows);
+  stage.analyze();
   fault_point(FaultPoint::keys_staged);
 }
 
