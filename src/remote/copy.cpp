@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
 
 namespace tablesync::remote {
@@ -27,32 +26,19 @@ CopyOut::CopyOut(Connection &connection, const std::string &sql) : connection_(c
 
 CopyOut::~CopyOut() { PQfreemem(message_); }
 
-size_t CopyOut::read(char *buffer, size_t wanted, size_t capacity) {
-  size_t filled = 0;
-  while (filled < capacity) {
-    if (taken_ == size_) {
-      // Take what libpq has; once there is enough, do not wait for more.
-      if (finished_ || !next_message()) {
-        if (finished_ || filled >= wanted) break;
-        connection_.wait_readable();
-        continue;
-      }
-    }
-    const size_t part = std::min(size_ - taken_, capacity - filled);
-    std::memcpy(buffer + filled, message_ + taken_, part);
-    taken_ += part;
-    filled += part;
-  }
-  return filled;
-}
-
-char *CopyOut::next_row(size_t &size) {
-  while (!next_message()) {
+char *CopyOut::next_row(std::size_t &size) {
+  while (!ready()) {
     if (finished_) return nullptr;
     connection_.wait_readable();
   }
-  taken_ = size = size_;
+  ahead_ = false;
+  size = size_;
   return message_;
+}
+
+bool CopyOut::ready() {
+  if (!ahead_ && !finished_) ahead_ = next_message();
+  return ahead_;
 }
 
 // Makes the next message the current one. False where libpq has no complete one yet, or at the end.
@@ -61,7 +47,7 @@ bool CopyOut::next_message() {
   PQfreemem(message_);
   message_ = nullptr;
   if (size_ > 0) connection_.message_arrived(static_cast<std::int64_t>(size_));
-  size_ = taken_ = 0;
+  size_ = 0;
   int length = PQgetCopyData(raw, &message_, 1);
   if (length == 0) {
     // The bytes are often there already; a look is cheaper than a wait.

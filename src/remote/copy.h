@@ -1,35 +1,30 @@
-// CopyOut: the rows of a COPY ... TO STDOUT (FORMAT binary), as one stream of bytes.
+// CopyOut: the rows of a COPY ... TO STDOUT (FORMAT binary).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
+#include "core/base/row_source.h"
 #include "remote/connection.h"
 
 namespace tablesync::remote {
 
-class CopyOut {
+class CopyOut final : public RowSource {
  public:
   // Starts the statement. The connection must outlive this.
   CopyOut(Connection &connection, const std::string &sql);
-  ~CopyOut();
-  CopyOut(const CopyOut &) = delete;
-  CopyOut &operator=(const CopyOut &) = delete;
+  ~CopyOut() override;
 
-  // Copies at most `capacity` bytes to `buffer`, waiting only while there are fewer than `wanted`.
-  // Returns fewer than `wanted` at the end alone, and the end is returned only when the server said that the
-  // statement succeeded: a stream that breaks off throws 08006 (or the server's error), never ends.
-  // Throws 08P01 where the number of rows received is not the one of the command tag.
-  size_t read(char *buffer, size_t wanted, size_t capacity);
-
-  // The next message, whole: one row, perhaps behind the format's header, or its trailer. It stays until the
-  // next call and may be written to, up to one byte behind its end. nullptr at the end, under the conditions
-  // of read(). Use either this or read().
-  char *next_row(size_t &size);
+  // The end is returned only when the server said that the statement succeeded: a stream that breaks off
+  // throws 08006 (or the server's error), never ends. Throws 08P01 where the number of rows received is not
+  // the one of the command tag.
+  char *next_row(std::size_t &size) override;
+  bool ready() override;
 
   bool finished() const { return finished_; }
-  std::int64_t rows() const { return rows_; }
-  std::int64_t bytes() const { return bytes_; }
+  std::int64_t rows() const override { return rows_; }
+  std::int64_t bytes() const override { return bytes_; }
 
  private:
   bool next_message();
@@ -38,7 +33,7 @@ class CopyOut {
   Connection &connection_;
   char *message_ = nullptr;  // owned: PQfreemem
   size_t size_ = 0;
-  size_t taken_ = 0;
+  bool ahead_ = false;  // the message was not returned yet
   std::int64_t rows_ = 0;
   std::int64_t bytes_ = 0;
   bool finished_ = false;

@@ -21,7 +21,7 @@ std::size_t messages_taken = 0;
 std::optional<Block> last;
 
 // libpq's messages have a zero behind them; each goes when the next one is asked for.
-char *next_message(size_t *size) {
+char *next_message(void *, size_t *size) {
   last.reset();
   if (messages_taken == current->messages.size()) return nullptr;
   last.emplace(current->messages[messages_taken++], 1);
@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
     messages_taken = 0;
     try {
       const auto stored = static_cast<long>(tablesync::pg::store_rows(
-          table, names_of_table().data(), static_cast<int>(columns.size()), freeze, next_message));
+          table, names_of_table().data(), static_cast<int>(columns.size()), freeze, next_message, nullptr));
       must(stored == rows_in_table() && stored == rows_of(stream, columns.size()), "the number of the rows");
       must(!stream.is_valid || stored == stream.rows, "all rows of a stream");
       ++complete;

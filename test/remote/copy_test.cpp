@@ -22,8 +22,9 @@ struct Received {
 Received drain(CopyOut &copy, size_t capacity = 65536) {
   Received received;
   std::string buffer(capacity, '\0');
+  RowBytes bytes(copy);
   for (;;) {
-    const size_t got = copy.read(buffer.data(), 1, capacity);
+    const size_t got = bytes.read(buffer.data(), 1, capacity);
     if (got == 0) break;
     received.bytes.append(buffer, 0, got);
   }
@@ -153,7 +154,8 @@ TEST(CopyOut, WaitsForWhatIsWantedAndNoLonger) {
   Connection connection(host, server.settings());
   CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
   std::string buffer(100, '\0');
-  EXPECT_EQ(copy.read(buffer.data(), 10, buffer.size()), 10U);
+  RowBytes bytes(copy);
+  EXPECT_EQ(bytes.read(buffer.data(), 10, buffer.size()), 10U);
   EXPECT_EQ(buffer.substr(0, 10), "1234567890");
   EXPECT_FALSE(copy.finished());
 }
@@ -169,8 +171,9 @@ TEST(CopyOut, StaysAtItsEnd) {
   Connection connection(host, server.settings());
   CopyOut copy(connection, "COPY x TO STDOUT (FORMAT binary)");
   drain(copy);
-  char byte = 0;
-  EXPECT_EQ(copy.read(&byte, 1, 1), 0U);
+  std::size_t size = 0;
+  EXPECT_FALSE(copy.ready());
+  EXPECT_EQ(copy.next_row(size), nullptr);
   EXPECT_TRUE(copy.finished());
 }
 

@@ -8,7 +8,7 @@
 #include "fake_server.h"
 #include "live_server.h"
 #include "poll_host.h"
-#include "remote/source.h"
+#include "remote/server_source.h"
 #include "support/error_of.h"
 
 namespace tablesync::remote {
@@ -245,7 +245,7 @@ TEST_F(LiveHorizon, TakesTheLookbackWhereASessionDoesNotTellWhatItDoes) {
 TEST_F(LiveHorizon, LeavesATransactionThatTheSourceEnds) {
   reader_.reset();
   Connection(host_, as(superuser)).execute("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, as(superuser));
+  ServerSource source(host_, as(superuser));
   source.find("public.t");
   read_horizon(source.connection(), 10 * minute, "");
   EXPECT_TRUE(source.connection().in_transaction());

@@ -220,8 +220,6 @@ std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWind
          ") AS w (sampled_ship, sampled_from, sampled_before)" + where(all);
 }
 
-std::string copy_of(const std::string &select) { return "COPY (" + select + ") TO STDOUT (FORMAT binary)"; }
-
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,
                               const std::vector<std::string> &conditions, bool finite) {
   const std::string &time = time_of(plan);

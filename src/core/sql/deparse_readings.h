@@ -62,8 +62,6 @@ struct SampleWindow {
 };
 std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWindow> &windows,
                            const std::vector<std::string> &conditions);
-// Either, as a statement whose rows a client reads.
-std::string copy_of(const std::string &select);
 // The oldest and the newest time of these ships' readings, as parse_moment() takes them: one row. Each ship
 // is looked for alone, so that an index on ship and time serves. `finite`: without those of infinity. Only
 // where there are any: other databases that a foreign table may ask know no such bound.

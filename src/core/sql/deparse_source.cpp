@@ -1,5 +1,7 @@
 #include "core/sql/deparse_source.h"
 
+#include <string_view>
+
 #include <algorithm>
 
 #include "core/base/error.h"
@@ -356,5 +358,15 @@ std::string is_soft_deleted(const Column &column, const std::string &alias) {
       "column \"" + column.name + "\" of type " + column.sql_type + " cannot be used as soft_delete_column",
       {}, "It must be a boolean, a number, a text (Y, T, 1) or a timestamp.");
 }
+
+std::string trimmed_query(const std::string &sql) {
+  constexpr std::string_view space = " \t\r\n\f";
+  size_t end = sql.find_last_not_of(space);
+  if (end != std::string::npos && sql[end] == ';')
+    end = end == 0 ? std::string::npos : sql.find_last_not_of(space, end - 1);
+  return end == std::string::npos ? "" : sql.substr(0, end + 1);
+}
+
+std::string copy_of(const std::string &select) { return "COPY (" + select + ") TO STDOUT (FORMAT binary)"; }
 
 }  // namespace tablesync

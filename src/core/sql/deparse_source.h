@@ -97,4 +97,10 @@ std::string written_since(const Table &source, std::uint64_t snapshot_xmin);
 // 1, or a moment. Throws 42804 for other types. `alias`: of the row, or empty.
 std::string is_soft_deleted(const Column &column, const std::string &alias);
 
+// One statement of a user, fit to stand in parentheses: without the semicolon that may end it.
+std::string trimmed_query(const std::string &sql);
+
+// A SELECT as a statement whose rows a client reads, in the binary format.
+std::string copy_of(const std::string &select);
+
 }  // namespace tablesync

@@ -10,6 +10,7 @@
 #include "core/sql/deparse_verify.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
+#include "pg/target/stage.h"
 #include "pg/target/target.h"
 #include "pg/target/trust.h"
 
@@ -48,7 +49,7 @@ int choose_buckets(std::int64_t rows, int memory_limit_mb) {
 }
 
 bool writes_floats_otherwise(const TablePair &pair) {
-  return pair.source && pair.source->connection().server_version() < 120000;
+  return pair.source && pair.source->server_version() < 120000;
 }
 
 class Comparer {
@@ -77,15 +78,14 @@ class Comparer {
     const DigestedRows source = digested_source(pair_.all_rows, pair_.plan, pending_, count, hash);
     const DigestedRows target = digested_target(pair_.target.name, pair_.plan, count, hash);
     // Both sides compute at the same time.
-    if (pair_.source) pair_.source->connection().start_query(sum_buckets(source));
+    if (pair_.source) pair_.source->start_query(sum_buckets(source));
     const Buckets here = decode_buckets(query(sum_buckets(target)), found_.target_rows);
-    const Buckets there =
-        decode_buckets(pair_.source ? pair_.source->connection().finish_query() : query(sum_buckets(source)),
-                       found_.source_rows);
+    const Buckets there = decode_buckets(
+        pair_.source ? pair_.source->finish_query() : query(sum_buckets(source)), found_.source_rows);
     std::vector<int> differing;
     for (int bucket = 0; bucket < count; ++bucket)
       if (at(here, bucket) != at(there, bucket)) differing.push_back(bucket);
-    query(create_stage(verified_name, verified_plan()));
+    Stage(verified_name).make(verified_plan());
     if (!differing.empty()) take_source_rows(list_rows(source, differing));
     query(create_differences(target, differing));
   }
@@ -96,7 +96,7 @@ class Comparer {
     hash.hex_floats = writes_floats_otherwise(pair_);
     hash.seed = pair_.run_id * 1000003;
     const std::string probe = hash_probe(hash.seed);
-    hash.extended = !pair_.source || pair_.source->connection().query(probe) == query(probe);
+    hash.extended = !pair_.source || pair_.source->query(probe) == query(probe);
     return hash;
   }
 
@@ -120,8 +120,7 @@ class Comparer {
   void compare_staged() {
     // The stage has the target's types: the checks of domains run where values come in.
     check_trust(static_cast<unsigned int>(std::strtoul(pair_.target.oid.c_str(), nullptr, 10)), pair_.spec);
-    drop_if_exists(stage_name);
-    query(create_stage(stage_name, pair_.plan));
+    Stage(stage_name).make(pair_.plan);
     SourceRows rows = pair_.all_rows;
     if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");
     found_.source_rows = pair_.stage(stage_name, pair_.plan, rows);
@@ -134,12 +133,12 @@ class Comparer {
   // What the target has by these keys may be older than what the source has.
   void stage_pending_keys() {
     const SyncPlan keys = pair_.plan.key_alone();
-    drop_if_exists(keys_name);
-    query(create_stage(keys_name, keys));
+    Stage stage(keys_name);
+    stage.make(keys);
     SourceRows rows = pair_.all_rows;
     rows.conditions.push_back(pending_);
-    pair_.stage(keys_name, keys, rows);
-    query(analyze(keys_name));
+    pair_.stage(stage.name(), keys, rows);
+    stage.analyze();
   }
 
   void list(int limit) {
@@ -178,9 +177,9 @@ Comparison compare(TablePair &pair, const std::string &pending, int limit) {
     before.push_back(session_option(name));
     set_session_option(name, value);
   }
-  if (old_floats) pair.source->connection().execute("SET LOCAL extra_float_digits = 0");
+  if (old_floats) pair.source->execute("SET LOCAL extra_float_digits = 0");
   Comparison found = Comparer(pair, pending).run(limit);
-  if (old_floats) pair.source->connection().execute("SET LOCAL extra_float_digits = 3");
+  if (old_floats) pair.source->execute("SET LOCAL extra_float_digits = 3");
   for (size_t n = 0; n < before.size(); ++n) set_session_option(options[n].first, before[n]);
   return found;
 }

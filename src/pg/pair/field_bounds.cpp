@@ -23,7 +23,7 @@ std::string portable_text(FieldKind kind, const std::string &expression) {
   return "CAST(" + expression + " AS pg_catalog.text)";
 }
 
-std::string moment(FieldKind kind, const remote::Horizon &horizon) {
+std::string moment(FieldKind kind, const Horizon &horizon) {
   return moment_in_field(kind, horizon.instant, horizon.local);
 }
 
@@ -42,8 +42,8 @@ std::int64_t assumed_transaction_ms(const SyncSpec &spec) {
   return parse_duration_ms(spec.lookback.empty() ? "10min" : spec.lookback);
 }
 
-std::string lower_bound(const IncrementalField &field, const std::string &watermark,
-                        const remote::Horizon &horizon, const SyncSpec &spec) {
+std::string lower_bound(const IncrementalField &field, const std::string &watermark, const Horizon &horizon,
+                        const SyncSpec &spec) {
   std::string bound = watermark;
   if (field.kind != FieldKind::integer && !horizon.instant.empty())
     bound = evaluate(portable_text(
@@ -52,14 +52,14 @@ std::string lower_bound(const IncrementalField &field, const std::string &waterm
   return evaluate(portable_text(field.kind, less_lookback(field.kind, bound, spec.lookback)));
 }
 
-std::string proven_value(const IncrementalField &field, const remote::Horizon &horizon) {
+std::string proven_value(const IncrementalField &field, const Horizon &horizon) {
   if (field.kind == FieldKind::integer || horizon.instant.empty()) return {};
   return evaluate(portable_text(field.kind, moment(field.kind, horizon)));
 }
 
 namespace {
 
-void advance_integer(Watermark &watermark, const std::string &highest, const remote::Horizon &horizon,
+void advance_integer(Watermark &watermark, const std::string &highest, const Horizon &horizon,
                      const std::string &clock_after_snapshot, const SyncSpec &spec) {
   if (!horizon.instant.empty())
     if (const auto proven = take_proven(watermark.pending, horizon.instant))
@@ -75,7 +75,7 @@ void advance_integer(Watermark &watermark, const std::string &highest, const rem
 }
 
 void advance_moment(Watermark &watermark, FieldKind kind, const std::string &highest,
-                    const remote::Horizon &horizon) {
+                    const Horizon &horizon) {
   if (horizon.instant.empty() || highest.empty()) return;
   const std::string reached = "least(" + value_of(kind, highest) + ", " + moment(kind, horizon) + ")";
   // What was proven stays proven; but where the source's clock went back, rows of that time are still to
@@ -90,8 +90,8 @@ void advance_moment(Watermark &watermark, FieldKind kind, const std::string &hig
 }  // namespace
 
 void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &highest,
-                       const remote::Horizon &horizon, const std::string &clock_after_snapshot,
-                       const SyncSpec &spec, const std::optional<std::string> &cap) {
+                       const Horizon &horizon, const std::string &clock_after_snapshot, const SyncSpec &spec,
+                       const std::optional<std::string> &cap) {
   if (field.kind == FieldKind::integer)
     advance_integer(watermark, highest, horizon, clock_after_snapshot, spec);
   else

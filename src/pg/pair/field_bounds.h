@@ -5,9 +5,9 @@
 #include <string>
 
 #include "core/range/incremental_field.h"
+#include "core/range/source.h"
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
-#include "remote/horizon.h"
 
 namespace tablesync::pg {
 
@@ -16,12 +16,12 @@ std::int64_t assumed_transaction_ms(const SyncSpec &spec);
 
 // The bound to read from: the watermark, less the lookback that the user asked for; never above the horizon,
 // which is below the watermark when the source's clock went back.
-std::string lower_bound(const IncrementalField &field, const std::string &watermark,
-                        const remote::Horizon &horizon, const SyncSpec &spec);
+std::string lower_bound(const IncrementalField &field, const std::string &watermark, const Horizon &horizon,
+                        const SyncSpec &spec);
 
 // The value below which every row is there, by the horizon alone; empty where a field of numbers says nothing
 // of time.
-std::string proven_value(const IncrementalField &field, const remote::Horizon &horizon);
+std::string proven_value(const IncrementalField &field, const Horizon &horizon);
 
 // The highest value of the field that is a proper one, as text that means the same in every session; empty
 // where there is none. Over a column (SQL) that holds the field in the source's type: an expression of all
@@ -33,7 +33,7 @@ std::string find_highest(const IncrementalField &field, const std::string &relat
 // Changes `watermark.value` and `watermark.pending`. `cap`: where a sync fills the source in turn, how far
 // that is proven to have come.
 void advance_watermark(Watermark &watermark, const IncrementalField &field, const std::string &highest,
-                       const remote::Horizon &horizon, const std::string &clock_after_snapshot,
-                       const SyncSpec &spec, const std::optional<std::string> &cap);
+                       const Horizon &horizon, const std::string &clock_after_snapshot, const SyncSpec &spec,
+                       const std::optional<std::string> &cap);
 
 }  // namespace tablesync::pg

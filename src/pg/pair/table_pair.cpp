@@ -12,7 +12,7 @@
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
-#include "pg/source/foreign_server.h"
+#include "pg/source/make_source.h"
 #include "pg/source/source_guard.h"
 #include "pg/target/apply.h"
 #include "pg/target/convert.h"
@@ -24,7 +24,7 @@ namespace tablesync::pg {
 void TablePair::open(bool may_create) {
   counts = {};
   connect();
-  if (source) wait_for_source(source->connection(), spec, steps);
+  if (source) wait_for_source(*source, spec, steps);
   // Before the source's transaction begins: that need not wait for those who hold a lock here.
   const unsigned int oid = hold();
   open_source();
@@ -70,16 +70,16 @@ void TablePair::connect() {
   if (spec.server.empty()) return;
   const bool first = !source;
   if (first) {
-    source.emplace(host_, connection_settings(spec.server, spec.memory_limit_mb));
+    source = make_source(host_, spec.server, spec.memory_limit_mb);
     fault_point(FaultPoint::source_connected);
   }
-  wait_for_source(source->connection(), spec, steps);
+  wait_for_source(*source, spec, steps);
   if (first) source->find(sql_name(spec.source));
 }
 
-remote::UserSql TablePair::user_sql() const {
-  return {remote::trimmed_query(spec.custom_select), spec.custom_where,
-          remote::trimmed_query(spec.custom_count), spec.time_zone};
+UserSql TablePair::user_sql() const {
+  return {trimmed_query(spec.custom_select), spec.custom_where, trimmed_query(spec.custom_count),
+          spec.time_zone};
 }
 
 void TablePair::open_source() {
@@ -88,7 +88,7 @@ void TablePair::open_source() {
     return;
   }
   if (spec.mode == SyncMode::incremental) {
-    horizon = remote::read_horizon(source->connection(), assumed_transaction_ms(spec), spec.time_zone);
+    horizon = source->horizon(assumed_transaction_ms(spec), spec.time_zone);
     fault_point(FaultPoint::horizon_read);
   }
   source->set_time_limit(time_limit_ms);
@@ -227,7 +227,7 @@ bool TablePair::overwritten_since(std::int64_t run) const {
 
 void TablePair::choose_all_rows() {
   all_rows.table = &source_table;
-  all_rows.query = remote::trimmed_query(spec.custom_select);
+  all_rows.query = trimmed_query(spec.custom_select);
   all_rows.conditions.clear();
   if (!spec.custom_where.empty()) all_rows.conditions.push_back(spec.custom_where);
   if (spec.deleting_column().empty()) return;
@@ -284,7 +284,7 @@ void TablePair::check_source_keys(std::int64_t staged) {
     if (keys.empty()) return;
     rows.conditions.push_back(key_is_one_of(source_table, plan, keys));
   }
-  const Rows repeated = source->connection().query(find_repeated_key(rows, plan));
+  const Rows repeated = source->query(find_repeated_key(rows, plan));
   if (!repeated.empty()) fail_repeated_key(text_of(repeated.at(0).at(0)), plan);
 }
 
@@ -310,12 +310,12 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
                                 const SourceRows &rows) {
   if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));
-  remote::CopyOut stream(source->connection(), copy_out(rows, received_plan));
-  const std::int64_t stored = load(stream, name, received_plan, false, spec.max_rate, steps.progress());
-  if (stored != stream.rows())
+  const std::unique_ptr<RowSource> stream = source->rows(rows, received_plan);
+  const std::int64_t stored = load(*stream, name, received_plan, false, spec.max_rate, steps.progress());
+  if (stored != stream->rows())
     throw Error(sqlstate::protocol_violation,
-                "received " + with_commas(stream.rows()) + " rows, but staged " + with_commas(stored));
-  counts.bytes += stream.bytes();
+                "received " + with_commas(stream->rows()) + " rows, but staged " + with_commas(stored));
+  counts.bytes += stream->bytes();
   return stored;
 }
 

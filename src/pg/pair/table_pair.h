@@ -2,10 +2,12 @@
 // become rows of the other. What a sync and a verification begin with.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "core/range/source.h"
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 #include "core/sql/deparse_source.h"
@@ -15,8 +17,6 @@
 #include "pg/run/run_notice.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/latch_host.h"
-#include "remote/horizon.h"
-#include "remote/source.h"
 
 namespace tablesync::pg {
 
@@ -40,7 +40,7 @@ class TablePair {
   // Whether another role's run has filled the target after this run of the current role.
   bool overwritten_since(std::int64_t run) const;
   // What of the call is SQL that runs on the source.
-  remote::UserSql user_sql() const;
+  UserSql user_sql() const;
   // Throws 21000 where another row of the source has the key of one of the `staged` rows in the stage. Reads
   // no more of the source than it must; not for keys that are one here and two there.
   void check_source_keys(std::int64_t staged);
@@ -54,8 +54,8 @@ class TablePair {
   const SyncSpec &spec;
   const std::int64_t run_id;
   RunSteps &steps;
-  std::optional<remote::Source> source;
-  std::optional<remote::Horizon> horizon;
+  std::unique_ptr<Source> source;
+  std::optional<Horizon> horizon;
   std::optional<Watermark> known;        // of this server and source
   std::optional<Checkpoint> checkpoint;  // of a sync of the target in chunks that is not complete
   Table source_table;                    // without the columns that are left out

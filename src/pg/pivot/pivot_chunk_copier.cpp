@@ -12,7 +12,7 @@
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/source/foreign_server.h"
+#include "pg/source/make_source.h"
 #include "pg/source/source_guard.h"
 #include "pg/target/target.h"
 
@@ -52,14 +52,14 @@ std::string PivotChunkCopier::open() {
   if (!spec_.server.empty()) {
     const bool first = !remote_;
     if (first) {
-      remote_.emplace(host_, connection_settings(spec_.server, spec_.memory_limit_mb));
+      remote_ = make_source(host_, spec_.server, spec_.memory_limit_mb);
       fault_point(FaultPoint::source_connected);
     }
-    wait_for_source(remote_->connection(), spec_, steps_);
+    wait_for_source(*remote_, spec_, steps_);
     if (first) remote_->find(sql_name(spec_.source));
     remote_->set_time_limit(max_source_transaction_ms);
     remote_->open();
-    remote_->connection().execute(in_order_of_rows());
+    remote_->execute(in_order_of_rows());
     narrow_ = remote_->table();
     fault_point(FaultPoint::snapshot_open);
   } else {
@@ -102,9 +102,7 @@ void PivotChunkCopier::lose_source() {
   pass_.reset();
 }
 
-Rows PivotChunkCopier::ask(const std::string &sql) {
-  return remote_ ? remote_->connection().query(sql) : query(sql);
-}
+Rows PivotChunkCopier::ask(const std::string &sql) { return remote_ ? remote_->query(sql) : query(sql); }
 
 std::vector<std::string> PivotChunkCopier::conditions() const {
   std::vector<std::string> all = of_ships(plan_, spec_.ships);
@@ -120,9 +118,9 @@ std::vector<std::string> PivotChunkCopier::of_ships_and_call() const {
 
 std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink) {
   if (!remote_) return read_here(plan_, select, sink, spec_.max_rate, steps_.progress());
-  remote::CopyOut stream(remote_->connection(), copy_of(select));
-  const std::int64_t count = read_there(plan_, stream, sink, spec_.max_rate, steps_.progress());
-  counts_.bytes += stream.bytes();
+  const std::unique_ptr<RowSource> stream = remote_->rows(select);
+  const std::int64_t count = read_there(plan_, *stream, sink, spec_.max_rate, steps_.progress());
+  counts_.bytes += stream->bytes();
   return count;
 }
 

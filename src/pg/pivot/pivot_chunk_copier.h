@@ -8,10 +8,10 @@
 #include <set>
 #include <string>
 
+#include "core/range/source.h"
 #include "pg/chunk/chunk_copier.h"
 #include "pg/pivot/pivot_pass.h"
 #include "pg/server/latch_host.h"
-#include "remote/source.h"
 
 namespace tablesync::pg {
 
@@ -75,7 +75,7 @@ class PivotChunkCopier final : public ChunkCopier {
   const PivotSpec &spec_;
   const std::string subject_;
   LatchHost host_;
-  std::optional<remote::Source> remote_;
+  std::unique_ptr<Source> remote_;
   Table narrow_;
   std::optional<PivotSource> source_;
   ReadingPlan plan_;

@@ -290,7 +290,7 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   return intake.finish();
 }
 
-std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,
+std::int64_t read_there(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
                         Progress &progress) {
   StreamWatch watch(stream, rate, progress);
   ReadingStream readings(plan, check_text);

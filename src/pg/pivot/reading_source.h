@@ -9,10 +9,10 @@
 
 #include "core/base/progress.h"
 #include "core/base/rate.h"
+#include "core/base/row_source.h"
 #include "core/pivot/reading_stream.h"
 #include "core/sql/deparse_readings.h"
 #include "core/table/table.h"
-#include "remote/copy.h"
 
 namespace tablesync::pg {
 
@@ -37,7 +37,7 @@ bool can_scan_here(const ReadingPlan &plan, const Table &table);
 std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
                        ReadingSink &sink, const Rate &rate, Progress &progress);
 // The same as read_here(), of a COPY of the selected rows. Throws 22P04 for what is not the format.
-std::int64_t read_there(const ReadingPlan &plan, remote::CopyOut &stream, ReadingSink &sink, const Rate &rate,
+std::int64_t read_there(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
                         Progress &progress);
 
 }  // namespace tablesync::pg

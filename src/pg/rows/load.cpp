@@ -22,31 +22,34 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// The server's callback type has no argument for context: set and cleared by load() alone.
 struct Stream {
-  remote::CopyOut *source;
-  StreamWatch *watch;
+  RowSource &source;
+  StreamWatch &watch;
+  RowBytes bytes{source};
 };
-Stream *stream = nullptr;
+
+char *next_row(void *context, size_t *size) {
+  return enter([&] {
+    Stream &stream = *static_cast<Stream *>(context);
+    check_for_interrupts();
+    char *const row = stream.source.next_row(*size);
+    fault_point(FaultPoint::row_received);
+    stream.watch.look(stream.source.rows() % 256 == 0);
+    return row;
+  });
+}
+
+// The callback type of COPY FROM has no argument for context: set and cleared by load() alone.
+Stream *copied = nullptr;
 
 int next_bytes(void *buffer, int wanted, int capacity) {
   return enter([&] {
     check_for_interrupts();
-    const size_t got = stream->source->read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
-                                            static_cast<size_t>(capacity));
+    const size_t got = copied->bytes.read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
+                                          static_cast<size_t>(capacity));
     fault_point(FaultPoint::row_received);
-    stream->watch->look(true);
+    copied->watch.look(true);
     return static_cast<int>(got);
-  });
-}
-
-char *next_row(size_t *size) {
-  return enter([&] {
-    check_for_interrupts();
-    char *const row = stream->source->next_row(*size);
-    fault_point(FaultPoint::row_received);
-    stream->watch->look(stream->source->rows() % 256 == 0);
-    return row;
   });
 }
 
@@ -69,13 +72,13 @@ uint64 copy_from_stream(Relation relation, const char *const *columns, int colum
 }
 
 uint64 load_stream(const char *schema, const char *name, const char *const *columns, int column_count,
-                   bool is_new) {
+                   bool is_new, Stream *stream) {
   Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
   // COPY itself freezes only what no other session can open.
   const bool of_this_transaction = relation->rd_createSubid != InvalidSubTransactionId;
   uint64 const stored =
       stores_plain_rows(relation, column_count)
-          ? store_rows(relation, columns, column_count, is_new, next_row)
+          ? store_rows(relation, columns, column_count, is_new, next_row, stream)
           : copy_from_stream(relation, columns, column_count, is_new && of_this_transaction);
   table_close(relation, NoLock);
   CommandCounterIncrement();
@@ -84,27 +87,27 @@ uint64 load_stream(const char *schema, const char *name, const char *const *colu
 
 }  // namespace
 
-std::int64_t load(remote::CopyOut &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
+std::int64_t load(RowSource &source, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                   const Rate &rate, Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
   StreamWatch watch(source, rate, progress);
-  Stream this_stream{&source, &watch};
-  stream = &this_stream;
-  const auto forget = []() noexcept { stream = nullptr; };
+  Stream stream{source, watch};
+  copied = &stream;
+  const auto forget = []() noexcept { copied = nullptr; };
   const uint64 stored = on_failure(
       [&] {
         return call([&] {
           return load_stream(table.schema.c_str(), table.name.c_str(), columns.data(),
-                             static_cast<int>(columns.size()), is_new);
+                             static_cast<int>(columns.size()), is_new, &stream);
         });
       },
       forget);
   forget();
 
-  // COPY FROM stops at the format's trailer; what matters is that the server said it was all.
+  // COPY FROM stops at the format's trailer. What matters is that the source said that it was all.
   char rest = 0;
-  if (!source.finished() && source.read(&rest, 1, 1) != 0)
+  if (stream.bytes.read(&rest, 1, 1) != 0)
     throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");
   fault_point(FaultPoint::copy_finished);
   watch.finish();

@@ -233,7 +233,7 @@ bool stores_plain_rows(Relation relation, int column_count) {
 }
 
 uint64 store_rows(Relation relation, const char *const *names, int column_count, bool freeze,
-                  NextMessage next) {
+                  NextMessage next, void *context) {
   Loader loader{};
   loader.relation = relation;
   loader.column_count = column_count;
@@ -243,7 +243,7 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
 
   bool header_taken = false, trailer_taken = false;
   size_t size = 0;
-  while (char *bytes = next(&size)) {
+  while (char *bytes = next(context, &size)) {
     CopyMessage message{bytes, bytes + size};
     if (!header_taken) take_header<bad_format>(message);
     header_taken = true;

@@ -5,7 +5,6 @@
 #include "pg/run/run_notice.h"
 #include "pg/server/latch_host.h"
 #include "pg/server/transaction.h"
-#include "remote/source_load.h"
 
 namespace tablesync::pg {
 namespace {
@@ -18,19 +17,19 @@ bool was_told(const RunSteps &steps) {
                      [](const RunStep &step) { return step.name == name_of(Phase::source_busy); });
 }
 
-void wait_while_busy(remote::Connection &source, const RunSpec &spec) {
+void wait_while_busy(Source &source, const RunSpec &spec) {
   for (std::int64_t wait_ms = first_wait_ms;; wait_ms = std::min(2 * wait_ms, longest_wait_ms)) {
     wait_for_ms(wait_ms);
-    if (tell_excess(spec.source_limits, remote::read_source_load(source)).empty()) return;
+    if (tell_excess(spec.source_limits, source.load()).empty()) return;
   }
 }
 
 }  // namespace
 
-void wait_for_source(remote::Connection &source, const RunSpec &spec, RunSteps &steps) {
+void wait_for_source(Source &source, const RunSpec &spec, RunSteps &steps) {
   if (!spec.source_limits.any()) return;
-  if (source.in_transaction()) source.execute("COMMIT");
-  const std::string excess = tell_excess(spec.source_limits, remote::read_source_load(source));
+  source.close();
+  const std::string excess = tell_excess(spec.source_limits, source.load());
   between_transactions([&] {
     if (excess.empty()) return;
     const Phase interrupted = steps.phase();

@@ -8,7 +8,7 @@
 
 namespace tablesync::pg {
 
-StreamWatch::StreamWatch(const remote::CopyOut &stream, const Rate &rate, Progress &progress)
+StreamWatch::StreamWatch(const RowSource &stream, const Rate &rate, Progress &progress)
     : stream_(stream),
       rate_(rate),
       progress_(progress),

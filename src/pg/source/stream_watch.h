@@ -6,13 +6,13 @@
 
 #include "core/base/progress.h"
 #include "core/base/rate.h"
-#include "remote/copy.h"
+#include "core/base/row_source.h"
 
 namespace tablesync::pg {
 
 class StreamWatch {
  public:
-  StreamWatch(const remote::CopyOut &stream, const Rate &rate, Progress &progress);
+  StreamWatch(const RowSource &stream, const Rate &rate, Progress &progress);
   // After each read.
   void look(bool at_clock);
   // After the last one.
@@ -22,7 +22,7 @@ class StreamWatch {
   void tell_progress(bool at_clock);
   void keep_pace();
 
-  const remote::CopyOut &stream_;
+  const RowSource &stream_;
   const Rate &rate_;
   Progress &progress_;
   std::int64_t began_ms_;

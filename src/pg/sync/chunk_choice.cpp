@@ -21,7 +21,7 @@ ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync) {
                 "Give the source a primary key, or pass primary_key => ARRAY[...].");
   if (!asked && sync.window().kind != ReadWindow::Kind::everything)
     return {false, "only a part of the table is read", {}};
-  const remote::Source::Files files = pair.source->files();
+  const SourceFiles files = pair.source->files();
   if (asked) return {true, "chunk_mode is true", files};
   if (pair.checkpoint && !spec.restart) return {true, "that is how it was begun", files};
   const std::int64_t threshold = static_cast<std::int64_t>(chunk_threshold_mb) << 20;

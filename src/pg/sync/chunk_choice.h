@@ -5,7 +5,6 @@
 
 #include "core/spec/sync_spec.h"
 #include "pg/sync/table_sync.h"
-#include "remote/source.h"
 
 namespace tablesync::pg {
 
@@ -14,8 +13,8 @@ namespace tablesync::pg {
 struct ChunkChoice {
   bool chunks = false;
   std::string why;
-  remote::Source::Files files;  // of the source, where it was asked for
-  bool surprising = false;      // the caller did not say so, and should know
+  SourceFiles files;        // of the source, where it was asked for
+  bool surprising = false;  // the caller did not say so, and should know
 };
 ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync);
 

@@ -228,7 +228,7 @@ bool ChunkedSync::conclude() {
 
 void ChunkedSync::conclude_at_once() {
   concluding_ = true;
-  drop_if_exists(stage_name);
+  Stage(stage_name).drop_if_exists();
   steps_.progress().rows_before = 0;
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
@@ -264,7 +264,7 @@ bool ChunkedSync::conclude_in_parts() {
     if (read) return false;
     key_range_ = false;
   }
-  drop_if_exists(stage_name);
+  Stage(stage_name).drop_if_exists();
   Watermark since = checkpoint_.since;
   if (by_history) since.position = *checkpoint_.next;
   sync_.conclude(since, keys_ ? keys_->count() : -1);
@@ -273,7 +273,7 @@ bool ChunkedSync::conclude_in_parts() {
       "What was written during the run was read in several transactions. The next sync reads what came "
       "after.");
   finish();
-  if (keys_) query(drop_table(keys_name));
+  if (keys_) keys_->drop();
   return true;
 }
 

@@ -57,9 +57,9 @@ class ChunkedSync final : public Work {
   TablePair &pair_;
   TableChunkCopier copier_;
   ChunkLeader leader_;
-  Checkpoint &checkpoint_;              // the copier's
-  const remote::Source::Files &files_;  // the copier's
-  bool at_once_ = false;                // it is not done in chunks
+  Checkpoint &checkpoint_;    // the copier's
+  const SourceFiles &files_;  // the copier's
+  bool at_once_ = false;      // it is not done in chunks
   bool begun_ = false;
   bool concluding_ = false;              // at once
   bool in_parts_ = false;                // the end too is read in several transactions

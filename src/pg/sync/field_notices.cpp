@@ -50,7 +50,7 @@ void tell_horizon(TablePair &pair) {
 // Rows that come from elsewhere carry times of elsewhere, and come late.
 std::optional<std::string> tell_feed(TablePair &pair, const IncrementalField &field) {
   tell_sequence(pair, field);
-  const remote::Feed feed = pair.source->feed();
+  const Feed feed = pair.source->feed();
   const std::string hint = "Use sync_mode => 'xmin', which goes by the transactions of the source itself.";
   const std::string detail =
       "Rows that arrive there late may carry an earlier " + pair.spec.incremental_field + " than was read.";

@@ -1,23 +1,19 @@
 #include "pg/sync/key_pass.h"
 
 #include "core/sql/deparse.h"
-#include "pg/server/spi.h"
-#include "pg/target/target.h"
 
 namespace tablesync::pg {
 
 bool KeyPass::step() {
   if (done_) return false;
   const SyncPlan keys = pair_.plan.key_alone();
-  // One may be left of an attempt before.
-  if (!made_) drop_if_exists(keys_name);
-  if (!made_) query(create_stage(keys_name, keys, OnCommit::keep));
+  if (!made_) keys_.make(keys);
   range_.upper.clear();
   const auto in_range = [&] { return in_chunk(pair_.all_rows, range_, ChunkBy::key, pair_.plan); };
-  range_.upper = bound_of(pair_.source->connection().query(nth_key(in_range(), pair_.plan, size_)));
-  staged_ = pair_.stage(keys_name, keys, in_range());
+  range_.upper = bound_of(pair_.source->query(nth_key(in_range(), pair_.plan, size_)));
+  staged_ = pair_.stage(keys_.name(), keys, in_range());
   pair_.source->close();
-  if (range_.upper.empty()) query(analyze(keys_name));
+  if (range_.upper.empty()) keys_.analyze();
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/range/chunk.h"
 #include "pg/pair/table_pair.h"
+#include "pg/target/stage.h"
 
 namespace tablesync::pg {
 
@@ -20,11 +21,14 @@ class KeyPass {
   // The source took longer for a range than a transaction may take: false where it cannot be smaller.
   bool make_smaller();
   std::int64_t count() const { return count_; }
+  // Drops the keys.
+  void drop() const { keys_.drop(); }
 
  private:
   TablePair &pair_;
   std::int64_t size_;
   Chunk range_;
+  Stage keys_{keys_name, OnCommit::keep};
   bool made_ = false, done_ = false;
   std::int64_t count_ = 0, staged_ = 0;
 };

@@ -24,7 +24,7 @@ extern "C" {
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 #include "remote/copy.h"
-#include "remote/source.h"
+#include "remote/server_source.h"
 
 namespace tablesync::pg {
 namespace {
@@ -37,7 +37,7 @@ class Loader {
   // it.
   Row load_all() {
     SharedLoad &shared = *SharedLoad::attach(task_.shared);
-    remote::Source source(host_, connection_settings(task_.spec.server, task_.spec.memory_limit_mb));
+    remote::ServerSource source(host_, connection_settings(task_.spec.server, task_.spec.memory_limit_mb));
     open(source);
     hold_again(task_.table, HeldFor::writing);
     SyncPlan plan;
@@ -64,7 +64,7 @@ class Loader {
 
  private:
   // The same name may lead to another server: then its rows would not be of one state.
-  void open(remote::Source &source) {
+  void open(remote::ServerSource &source) {
     const std::string hint =
         "The address leads to more than one server (through a load balancer, perhaps). Name one of them in "
         "the "

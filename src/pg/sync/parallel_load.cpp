@@ -18,7 +18,6 @@ extern "C" {
 #include "pg/run/run_workers.h"
 #include "pg/server/airlock.h"
 #include "pg/target/plain_table.h"
-#include "remote/copy.h"
 
 namespace tablesync::pg {
 namespace {
@@ -32,7 +31,7 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
   if (!spec.custom_select.empty()) return "custom_select is one query";
   if (source.kind != 'r' && source.kind != 'p') return "it is not a table";
   if (by_field) return "rows above the watermark of incremental_field are found by its index";
-  if (pair.source->connection().server_version() < 140000)
+  if (pair.source->server_version() < 140000)
     return "a server before version 14 cannot read ranges of blocks";
   if (pair.plan.converts()) return "columns are converted after they have arrived";
   if (pair.target_is_new && !pair.target_is_plain())
@@ -42,11 +41,10 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
            display_name(spec.target.schema);
   if (pair.target_is_new && is_name_decoded(spec.target.schema))
     return "the table that several would fill has a name that its subscribers do not know";
-  const remote::Source::Files files = pair.source->files();
+  const SourceFiles files = pair.source->files();
   if (!files.in_blocks) return "its rows, or those of a partition, are not stored in blocks";
-  if (files.in_recovery && !shares_standby_snapshots(pair.source->connection().server_version()))
-    return "version " + pair.source->connection().server_version_text() +
-           " cannot share the snapshot of a standby safely";
+  if (files.in_recovery && !shares_standby_snapshots(pair.source->server_version()))
+    return "version " + pair.source->server_version_text() + " cannot share the snapshot of a standby safely";
   ranges = split_blocks(files.blocks, spec.parallel_workers);
   return ranges.size() < 2 ? "it is small" : "";
 }
@@ -122,14 +120,14 @@ void ParallelLoad::run(TablePair &pair) {
 }
 
 void ParallelLoad::read_alone(TablePair &pair) {
-  remote::CopyOut stream(pair.source->connection(), copy_out(rows_, plan_));
+  const std::unique_ptr<RowSource> stream = pair.source->rows(rows_, plan_);
   const std::int64_t stored =
-      load(stream, hidden_.name, plan_, true, pair.spec.max_rate, pair.steps.progress());
-  if (stored != stream.rows())
+      load(*stream, hidden_.name, plan_, true, pair.spec.max_rate, pair.steps.progress());
+  if (stored != stream->rows())
     throw Error(sqlstate::protocol_violation,
-                "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));
-  pair.counts.read = stream.rows();
-  pair.counts.bytes = stream.bytes();
+                "received " + with_commas(stream->rows()) + " rows, but stored " + with_commas(stored));
+  pair.counts.read = stream->rows();
+  pair.counts.bytes = stream->bytes();
 }
 
 void ParallelLoad::check_unchanged(const TablePair &pair) const {

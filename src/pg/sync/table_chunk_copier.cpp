@@ -70,8 +70,7 @@ void TableChunkCopier::find_end() {
   }
   // Of what was written since the beginning there may be little, far apart.
   const SourceRows &counted = checkpoint.next ? pair_.all_rows : sync_.rows();
-  chunk_.upper = bound_of(
-      pair_.source->connection().query(nth_key(rows_in_chunk(counted), pair_.plan, checkpoint.size)));
+  chunk_.upper = bound_of(pair_.source->query(nth_key(rows_in_chunk(counted), pair_.plan, checkpoint.size)));
 }
 
 SourceRows TableChunkCopier::rows_in_chunk(const SourceRows &rows) const {
@@ -106,32 +105,17 @@ void TableChunkCopier::store() {
 }
 
 void TableChunkCopier::stage() {
-  need_stage();
-  const std::int64_t staged = pair_.stage(stage_name, pair_.plan.staged(), rows_in_chunk(sync_.rows()));
+  constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
+  const SyncPlan plan = pair_.plan.staged();
+  stage_.make_or_keep(plan, began_, hour);
+  const std::int64_t staged = pair_.stage(stage_.name(), plan, rows_in_chunk(sync_.rows()));
   pair_.source->close();
-  constexpr std::int64_t worth_statistics = 1000, tenfold = 10;
-  if (staged > worth_statistics && (analyzed_rows_ < 0 || staged > tenfold * analyzed_rows_)) {
-    query(analyze(stage_name, pair_.plan.key));
-    analyzed_rows_ = staged;
-  }
+  stage_.analyze_if_grown(staged, pair_.plan.key);
   sync_.apply_stage(staged, Deletes::none, false);
 }
 
-// One stage for many chunks: each new one is a few rows more in the catalogs.
-void TableChunkCopier::need_stage() {
-  constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
-  const std::string definition = create_stage(stage_name, pair_.plan.staged(), OnCommit::empty);
-  const bool exists = bool_of(query(table_exists(stage_name)).at(0).at(0));
-  if (exists && definition == stage_definition_ && began_ - stage_made_ < hour) return;
-  if (exists) query(drop_table(stage_name));
-  query(definition);
-  stage_definition_ = definition;
-  stage_made_ = began_;
-  analyzed_rows_ = -1;
-}
-
 void TableChunkCopier::lose_source() {
-  stage_definition_.clear();
+  stage_.forget();
   pair_.source.reset();
 }
 

@@ -7,6 +7,7 @@
 
 #include "pg/chunk/chunk_copier.h"
 #include "pg/sync/table_sync.h"
+#include "pg/target/stage.h"
 
 namespace tablesync::pg {
 
@@ -25,7 +26,7 @@ class TableChunkCopier final : public ChunkCopier {
   std::string outdated() const;
   const std::string &subject() const override { return pair_.target.oid; }
 
-  remote::Source::Files files;
+  SourceFiles files;
 
  private:
   void find_end() override;
@@ -36,15 +37,12 @@ class TableChunkCopier final : public ChunkCopier {
   std::int64_t fair_size(std::int64_t pages_left) const;
   void store();
   void stage();
-  void need_stage();
   SourceRows rows_in_chunk(const SourceRows &rows) const;
 
   const SyncSpec &spec_;
   TableSync &sync_;
   TablePair &pair_;
-  std::int64_t analyzed_rows_ = -1;  // in the stage, when it was analyzed
-  double stage_made_ = 0;
-  std::string stage_definition_;
+  Stage stage_{stage_name, OnCommit::empty};  // one for many chunks
 };
 
 }  // namespace tablesync::pg

@@ -15,6 +15,7 @@
 #include "pg/server/spi.h"
 #include "pg/sync/field_notices.h"
 #include "pg/target/apply.h"
+#include "pg/target/stage.h"
 #include "pg/target/target.h"
 
 namespace tablesync::pg {
@@ -156,7 +157,7 @@ std::optional<std::vector<std::string>> TableSync::no_days(const std::string &bo
 
 void TableSync::read_count() {
   if (spec_.custom_count.empty()) return;
-  const Rows rows = pair_.source->connection().query(pair_.user_sql().count);
+  const Rows rows = pair_.source->query(pair_.user_sql().count);
   const std::string count = rows.size() == 1 ? text_of(rows[0][0]) : "";
   if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)
     throw Error("42601", "custom_count must be one SELECT that returns one number",
@@ -240,12 +241,13 @@ bool TableSync::may_store_directly() {
 void TableSync::copy_into_target() {
   std::int64_t stored = 0;
   {
-    remote::CopyOut stream(pair_.source->connection(), copy_out(rows_, pair_.plan));
+    const std::unique_ptr<RowSource> stream = pair_.source->rows(rows_, pair_.plan);
     naming_repeated_key(pair_.plan, [&] {
-      stored = load(stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
+      stored =
+          load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
     });
-    pair_.counts.read = pair_.counts.inserted = stream.rows();
-    pair_.counts.bytes = stream.bytes();
+    pair_.counts.read = pair_.counts.inserted = stream->rows();
+    pair_.counts.bytes = stream->bytes();
   }
   finish_first_load(stored);
 }
@@ -280,7 +282,7 @@ void TableSync::check_seen(std::int64_t stored) const {
 
 void TableSync::copy_into_stage() {
   const SyncPlan staged = pair_.plan.staged();
-  query(create_stage(stage_name, staged));
+  Stage(stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
   merge_stage(pair_.stage(stage_name, staged, rows_));
 }
@@ -318,7 +320,7 @@ void TableSync::merge_stage(std::int64_t staged) {
 // The source has done its part: its transaction need not wait for ours.
 void TableSync::leave_source() {
   if (field_ && field_is_converted()) {
-    const Rows rows = pair_.source->connection().query(
+    const Rows rows = pair_.source->query(
         select(since_ ? pair_.all_rows : rows_, highest_in_field(*field_, quote_identifier(field_->name))));
     highest_there_ = rows.empty() ? "" : text_of(rows[0].at(0));
   }
@@ -337,9 +339,10 @@ bool TableSync::field_is_converted() const {
 // The keys of all rows, in the same snapshot: what is not among them is gone.
 void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
-  query(create_stage(keys_name, keys));
-  staged_keys_ = pair_.stage(keys_name, keys, pair_.all_rows);
-  query(analyze(keys_name));
+  Stage stage(keys_name);
+  stage.make(keys);
+  staged_keys_ = pair_.stage(stage.name(), keys, pair_.all_rows);
+  stage.analyze();
   fault_point(FaultPoint::keys_staged);
 }
 

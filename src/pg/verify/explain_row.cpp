@@ -19,9 +19,9 @@ extern "C" {
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
 #include "pg/source/foreign_server.h"
+#include "pg/source/make_source.h"
 #include "pg/sync/sync_call.h"
 #include "pg/target/target.h"
-#include "remote/source.h"
 
 namespace tablesync::pg {
 namespace {
@@ -116,20 +116,20 @@ class Explainer {
   }
 
   void ask_source() {
-    remote::Source source(host_, connection_settings(known_->server, memory_limit_mb));
-    source.find(known_->source);
-    const std::string select = remote::trimmed_query(known_->custom_select);
-    source.open({select, known_->custom_where, {}, {}});
+    const std::unique_ptr<Source> source = make_source(host_, known_->server, memory_limit_mb);
+    source->find(known_->source);
+    const std::string select = trimmed_query(known_->custom_select);
+    source->open({select, known_->custom_where, {}, {}});
     SyncPlan plan;
     plan.key = key_;
     for (const std::string &column : key_)
-      if (source.table().find_column(column) == nullptr)
+      if (source->table().find_column(column) == nullptr)
         return say("source", "has no column \"" + column + "\" to find it by");
     const auto has = [&](const std::string &condition) {
-      SourceRows rows{&source.table(), select, {}};
-      rows.conditions.push_back(key_is_one_of(source.table(), plan, {Row(values_.begin(), values_.end())}));
+      SourceRows rows{&source->table(), select, {}};
+      rows.conditions.push_back(key_is_one_of(source->table(), plan, {Row(values_.begin(), values_.end())}));
       if (!condition.empty()) rows.conditions.push_back(condition);
-      return !source.connection().query(select_of(rows, plan)).empty();
+      return !source->query(select_of(rows, plan)).empty();
     };
     asked_ = true;
     there_ = has("");
@@ -137,12 +137,12 @@ class Explainer {
     if (!there_) return;
     filtered_ = !known_->custom_where.empty() && !has(known_->custom_where);
     if (filtered_) say("filter", "custom_where leaves it out: " + known_->custom_where);
-    if (const Column *column = source.table().find_column(known_->soft_delete_column))
+    if (const Column *column = source->table().find_column(known_->soft_delete_column))
       marked_ = has(is_soft_deleted(*column, ""));
     if (marked_) say("marked", "as deleted, by " + known_->soft_delete_column);
     const std::optional<std::string> waiting =
-        unproven_rows(*known_, source.table(), source.position(),
-                      [&](int timeline) { return source.switch_point(timeline); });
+        unproven_rows(*known_, source->table(), source->position(),
+                      [&](int timeline) { return source->switch_point(timeline); });
     waiting_ = waiting && !waiting->empty() && has(*waiting);
     if (waiting_) say("waiting", "it was written after what the last sync has proven: the next one reads it");
   }

@@ -24,7 +24,6 @@ extern "C" {
 #include "pg/sync/chunk_choice.h"
 #include "pg/sync/sync_call.h"
 #include "pg/sync/table_sync.h"
-#include "remote/source_load.h"
 
 namespace tablesync::pg {
 namespace {
@@ -53,7 +52,7 @@ class Report {
 
 std::string ask_source(TablePair &pair, const std::string &sql,
                        const std::vector<std::string> &parameters = {}) {
-  const Rows rows = pair.source->connection().query(sql, parameters);
+  const Rows rows = pair.source->query(sql, parameters);
   return rows.empty() || rows[0].empty() ? "" : text_of(rows[0][0]);
 }
 
@@ -88,8 +87,8 @@ class Planner {
 
   void tell_source() {
     const Table &source = pair().source->table();
-    report_.ok("connection", "PostgreSQL " + pair().source->connection().server_version_text() + " as " +
-                                 pair().source->role());
+    report_.ok("connection",
+               "PostgreSQL " + pair().source->server_version_text() + " as " + pair().source->role());
     report_.ok("source",
                display_name(source.name) +
                    (source.row_estimate < 0 ? "" : ", about " + with_commas(source.row_estimate) + " rows") +
@@ -110,7 +109,7 @@ class Planner {
   }
 
   void tell_load() {
-    const std::string excess = tell_excess(limits_, remote::read_source_load(pair().source->connection()));
+    const std::string excess = tell_excess(limits_, pair().source->load());
     if (excess.empty())
       report_.ok("load of the source", "within the limits");
     else
@@ -215,7 +214,7 @@ class Planner {
   }
 
   void tell_horizon() {
-    const remote::Horizon &horizon = *pair().horizon;
+    const Horizon &horizon = *pair().horizon;
     if (horizon.standby)
       report_.warn("horizon",
                    "the source is a standby: transactions are taken to be shorter than the lookback",

@@ -8,6 +8,7 @@
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/target/apply.h"
+#include "pg/target/stage.h"
 #include "pg/target/target.h"
 
 namespace tablesync::pg {
@@ -97,7 +98,7 @@ void VerifyWork::repair() {
   if (wanted > 0) {
     std::int64_t staged = found_.source_rows;
     if (!pair_->plan.converts()) {
-      query(create_stage(stage_name, pair_->plan));
+      Stage(stage_name).make(pair_->plan);
       staged = pair_->stage_by_key(query(list_keys_to_fetch(pair_->plan.key.size())));
       if (staged != wanted) check_keys(stage_name, pair_->plan);
       if (staged != wanted)

@@ -1,4 +1,4 @@
-#include "remote/source.h"
+#include "remote/server_source.h"
 
 #include <gtest/gtest.h>
 
@@ -55,12 +55,12 @@ std::function<void(Session &)> opening(const Answers &answers, std::function<voi
 Table open_on_fake(const Answers &answers) {
   FakeServer server(opening(answers, [](Session &) {}));
   PollHost host;
-  Source source(host, server.settings());
+  ServerSource source(host, server.settings());
   source.find("public.users");
   return source.open();
 }
 
-TEST(Source, DescribesWhatTheServerSays) {
+TEST(ServerSource, DescribesWhatTheServerSays) {
   const Table table = open_on_fake({});
   EXPECT_EQ(table.name, (QualifiedName{"public", "users"}));
   ASSERT_EQ(table.columns.size(), 1U);
@@ -69,7 +69,7 @@ TEST(Source, DescribesWhatTheServerSays) {
   EXPECT_EQ(table.keys[0].columns, (std::vector<std::string>{"id"}));
 }
 
-TEST(Source, RefusesAnswersThatAreTooNarrow) {
+TEST(ServerSource, RefusesAnswersThatAreTooNarrow) {
   // A server that is not what it seems must not make us read beyond the end of a row.
   for (Answer Answers::*const answer : {&Answers::resolve, &Answers::where, &Answers::describe,
                                         &Answers::columns, &Answers::keys, &Answers::held}) {
@@ -79,18 +79,18 @@ TEST(Source, RefusesAnswersThatAreTooNarrow) {
   }
 }
 
-TEST(Source, RefusesATableThatWasReplacedWhileItWasOpened) {
+TEST(ServerSource, RefusesATableThatWasReplacedWhileItWasOpened) {
   Answers view;
   view.describe[3] = "v";
   EXPECT_EQ(error_of([&] { open_on_fake(view); }).sqlstate, "42P01");
 }
 
-TEST(Source, TellsWhereItReads) {
+TEST(ServerSource, TellsWhereItReads) {
   Answers answers;
   answers.where = {"18446744073709551615", "FF/1500000", "7", "2026-01-02 03:04:05.678901+00"};
   FakeServer server(opening(answers, [](Session &) {}));
   PollHost host;
-  Source source(host, server.settings());
+  ServerSource source(host, server.settings());
   source.find("public.users");
   source.open();
   EXPECT_EQ(source.position(), (SnapshotPosition{18446744073709551615U, "FF/1500000", 7}));
@@ -114,7 +114,7 @@ std::string switch_point_of(int timeline, const std::string &history) {
   PollHost host;
   std::string point;
   {
-    Source source(host, server.settings());
+    ServerSource source(host, server.settings());
     source.find("public.users");
     source.open();
     point = source.switch_point(timeline);
@@ -154,7 +154,7 @@ TEST(SwitchPoint, AsksNoFurtherThanItMay) {
     }));
     PollHost host;
     {
-      Source source(host, server.settings());
+      ServerSource source(host, server.settings());
       source.find("public.users");
       source.open();
       EXPECT_EQ(source.switch_point(1), "");
@@ -203,12 +203,12 @@ class LiveSource : public LiveServer {
     Connection(host_, settings())
         .execute("SET client_min_messages = error; SET search_path = " + schema_ + "; " + batch);
   }
-  Table open_in(Source &source, const std::string &name) {
+  Table open_in(ServerSource &source, const std::string &name) {
     source.find(schema_ + "." + name);
     return source.open();
   }
   Table open(const std::string &name) {
-    Source source(host_, settings());
+    ServerSource source(host_, settings());
     return open_in(source, name);
   }
 
@@ -265,7 +265,7 @@ TEST_F(LiveSource, DescribesATable) {
 TEST_F(LiveSource, SharesItsSnapshot) {
   run("CREATE TABLE shared (a int); INSERT INTO shared VALUES (1)");
   const auto source = [&] {
-    auto opened = std::make_unique<Source>(host_, settings());
+    auto opened = std::make_unique<ServerSource>(host_, settings());
     opened->find(schema_ + ".shared");
     return opened;
   };
@@ -275,7 +275,7 @@ TEST_F(LiveSource, SharesItsSnapshot) {
   run("INSERT INTO shared VALUES (2)");
   second->open({}, snapshot);
   third->open();
-  const auto count = [&](Source &of) {
+  const auto count = [&](ServerSource &of) {
     return text_of(
         of.connection().query("SELECT count(*) FROM " + quote_qualified(of.table().name)).at(0).at(0));
   };
@@ -296,12 +296,12 @@ TEST_F(LiveSource, KnowsTheFilesOfATable) {
     CREATE TABLE p3 PARTITION OF p2 DEFAULT;
     INSERT INTO p SELECT generate_series(0, 999))");
   const auto files = [&](const std::string &table) {
-    Source source(host_, settings());
+    ServerSource source(host_, settings());
     source.find(schema_ + "." + table);
     source.open();
     return source.files();
   };
-  Source::Files found = files("p");
+  SourceFiles found = files("p");
   std::sort(found.blocks.begin(), found.blocks.end());
   EXPECT_EQ(found.blocks.size(), 2U);
   EXPECT_EQ(found.blocks[0], 0);
@@ -369,12 +369,12 @@ TEST_F(LiveSource, NamesARelationThatDoesNotExist) {
   const Diagnostics said = error_of([&] { open("nope"); });
   EXPECT_EQ(said.sqlstate, "42P01");
   EXPECT_EQ(said.message, "relation " + schema_ + ".nope does not exist on the source");
-  EXPECT_EQ(error_of([&] { Source(host_, settings()).find("nope.nope"); }).sqlstate, "42P01");
+  EXPECT_EQ(error_of([&] { ServerSource(host_, settings()).find("nope.nope"); }).sqlstate, "42P01");
 }
 
 TEST_F(LiveSource, ReadsOneSnapshotInWhichNothingCanBeWritten) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   open_in(source, "t");
   run("INSERT INTO t VALUES (1)");
   Connection &connection = source.connection();
@@ -386,7 +386,7 @@ TEST_F(LiveSource, ReadsOneSnapshotInWhichNothingCanBeWritten) {
 
 TEST_F(LiveSource, HoldsTheTableAgainstChangesOfItsShape) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   open_in(source, "t");
   const auto add_column = [&] { run("SET lock_timeout = '10ms'; ALTER TABLE t ADD x int"); };
   EXPECT_EQ(error_of(add_column).sqlstate, "55P03");
@@ -396,7 +396,7 @@ TEST_F(LiveSource, HoldsTheTableAgainstChangesOfItsShape) {
 
 TEST_F(LiveSource, LeavesNoSettingBehind) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   Connection &connection = source.connection();
   const std::string settings_now =
       "SELECT name, setting FROM pg_settings WHERE source = 'session' OR name IN ('TimeZone', 'search_path', "
@@ -411,13 +411,13 @@ TEST_F(LiveSource, LeavesNoSettingBehind) {
 TEST_F(LiveSource, IsCopiedByTheStatementOfItsPlan) {
   run("CREATE TABLE t (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED, \"a\"\"b\" text); "
       "INSERT INTO t (id, \"a\"\"b\") SELECT g, 'x' FROM generate_series(1, 10) g");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   const Table table = open_in(source, "t");
   Table target = table;
   for (Column &column : target.columns) column.generated = false;
   CopyOut copy(source.connection(), copy_out(all_of(table), plan_sync(table, target, {}, false)));
   std::string buffer(100000, '\0');
-  const size_t size = copy.read(buffer.data(), buffer.size(), buffer.size());
+  const size_t size = RowBytes(copy).read(buffer.data(), buffer.size(), buffer.size());
   EXPECT_TRUE(copy.finished());
   EXPECT_EQ(copy.rows(), 10);
   EXPECT_EQ(size, copy_header().size() + 10 * (2 + (4 + 4) + (4 + 4) + (4 + 1)) + copy_trailer().size());
@@ -425,7 +425,7 @@ TEST_F(LiveSource, IsCopiedByTheStatementOfItsPlan) {
 
 TEST_F(LiveSource, EndsATransactionThatIsOpenBeforeItBeginsItsOwn) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   source.find(schema_ + ".t");
   source.connection().execute("BEGIN; SET LOCAL work_mem = '77kB'");
   EXPECT_TRUE(source.connection().in_transaction());
@@ -438,7 +438,7 @@ TEST_F(LiveSource, EndsATransactionThatIsOpenBeforeItBeginsItsOwn) {
 }
 
 TEST_F(LiveSource, KnowsWhoItIs) {
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   EXPECT_EQ(source.role(), plain_user());
 }
 
@@ -446,7 +446,7 @@ TEST_F(LiveSource, KnowsWhoItIs) {
 
 TEST_F(LiveSource, ReadsFurtherOnEachTime) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   open_in(source, "t");
   const SnapshotPosition first = source.position();
   const std::string clock = source.clock();
@@ -468,7 +468,7 @@ TEST_F(LiveSource, ReadsNoFurtherThanATransactionThatIsOpen) {
   Connection writer(host_, settings());
   writer.execute("BEGIN; INSERT INTO " + schema_ + ".t VALUES (1)");
   const std::uint64_t id = std::stoull(text_of(writer.query("SELECT txid_current()")[0][0]));
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   open_in(source, "t");
   EXPECT_LE(source.position().xmin, id);
   writer.execute("COMMIT");
@@ -497,7 +497,7 @@ TEST_F(LiveSource, FindsWhatWasWrittenSinceATransaction) {
 
 TEST_F(LiveSource, KnowsNoTimelineThatARoleMayNotSee) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
-  Source source(host_, settings());
+  ServerSource source(host_, settings());
   open_in(source, "t");
   EXPECT_EQ(source.switch_point(1), "");
   EXPECT_EQ(source.connection().query("SELECT 'x'"), (Rows{{"x"}})) << "the transaction goes on";
@@ -506,7 +506,7 @@ TEST_F(LiveSource, KnowsNoTimelineThatARoleMayNotSee) {
 TEST_F(LiveSource, KnowsNoTimelineThatNeverEnded) {
   run("CREATE TABLE t (id int PRIMARY KEY)");
   const std::string database = option_value(settings().options, "dbname", "");
-  Source source(host_, settings_as("postgres", database));
+  ServerSource source(host_, settings_as("postgres", database));
   open_in(source, "t");
   for (const int timeline : {0, 1, 2, -1}) EXPECT_EQ(source.switch_point(timeline), "");
   EXPECT_EQ(source.connection().query("SELECT 'x'"), (Rows{{"x"}}));
@@ -528,7 +528,7 @@ TEST_F(LivePrivileges, OfBothFunctionsAreNeededToLookForATimeline) {
   for (const char *granted : {read_file, stat_file}) {
     admin.execute(std::string("GRANT EXECUTE ON FUNCTION ") + granted + " TO " + sql_name());
     EXPECT_EQ(may_look(), granted == stat_file);
-    Source source(host_, as(role));
+    ServerSource source(host_, as(role));
     source.find("public.t");
     source.open();
     EXPECT_EQ(source.switch_point(1), "");
@@ -550,7 +550,7 @@ class LiveQuery : public LiveSource {
     LiveSource::TearDown();
   }
   // Opens t, as a sync with SQL of its user does.
-  Source &opened(const UserSql &sql) {
+  ServerSource &opened(const UserSql &sql) {
     source_.emplace(host_, settings());
     source_->find(schema_ + ".t");
     source_->open(sql);
@@ -570,12 +570,12 @@ class LiveQuery : public LiveSource {
     for (Column &column : target.columns) column.not_null = true;
     CopyOut copy(source_->connection(), copy_out(rows, plan_sync(source, target, {}, false)));
     std::string buffer(100000, '\0');
-    copy.read(buffer.data(), buffer.size(), buffer.size());
+    RowBytes(copy).read(buffer.data(), buffer.size(), buffer.size());
     EXPECT_TRUE(copy.finished());
     return copy.rows();
   }
 
-  std::optional<Source> source_;
+  std::optional<ServerSource> source_;
 };
 
 TEST_F(LiveQuery, HasTypesByTheirNames) {

@@ -1,4 +1,4 @@
-#include "remote/source.h"
+#include "remote/server_source.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +11,9 @@
 
 #include "core/sql/deparse_source.h"
 #include "core/table/describe.h"
+#include "remote/copy.h"
+#include "remote/horizon.h"
+#include "remote/source_load.h"
 
 namespace tablesync::remote {
 namespace {
@@ -54,7 +57,7 @@ bool is_query(std::string_view sql) {
 }  // namespace
 
 // Asks a catalog. Another server may answer anything; what is decoded has the shape that was asked for.
-Rows Source::ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width) {
+Rows ServerSource::ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width) {
   Rows rows = connection_.query(sql, parameters);
   if (!rows.empty() && rows[0].size() != width)
     throw Error(sqlstate::protocol_violation, "the source answered a catalog query with " +
@@ -63,7 +66,7 @@ Rows Source::ask(const std::string &sql, const std::vector<std::string> &paramet
   return rows;
 }
 
-void Source::find(const std::string &sql_name) {
+void ServerSource::find(const std::string &sql_name) {
   const Rows found = ask(resolve_query(), {sql_name}, 5);
   if (found.empty())
     throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist on the source", {},
@@ -80,7 +83,7 @@ void Source::find(const std::string &sql_name) {
 // A relation that is rewritten between the snapshot and the lock (TRUNCATE and a new load, REFRESH, ALTER
 // TYPE) is empty in that snapshot, which was never a state of it. What a try has found is locked by the next
 // one before its snapshot is taken.
-const Table &Source::open(const UserSql &sql, const std::string &snapshot) {
+const Table &ServerSource::open(const UserSql &sql, const std::string &snapshot) {
   constexpr int most_tries = 20;
   Held held;
   for (int tries = 0; tries < most_tries; ++tries) {
@@ -99,7 +102,8 @@ const Table &Source::open(const UserSql &sql, const std::string &snapshot) {
       "Run it again when they are done.");
 }
 
-void Source::begin(const UserSql &sql, const std::string &snapshot, const std::vector<std::string> &locked) {
+void ServerSource::begin(const UserSql &sql, const std::string &snapshot,
+                         const std::vector<std::string> &locked) {
   const bool by_zone = !sql.time_zone.empty() && (sql.any() || kind_ == "v");
   time_zone_ = by_zone ? sql.time_zone : "UTC";
   connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
@@ -107,7 +111,7 @@ void Source::begin(const UserSql &sql, const std::string &snapshot, const std::v
                                     {time_limit_ms_, snapshot, time_zone_, locked}));
 }
 
-void Source::describe_table() {
+void ServerSource::describe_table() {
   const int version = connection_.server_version();
   const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 11);
   if (relation.size() != 1 || text_of(relation[0][3]) != kind_)
@@ -123,7 +127,7 @@ void Source::describe_table() {
     throw Error(sqlstate::not_supported, "\"" + display_name(name_) + "\" on the source has no columns");
 }
 
-Source::Held Source::lock_all(const UserSql &sql) {
+ServerSource::Held ServerSource::lock_all(const UserSql &sql) {
   const int version = connection_.server_version();
   if (sql.any() || !locks_all_it_reads(kind_[0], version))
     connection_.query(plan_only(select(
@@ -146,7 +150,7 @@ Source::Held Source::lock_all(const UserSql &sql) {
   return held;
 }
 
-void Source::read_position() {
+void ServerSource::read_position() {
   const Rows rows = ask(position_query(), {}, 4);
   if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not tell its snapshot");
   position_.xmin = std::strtoull(text_of(rows[0][0]).c_str(), nullptr, 10);
@@ -155,23 +159,19 @@ void Source::read_position() {
   clock_ = text_of(rows[0][3]);
 }
 
-std::string Source::export_snapshot() {
+std::string ServerSource::export_snapshot() {
   connection_.execute(lift_idle_limit());
   const Rows rows = ask(export_snapshot_query(), {}, 1);
   if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not export its snapshot");
   return text_of(rows[0][0]);
 }
 
-std::int64_t Source::Files::longest() const {
-  return blocks.empty() ? 0 : *std::max_element(blocks.begin(), blocks.end());
-}
-
-Source::Files Source::files() {
+SourceFiles ServerSource::files() {
   // Before version 14 a range of blocks is found by reading them all.
   constexpr int first_with_ranges = 140000;
   const Rows rows = ask(files_query(), {table_.oid}, 4);
   const auto number = [](const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); };
-  Files files;
+  SourceFiles files;
   files.in_blocks = table_.outside_heap.empty() && connection_.server_version() >= first_with_ranges;
   for (const Row &row : rows) {
     files.in_recovery = bool_of(row[0]);
@@ -182,7 +182,7 @@ Source::Files Source::files() {
   return files;
 }
 
-Feed Source::feed() {
+Feed ServerSource::feed() {
   const Rows known = ask(feed_query(), {table_.oid}, 2);
   Feed feed;
   if (known.empty()) return feed;
@@ -199,8 +199,8 @@ Feed Source::feed() {
 
 // A look reads a page or two of the index of each partition; reading the rows instead reads all pages.
 // Children have no part in an index of their parent.
-std::optional<std::vector<std::string>> Source::no_days(const IncrementalField &field,
-                                                        const std::string &bound) {
+std::optional<std::vector<std::string>> ServerSource::no_days(const IncrementalField &field,
+                                                              const std::string &bound) {
   constexpr std::int64_t most = 20'000, looks_per_block = 2, cheap = 200;
   const bool has_index = (table_.kind == 'p' || !table_.has_children) &&
                          !ask(column_index_query(), {table_.oid, field.name}, 1).empty();
@@ -219,12 +219,12 @@ std::optional<std::vector<std::string>> Source::no_days(const IncrementalField &
   return values;
 }
 
-std::int64_t Source::sequence_cache(const std::string &column) {
+std::int64_t ServerSource::sequence_cache(const std::string &column) {
   const Rows rows = ask(sequence_cache_query(), {table_.oid, column}, 1);
   return rows.empty() ? 1 : std::strtoll(text_of(rows[0][0]).c_str(), nullptr, 10);
 }
 
-std::string Source::switch_point(int timeline) {
+std::string ServerSource::switch_point(int timeline) {
   char name[64];
   std::snprintf(name, sizeof name, "pg_wal/%08X.history", static_cast<unsigned>(position_.timeline));
   // One after the other: a function that may not be called is an error, also where it would not be reached.
@@ -244,7 +244,7 @@ std::string Source::switch_point(int timeline) {
 }
 
 // SQL that the user gave runs with the table's schema and the role's own search_path.
-void Source::describe(const UserSql &sql) {
+void ServerSource::describe(const UserSql &sql) {
   const std::string path =
       quote_identifier(name_.schema) + (path_of_role_.empty() ? "" : ", " + path_of_role_);
   const auto use_path = [&] {
@@ -260,7 +260,7 @@ void Source::describe(const UserSql &sql) {
 }
 
 // Replaces the table's columns by those of the query.
-void Source::describe_query(const std::string &sql) {
+void ServerSource::describe_query(const std::string &sql) {
   const auto refuse = [](const char *state, const std::string &message, const std::string &hint = {}) {
     throw Error(state, message, {}, hint);
   };
@@ -299,7 +299,7 @@ void Source::describe_query(const std::string &sql) {
 
 // In parentheses, as it is read, a WITH that writes is no query any more. The server's own words for that
 // speak of its place.
-void Source::refuse_writing(const std::string &what, const std::string &sql) {
+void ServerSource::refuse_writing(const std::string &what, const std::string &sql) {
   try {
     int parameters = 0;
     connection_.describe(select({&table_, sql, {}}, ""), parameters);
@@ -313,7 +313,7 @@ void Source::refuse_writing(const std::string &what, const std::string &sql) {
 
 // What is one expression in brackets and in parentheses is one anywhere: it closes nothing that it has not
 // opened.
-void Source::check_condition(const UserSql &sql) {
+void ServerSource::check_condition(const UserSql &sql) {
   int parameters = 0;
   try {
     connection_.describe(select({&table_, sql.query, {sql.condition}}, ""), parameters);
@@ -330,21 +330,39 @@ void Source::check_condition(const UserSql &sql) {
     throw Error("42P02", "parameters are not supported in custom_where", {}, "It holds $1.");
 }
 
-void Source::check_count(const std::string &sql) {
+void ServerSource::check_count(const std::string &sql) {
   int parameters = 0;
   if (connection_.describe(sql, parameters).size() != 1 || parameters > 0)
     throw Error("42601", "custom_count must be one SELECT that returns one number");
   refuse_writing("custom_count", sql);
 }
 
-void Source::close() { connection_.execute("COMMIT"); }
+SourceLoad ServerSource::load() { return read_source_load(connection_); }
 
-std::string trimmed_query(const std::string &sql) {
-  constexpr std::string_view space = " \t\r\n\f";
-  size_t end = sql.find_last_not_of(space);
-  if (end != std::string::npos && sql[end] == ';')
-    end = end == 0 ? std::string::npos : sql.find_last_not_of(space, end - 1);
-  return end == std::string::npos ? "" : sql.substr(0, end + 1);
+Horizon ServerSource::horizon(std::int64_t lookback_ms, const std::string &time_zone) {
+  return read_horizon(connection_, lookback_ms, time_zone);
+}
+
+void ServerSource::execute(const std::string &set_local) { connection_.execute(set_local); }
+
+Rows ServerSource::query(const std::string &sql, const std::vector<std::string> &parameters) {
+  return connection_.query(sql, parameters);
+}
+
+void ServerSource::start_query(const std::string &sql) { connection_.start_query(sql); }
+
+Rows ServerSource::finish_query() { return connection_.finish_query(); }
+
+std::unique_ptr<RowSource> ServerSource::rows(const SourceRows &rows, const SyncPlan &plan) {
+  return std::make_unique<CopyOut>(connection_, copy_out(rows, plan));
+}
+
+std::unique_ptr<RowSource> ServerSource::rows(const std::string &select) {
+  return std::make_unique<CopyOut>(connection_, copy_of(select));
+}
+
+void ServerSource::close() {
+  if (connection_.in_transaction()) connection_.execute("COMMIT");
 }
 
 }  // namespace tablesync::remote

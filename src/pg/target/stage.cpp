@@ -1,0 +1,37 @@
+#include "pg/target/stage.h"
+
+#include "pg/server/spi.h"
+#include "pg/target/target.h"
+
+namespace tablesync::pg {
+
+void Stage::make(const SyncPlan &plan) {
+  drop_if_exists();
+  definition_ = create_stage(name_, plan, on_commit_);
+  query(definition_);
+  analyzed_rows_ = -1;
+}
+
+void Stage::make_or_keep(const SyncPlan &plan, double now, double max_age) {
+  const bool is_same = !definition_.empty() && definition_ == create_stage(name_, plan, on_commit_);
+  if (is_same && now - made_at_ < max_age && bool_of(query(table_exists(name_)).at(0).at(0))) return;
+  make(plan);
+  made_at_ = now;
+}
+
+void Stage::analyze(const std::vector<std::string> &columns) const {
+  query(tablesync::analyze(name_, columns));
+}
+
+void Stage::analyze_if_grown(std::int64_t rows, const std::vector<std::string> &columns) {
+  constexpr std::int64_t worth_statistics = 1000, tenfold = 10;
+  if (rows <= worth_statistics || (analyzed_rows_ >= 0 && rows <= tenfold * analyzed_rows_)) return;
+  analyze(columns);
+  analyzed_rows_ = rows;
+}
+
+void Stage::drop() const { query(drop_table(name_)); }
+
+void Stage::drop_if_exists() const { pg::drop_if_exists(name_); }
+
+}  // namespace tablesync::pg
