@@ -15,6 +15,7 @@ extern "C" {
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/call_arguments.h"
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/latch_host.h"
