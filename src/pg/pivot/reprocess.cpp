@@ -61,7 +61,7 @@ Moment moment_of(const Cell &text) {
 }
 
 PivotSpec spec_of(const ChunkToRedo &chunk) {
-  std::optional<PivotSpec> spec = pivot_from_kept(from_hex(find_request(chunk)));
+  std::optional<PivotSpec> spec = pivot_from_kept(find_request(chunk));
   if (!spec)
     throw Error(sqlstate::wrong_state,
                 "failed chunk " + text_of(chunk.id) + " was left by another version of pg_tablesync", {},
