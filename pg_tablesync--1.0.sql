@@ -122,7 +122,7 @@ CREATE TABLE tablesync.checkpoint (
   subject pg_catalog.text NOT NULL,
   target pg_catalog.text NOT NULL,
   run_id pg_catalog.int8 NOT NULL,
-  request pg_catalog.bytea NOT NULL,
+  request pg_catalog.jsonb NOT NULL,
   definition pg_catalog.text NOT NULL,
   server pg_catalog.name,
   source pg_catalog.text NOT NULL,
@@ -157,7 +157,7 @@ COMMENT ON COLUMN tablesync.checkpoint.subject IS 'The oid of a sync''s target, 
 COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it; 0: before a restore';
 COMMENT ON COLUMN tablesync.checkpoint.restored IS 'As in tablesync.watermark';
 COMMENT ON COLUMN tablesync.checkpoint.starts_over IS 'It was restored without what its chunks were: the next run begins with the first chunk';
-COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller';
+COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller: its parameters, but for those that are as by default';
 COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
 COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
 COMMENT ON COLUMN tablesync.checkpoint.target_files IS 'The files that held the target''s rows when the first chunk was begun';
@@ -246,14 +246,14 @@ CREATE TABLE tablesync.pivot_table (
   time_has_zone pg_catalog.bool NOT NULL,
   made_here pg_catalog.bool NOT NULL,
   made_at pg_catalog.timestamptz NOT NULL,
-  request pg_catalog.bytea NOT NULL,
+  request pg_catalog.jsonb NOT NULL,
   change_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY
 );
 COMMENT ON TABLE tablesync.pivot_table IS 'The wide tables of each ship, by the source that fills them and the role that pivots';
 COMMENT ON COLUMN tablesync.pivot_table.made_here IS 'pivot_ship() made it, and may drop it; others were there before';
 COMMENT ON COLUMN tablesync.pivot_table.group_name IS 'Of channels, where table_groups was given';
 COMMENT ON COLUMN tablesync.pivot_table.change_id IS 'Another one with each change of its columns';
-COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call that was for this table, so that chunks of it can be done again';
+COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call that was for this table, so that chunks of it can be done again; as in tablesync.checkpoint';
 CREATE UNIQUE INDEX pivot_table_key ON tablesync.pivot_table (table_oid, owner, source, COALESCE(server, ''));
 CREATE INDEX pivot_table_ship ON tablesync.pivot_table (ship);
 
@@ -297,7 +297,7 @@ CREATE TABLE tablesync.chunk_to_redo (
   source pg_catalog.text,
   target_schema pg_catalog.name,
   table_prefix pg_catalog.text,
-  request pg_catalog.bytea,
+  request pg_catalog.jsonb,
   run_id pg_catalog.int8,
   chunk_no pg_catalog.int8,
   attempts pg_catalog.int4 NOT NULL,
@@ -307,7 +307,7 @@ CREATE TABLE tablesync.chunk_to_redo (
   CONSTRAINT failed_chunk_range CHECK (start_time OPERATOR(pg_catalog.<) end_time)
 );
 COMMENT ON TABLE tablesync.chunk_to_redo IS 'What tablesync.failed_chunk shows of it to each role';
-COMMENT ON COLUMN tablesync.chunk_to_redo.request IS 'The call that failed; NULL where a user gave the chunk';
+COMMENT ON COLUMN tablesync.chunk_to_redo.request IS 'The call that failed, as in tablesync.checkpoint; NULL where a user gave the chunk';
 CREATE UNIQUE INDEX chunk_to_redo_run ON tablesync.chunk_to_redo (run_id, chunk_no);
 
 -- A view, since COPY does not go into tables with row-level security.

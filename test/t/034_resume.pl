@@ -130,6 +130,24 @@ foreach my $case (
 	wait_for_runs('forbidden', 'interrupted 57P01, succeeded', "... before: $give");
 }
 
+# A newer version has kept its call, with what this one does not know.
+$pair->admin("DELETE FROM tablesync.run WHERE target = 'raw.newer'");
+$call = start_chunks('newer');
+$pair->admin('ALTER ROLE loader NOLOGIN');
+restart();
+$call->finish;
+$proxy->none;
+wait_for_passes();
+$pair->admin(q(
+	UPDATE tablesync.checkpoint SET request = request || '{"row_filter": "id > 7"}' WHERE target = 'raw.newer';
+	ALTER ROLE loader LOGIN));
+wait_for_passes();
+is(runs('newer'), 'interrupted 57P01', "a newer version's call: not resumed");
+$target->wait_for_log(qr/LOG:  pg_tablesync does not resume the interrupted run of raw\.newer/);
+$pair->admin(q(UPDATE tablesync.checkpoint SET request = request - 'row_filter' WHERE target = 'raw.newer'));
+wait_for_runs('newer', 'interrupted 57P01, succeeded', '... before it is one of this version');
+$pair->assert_identical('items', 'raw.newer');
+
 # The fifth crash is one too many.
 $call = start_chunks('deadly');
 $pair->admin('ALTER ROLE loader NOLOGIN');

@@ -239,6 +239,14 @@ $pair->source_sql(q(UPDATE by_key SET note = 'bad' WHERE id IN (700, 15000)));
 	like($_, qr/^failed\|23514$/, '... a dry run lists them') foreach @dry;
 	is(number('SELECT count(*) FROM raw.strict'), $there, '... and does nothing');
 
+	is($pair->admin(q(SELECT request - 'settings' FROM tablesync.checkpoint WHERE target = 'raw.strict')),
+		'{"server": "src", "source": "by_key", "target": ["raw", "strict"], "command": "sync_table", "options": {"chunk_by": "key", "max_rate": "4096 kB"}, "batch_size": 500, "chunk_mode": true}',
+		'... the call is kept as its parameters');
+	$pair->admin(q(UPDATE tablesync.checkpoint SET request = request || '{"row_filter": "id > 7"}' WHERE target = 'raw.strict'));
+	$said = $pair->try("SELECT * FROM retry_chunks($run)");
+	$pair->assert_failed($said, '55000', qr/^the run was started by another version of pg_tablesync$/, "... a newer version's call is not done again");
+	$pair->admin(q(UPDATE tablesync.checkpoint SET request = request - 'row_filter' WHERE target = 'raw.strict'));
+
 	$said = $pair->try("SELECT * FROM retry_chunks($run)");
 	$pair->assert_failed($said, '23514', qr/chunks of "raw.strict" failed/, '... they fail again');
 	$pair->source_sql(q(UPDATE by_key SET note = 'good' WHERE note = 'bad'));

@@ -149,7 +149,7 @@ $attack->row('row 2: a chunk of somebody whose role has the caller as a member, 
 sub request_of
 {
 	my ($schema) = @_;
-	return $pair->admin("SELECT md5(string_agg(request, '' ORDER BY table_oid)) FROM tablesync.pivot_table WHERE target_schema = '$schema' AND owner = 'bob'::regrole");
+	return $pair->admin("SELECT md5(string_agg(request::text, '' ORDER BY table_oid)) FROM tablesync.pivot_table WHERE target_schema = '$schema' AND owner = 'bob'::regrole");
 }
 
 sub assert_request_kept

@@ -188,6 +188,8 @@ foreach my $database (@restored)
 	is(admin_in($database, 'SELECT count(*) FROM tablesync.dumped_state'), 0, "$name nothing is left where it came in");
 	is(admin_in($database, q(SELECT count(*) FROM tablesync.watermark w WHERE replace(w.target, '"', '') <> replace(w.target_oid::regclass::text, '"', ''))), 0, "$name each row is of its table");
 
+	is(admin_in($database, q(SELECT concat_ws(' ', request->>'command', request->>'source', request->>'target', request->>'batch_size') FROM tablesync.checkpoint WHERE target = 'raw.begun')),
+		'sync_table large ["raw", "begun"] 500', "$name the call of a sync in chunks is kept");
 	$row = row_in($database, 'large', 'raw.begun', $chunks);
 	like($row->{said}, qr/resumes run 0 after $done chunks/, "$name a sync in chunks goes on") or diag($row->{said});
 	cmp_ok($row->{read}, '<', 5000, "$name ... from where it was");

@@ -3,64 +3,54 @@
 #include <gtest/gtest.h>
 
 #include "support/error_of.h"
+#include "support/unusual_spec.h"
 
 namespace tablesync {
 namespace {
 
-// A spec in which nothing is what it is by default. The binding names every field: a new one does not compile
-// until it is here, and so in the round trip.
-PivotSpec unusual_spec() {
-  PivotSpec spec;
-  auto &[mode, ships, from, cutoff, cutoff_is_now, chunk_interval, sample_interval, channels, groups,
-         all_text, drop_tables, batch_rows, failed_chunk, newest_first, order_by, columns] =
-      static_cast<PivotOptions &>(spec);
-  spec.command = Command::pivot;
-  spec.server = "tenant";
-  spec.source = "public.\"Readings\"";
-  spec.target = {"wide", "of_"};
-  spec.max_retries = 7;
-  mode = PivotMode::migration_only;
-  ships = {"HS4", "", "größe\n"};
-  from = -5;
-  cutoff = 5;
-  cutoff_is_now = true;
-  chunk_interval = 1;
-  sample_interval = 2;
-  channels = {"b", "a"};
-  groups = {{"engine", "^/me"}};
-  all_text = true;
-  drop_tables = true;
-  batch_rows = 3;
-  failed_chunk = 4;
-  newest_first = false;
-  order_by = "revision";
-  columns = {{"double_v", "value"}, {"ship_id", ""}};
-  return spec;
-}
-
 TEST(PivotSpec, ComesBackAsItWas) {
-  EXPECT_EQ(deserialize_pivot_spec(serialize(unusual_spec())), unusual_spec());
+  expect_all_unusual<RunSpec>(unusual_pivot(), PivotSpec());
+  expect_all_unusual<PivotOptions>(unusual_pivot(), PivotSpec());
+  EXPECT_EQ(deserialize_pivot_spec(serialize(unusual_pivot())), unusual_pivot());
   EXPECT_EQ(deserialize_pivot_spec(serialize(PivotSpec{})), PivotSpec{});
-  PivotSpec kept = unusual_spec();
+  PivotSpec kept = unusual_pivot();
   kept.restart = kept.drop_tables = false;
-  EXPECT_EQ(pivot_from_kept(to_kept(unusual_spec())), kept) << "what goes on begins nothing anew";
+  EXPECT_EQ(pivot_from_kept(to_kept(unusual_pivot())), kept) << "what goes on restarts nothing";
 }
 
-TEST(PivotSpec, KeptBytesOfOthersAreNone) {
-  EXPECT_EQ(pivot_from_kept(""), std::nullopt);
-  EXPECT_EQ(pivot_from_kept("sync 300\n"), std::nullopt);
-  EXPECT_EQ(pivot_from_kept("pivot 1\n" + serialize(PivotSpec{})), std::nullopt);
+TEST(PivotSpec, KeptCallsOfOthersAreNone) {
+  for (const std::string &kept :
+       {std::string(), std::string("sync 300\n"), std::string("{}"), to_kept(SyncSpec()),
+        std::string(R"({"command": "pivot_ship", "row_filter": "tenant = 7"})"),
+        std::string(R"({"command": "pivot_ship", "options": {"columns": {"quality": "q"}}})")})
+    EXPECT_EQ(pivot_from_kept(kept), std::nullopt) << kept;
+}
+
+TEST(PivotSpec, KeepsWhatIsNotAsByDefault) {
+  PivotSpec spec;
+  spec.target = {"public", "tbl_"};
+  spec.ships = {"HS4"};
+  spec.from = 0;
+  spec.chunk_interval = 86'400'000'000;
+  spec.groups = {{"engine", "^/me"}};
+  spec.columns = {{"ship_id", ""}, {"double_v", "value"}};
+  spec.newest_first = false;
+  EXPECT_EQ(to_kept(spec),
+            R"({"ship_ids": ["HS4"], "target_schema": "public", "table_prefix": "tbl_", )"
+            R"("from_time": "2000-01-01 00:00:00+00", "chunk_interval": "86400000000 us", )"
+            R"("table_groups": {"engine": "^/me"}, "command": "pivot_ship", )"
+            R"("options": {"columns": {"ship_id": null, "double_v": "value"}, "order": "oldest_first"}})");
 }
 
 TEST(PivotSpec, IsRefusedWhereBytesAreMissing) {
-  const std::string bytes = serialize(unusual_spec());
+  const std::string bytes = serialize(unusual_pivot());
   for (size_t size = 0; size < bytes.size(); ++size)
     EXPECT_EQ(error_of([&] { deserialize_pivot_spec(std::string_view(bytes).substr(0, size)); }).sqlstate,
               "XX000");
 }
 
 TEST(PivotSpec, TheSubjectIsTheShipsTheSourceAndTheTables) {
-  PivotSpec spec = unusual_spec();
+  PivotSpec spec = unusual_pivot();
   spec.ships = {"b", "a"};
   spec.failed_chunk = 0;
   PivotSpec other = spec;
@@ -79,7 +69,7 @@ TEST(PivotSpec, TheSubjectIsTheShipsTheSourceAndTheTables) {
 }
 
 TEST(PivotSpec, ItsDefinitionIsWhatChangesTheRows) {
-  const PivotSpec spec = unusual_spec();
+  const PivotSpec spec = unusual_pivot();
   PivotSpec other = spec;
   other.parallel_workers = 9;
   other.memory_limit_mb = 99;
@@ -97,7 +87,7 @@ TEST(PivotSpec, ItsDefinitionIsWhatChangesTheRows) {
   EXPECT_TRUE(changes([](PivotSpec &s) { s.all_text = false; }));
   EXPECT_TRUE(changes([](PivotSpec &s) { s.newest_first = true; }));
   EXPECT_TRUE(changes([](PivotSpec &s) { s.columns = {}; }));
-  EXPECT_TRUE(changes([](PivotSpec &s) { s.time_zone = "Europe/Berlin"; }));
+  EXPECT_TRUE(changes([](PivotSpec &s) { s.time_zone = "Europe/Paris"; }));
   EXPECT_TRUE(changes([](PivotSpec &s) { s.cutoff_is_now = false; }));
   EXPECT_FALSE(changes([](PivotSpec &s) { s.cutoff = 6; })) << "now is another time each time";
 }

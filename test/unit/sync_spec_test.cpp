@@ -4,66 +4,15 @@
 
 #include "core/spec/option_value.h"
 #include "support/error_of.h"
+#include "support/unusual_spec.h"
 
 namespace tablesync {
 namespace {
 
-// A spec in which nothing is what it is by default. The binding names every field: a new one does not compile
-// until it is here, and so in the round trip.
-SyncSpec unusual_spec() {
-  SyncSpec spec;
-  auto &[command, server, source, target, parallel_workers, memory_limit_mb, enable_checkpoint,
-         failed_chunks_only, max_retries, if_running, timeout_ms, retry_delay_ms, max_rate, source_limits,
-         time_zone, restart, trust_owner, settings] = static_cast<RunSpec &>(spec);
-  auto &[mode, primary_key, incremental_field, incremental_field_type, custom_select, custom_where,
-         custom_count, delete_missing, verify, chunk_mode, batch_size, max_delete_fraction, allow_empty,
-         adopt, lookback, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
-         on_bad_row, chunk_by, max_differences] = static_cast<SyncOptions &>(spec);
-  command = Command::repair;
-  server = "Shop";
-  source = "public.\"Users\"";
-  target = {"raw", std::string("zero\0byte", 9)};
-  mode = SyncMode::xmin;
-  primary_key = {"id", "", "naïve\n"};
-  incremental_field = "updated at";
-  incremental_field_type = "datetime";
-  custom_select = "SELECT 1; --";
-  custom_where = "a = 'b'";
-  custom_count = "SELECT count(*) FROM users";
-  delete_missing = false;
-  verify = VerifyMode::none;
-  parallel_workers = 64;
-  memory_limit_mb = 2147483647;
-  max_delete_fraction = 0.1;
-  allow_empty = true;
-  adopt = true;
-  if_running = IfRunning::wait;
-  timeout_ms = 9'000'000'000;
-  max_retries = 100;
-  retry_delay_ms = 1;
-  max_rate = {5, 6};
-  source_limits = {7, 8};
-  lookback = "10 min";
-  time_zone = "Europe/Berlin";
-  soft_delete_column = "deleted_at";
-  soft_delete_action = SoftDelete::mark;
-  empty_string_as_null = true;
-  on_schema_change = OnSchemaChange::ignore;
-  on_bad_row = OnBadRow::reject;
-  chunk_mode = ChunkMode::never;
-  batch_size = 1;
-  enable_checkpoint = false;
-  failed_chunks_only = true;
-  chunk_by = "key";
-  restart = true;
-  trust_owner = true;
-  max_differences = 7;
-  settings = {{"search_path", "\"$user\", public"}, {"timezone", ""}};
-  return spec;
-}
-
 TEST(SyncSpec, SurvivesTheWayThroughSharedMemory) {
-  EXPECT_EQ(deserialize_sync_spec(serialize(unusual_spec())), unusual_spec());
+  expect_all_unusual<RunSpec>(unusual_sync(), SyncSpec());
+  expect_all_unusual<SyncOptions>(unusual_sync(), SyncSpec());
+  EXPECT_EQ(deserialize_sync_spec(serialize(unusual_sync())), unusual_sync());
   EXPECT_EQ(deserialize_sync_spec(serialize(SyncSpec{})), SyncSpec{});
 }
 
@@ -85,7 +34,7 @@ TEST(SyncSpec, TakesNoTextForAnother) {
            &SyncSpec::custom_count, &SyncSpec::lookback, &SyncSpec::time_zone, &SyncSpec::soft_delete_column,
            &SyncSpec::chunk_by}) {
     SyncSpec spec;
-    spec.*field = "this one";
+    spec.*field = field == &SyncSpec::lookback ? "7 min" : field == &SyncSpec::chunk_by ? "key" : "this one";
     EXPECT_EQ(deserialize_sync_spec(serialize(spec)), spec);
   }
 }
@@ -113,16 +62,17 @@ TEST(SyncSpec, CarriesEveryWord) {
 }
 
 TEST(SyncSpec, IsRefusedWhereBytesAreMissing) {
-  const std::string bytes = serialize(unusual_spec());
+  const std::string bytes = serialize(unusual_sync());
   for (size_t size = 0; size < bytes.size(); ++size)
     EXPECT_EQ(error_of([&] { deserialize_sync_spec(std::string_view(bytes).substr(0, size)); }).sqlstate,
               "XX000");
 }
 
-TEST(SyncSpec, IsRefusedWhereALengthIsForged) {
-  std::string bytes = serialize(SyncSpec{});
-  bytes.replace(0, 8, 8, '\xff');
-  EXPECT_EQ(error_of([&] { deserialize_sync_spec(bytes); }).sqlstate, "XX000");
+TEST(SyncSpec, OfAnotherFunctionIsRefused) {
+  EXPECT_EQ(error_of([&] { deserialize_sync_spec(serialize(PivotSpec{})); }).sqlstate, "22023");
+  EXPECT_EQ(error_of([&] { deserialize_pivot_spec(serialize(SyncSpec{})); }).sqlstate, "22023");
+  for (const char *json : {"", "{}", "[]", "null", "\"sync\"", "{\"source\": \"orders\"}"})
+    EXPECT_EQ(error_of([&] { deserialize_sync_spec(json); }).sqlstate, "XX000") << json;
 }
 
 TEST(SyncSpec, DefaultsToWhatIsSafe) {
@@ -471,18 +421,55 @@ TEST(SetOption, DoesNotCallAKeyOfALaterVersionMisspelt) {
 // ---- what is kept of a call
 
 TEST(KeptSpec, ComesBackAsItWas) {
-  SyncSpec spec;
-  spec.server = "shop";
-  spec.custom_where = std::string("a\0b", 3);
-  spec.chunk_mode = ChunkMode::always;
-  const std::optional<SyncSpec> back = from_kept(to_kept(spec));
-  ASSERT_TRUE(back.has_value());
-  EXPECT_EQ(serialize(*back), serialize(spec));
+  SyncSpec kept = unusual_sync();
+  kept.restart = kept.failed_chunks_only = false;
+  EXPECT_EQ(from_kept(to_kept(unusual_sync())), kept) << "what goes on restarts nothing";
 }
 
-TEST(KeptSpec, OfAnotherVersionIsRefused) {
-  EXPECT_FALSE(from_kept("").has_value());
-  EXPECT_FALSE(from_kept("sync 1\n" + serialize(SyncSpec())).has_value());
+TEST(KeptSpec, HasWhatIsNotAsByDefault) {
+  SyncSpec spec;
+  spec.server = "shop";
+  spec.source = "orders";
+  spec.target = {"raw", "orders"};
+  spec.mode = SyncMode::incremental;
+  spec.chunk_mode = ChunkMode::always;
+  spec.batch_size = 500;
+  spec.timeout_ms = 90'000;
+  EXPECT_EQ(to_kept(spec),
+            R"({"server": "shop", "source": "orders", "target": ["raw", "orders"], )"
+            R"("sync_mode": "incremental", "batch_size": 500, "chunk_mode": true, "command": "sync_table", )"
+            R"("options": {"timeout": "90000 ms"}})");
+}
+
+TEST(KeptSpec, OfAnOlderVersionHasDefaultsForTheRest) {
+  SyncSpec spec;
+  spec.source = "orders";
+  spec.adopt = true;
+  EXPECT_EQ(from_kept(R"({"options": {"adopt": true}, "source": "orders", "command": "sync_table"})"), spec);
+  spec.primary_key = {"id"};
+  EXPECT_EQ(from_kept(R"({"options": {"adopt": true}, "source": "orders", "command": "sync_table", )"
+                      R"("upsert_keys": ["id"]})"),
+            spec)
+      << "a key that has had another name";
+}
+
+TEST(KeptSpec, OfANewerVersionIsNotTaken) {
+  const auto with = [](const std::string &more) {
+    return R"({"command": "sync_table", "source": "orders")" + more + "}";
+  };
+  EXPECT_TRUE(from_kept(with("")).has_value());
+  for (const char *more :
+       {R"(, "row_filter": "tenant = 7")", R"(, "options": {"row_filter": "tenant = 7"})",
+        R"(, "options": {"source": "items"})", R"(, "adopt": true)", R"(, "sync_mode": "stream")",
+        R"(, "options": {"on_bad_row": "mend"})", R"(, "primary_key": "id")", R"(, "batch_size": "many")",
+        R"(, "target": ["a", "b", "c"])", R"(, "wait": false)", R"(, "options": {"every": "1h"})"})
+    EXPECT_FALSE(from_kept(with(more)).has_value()) << more;
+}
+
+TEST(KeptSpec, OfAnotherFunctionIsRefused) {
+  for (const std::string &kept :
+       {std::string(), std::string("sync 1\n"), std::string("\"\\\\x73796e63\""), to_kept(PivotSpec())})
+    EXPECT_FALSE(from_kept(kept).has_value()) << kept;
 }
 
 TEST(Definition, TellsWhatChanged) {

@@ -178,16 +178,6 @@ std::string nearest(std::string_view word, const std::vector<std::string> &candi
   return found;
 }
 
-std::string from_hex(std::string_view digits) {
-  std::string bytes;
-  for (size_t at = 0; at + 1 < digits.size(); at += 2) {
-    unsigned char byte = 0;
-    std::from_chars(digits.data() + at, digits.data() + at + 2, byte, 16);
-    bytes += static_cast<char>(byte);
-  }
-  return bytes;
-}
-
 std::string to_hex(std::string_view bytes) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text;

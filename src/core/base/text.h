@@ -34,8 +34,7 @@ std::string shorten_own_statements(const std::string &context);
 // The candidate nearest to `word` in edit distance, or empty when none is near enough to be meant.
 std::string nearest(std::string_view word, const std::vector<std::string> &candidates);
 
-// The bytes that hexadecimal digits stand for, two each.
-std::string from_hex(std::string_view digits);
+// The bytes as hexadecimal digits, two each.
 std::string to_hex(std::string_view bytes);
 
 }  // namespace tablesync

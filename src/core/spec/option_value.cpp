@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "core/base/error.h"
-#include "core/base/text.h"
 
 namespace tablesync {
 
@@ -79,17 +78,6 @@ std::int64_t to_timeout(const std::string &key, const std::optional<std::string>
   // A timer of the server takes an int of milliseconds.
   if (timeout > 2147483647) bad_value(key, value, "It can be 24 days at most.");
   return timeout;
-}
-
-void unknown_option(const std::string &key, const std::vector<std::string> &known,
-                    const std::vector<std::string> &later) {
-  if (std::find(later.begin(), later.end(), key) != later.end())
-    throw Error(sqlstate::not_supported, "option \"" + key + "\" is not in this version", {},
-                "This version knows the options " + join(known, ", ") + ".");
-  const std::string near = nearest(key, known);
-  throw Error(sqlstate::invalid_parameter, "unrecognized option \"" + key + "\"", {},
-              near.empty() ? "Valid options: " + join(known, ", ") + "."
-                           : "Perhaps you meant the option \"" + near + "\".");
 }
 
 }  // namespace tablesync

@@ -5,34 +5,13 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "core/spec/option_value.h"
-#include "core/spec/spec_bytes.h"
+#include "core/spec/parameter.h"
 
 namespace tablesync {
 namespace {
 
-// See each_run_field().
-template <typename Spec, typename Visitor>
-void each_field(Spec &spec, Visitor &visit) {
-  auto &[mode, ships, from, cutoff, cutoff_is_now, chunk_interval, sample_interval, channels, groups,
-         all_text, drop_tables, batch_rows, failed_chunk, newest_first, order_by, columns] = spec;
-  visit(mode), visit(ships), visit(from), visit(cutoff), visit(cutoff_is_now), visit(chunk_interval);
-  visit(sample_interval), visit(channels), visit(groups), visit(all_text), visit(drop_tables);
-  visit(batch_rows), visit(failed_chunk), visit(newest_first), visit(order_by);
-  visit(columns);
-}
-
 constexpr std::array<const char *, reading_columns> column_names = {
     "ship_id", "data_channel_id", "created_time", "value_format", "bool_v", "str_v", "long_v", "double_v"};
-
-std::vector<std::string> known_keys() {
-  std::vector<std::string> keys{"channels_table", "columns", "order", "order_by"};
-  keys.insert(keys.end(), run_option_keys.begin(), run_option_keys.end());
-  std::sort(keys.begin(), keys.end());
-  return keys;
-}
-
-std::string version_of_kept() { return "pivot " + std::to_string(serialize(PivotSpec()).size()) + "\n"; }
 
 std::string list_of(const std::vector<std::string> &names) {
   std::vector<std::string> quoted;
@@ -45,29 +24,26 @@ std::string list_of(const std::vector<std::string> &names) {
 const char *name_of(ReadingColumn column) { return column_names[static_cast<size_t>(column)]; }
 
 std::string serialize(const PivotSpec &spec) {
-  SpecWriter writer;
-  each_run_field(static_cast<const RunSpec &>(spec), writer);
-  each_field(static_cast<const PivotOptions &>(spec), writer);
-  return writer.take();
+  return write_json(fields_of(spec, PivotSpec(), functions::pivots));
 }
 
-PivotSpec deserialize_pivot_spec(std::string_view bytes) {
+PivotSpec deserialize_pivot_spec(std::string_view json) {
   PivotSpec spec;
-  SpecReader reader(bytes);
-  each_run_field(static_cast<RunSpec &>(spec), reader);
-  each_field(static_cast<PivotOptions &>(spec), reader);
+  set_fields(spec, read_json(json), functions::pivots);
   return spec;
 }
 
 std::string to_kept(PivotSpec spec) {
   spec.restart = spec.drop_tables = false;
-  return version_of_kept() + serialize(spec);
+  return serialize(spec);
 }
 
-std::optional<PivotSpec> pivot_from_kept(std::string_view bytes) {
-  const std::string version = version_of_kept();
-  if (!bytes.starts_with(version)) return std::nullopt;
-  return deserialize_pivot_spec(bytes.substr(version.size()));
+std::optional<PivotSpec> pivot_from_kept(std::string_view json) {
+  try {
+    return deserialize_pivot_spec(json);
+  } catch (const Error &) {
+    return std::nullopt;
+  }
 }
 
 std::string subject_of(const PivotSpec &spec) {
@@ -128,14 +104,26 @@ const char *name_of(PivotMode mode) {
   }
 }
 
-void set_option(PivotSpec &spec, const std::string &key, const std::optional<std::string> &value) {
-  if (set_run_option(spec, key, value)) return;
-  if (key == "order")
-    spec.newest_first = to_word(key, value, {std::pair{"newest_first", true}, {"oldest_first", false}});
-  else if (key == "order_by")
-    spec.order_by = to_text(key, value, "Name a column of the source: the reading with more of it wins.");
-  else
-    unknown_option(key, known_keys(), {"every"});
+void set_option(PivotSpec &spec, const std::string &key, const Json &value) {
+  set_option(spec, functions::pivots, key, value);
+}
+
+void take_channels(PivotSpec &spec, const std::vector<std::string> &channels, const char *where) {
+  if (!spec.channels.empty())
+    throw Error(sqlstate::invalid_parameter,
+                "channels and the option \"channels_table\" cannot both be given");
+  if (channels.empty())
+    throw Error(sqlstate::invalid_parameter, std::string(where) + " is empty", {},
+                "Leave it out to take every channel.");
+  for (const std::string &channel : channels)
+    if (channel.empty())
+      throw Error("42602", "a channel has an empty name", std::string("It is in ") + where + ".");
+  std::vector<std::string> sorted = channels;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end())
+    throw Error(sqlstate::invalid_parameter, "channel \"" + *twice + "\" is in " + where + " more than once");
+  spec.channels = channels;
 }
 
 void set_column(PivotSpec &spec, const std::string &key, const std::optional<std::string> &value) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/json.h"
 #include "core/base/moment.h"
 #include "core/spec/run_spec.h"
 
@@ -55,14 +56,15 @@ struct PivotOptions {
 };
 
 struct PivotSpec : RunSpec, PivotOptions {
+  PivotSpec() { command = Command::pivot; }
   bool operator==(const PivotSpec &) const = default;
 };
 
-std::string serialize(const PivotSpec &spec);
-PivotSpec deserialize_pivot_spec(std::string_view bytes);
 // See core/spec/sync_spec.h.
+std::string serialize(const PivotSpec &spec);
+PivotSpec deserialize_pivot_spec(std::string_view json);
 std::string to_kept(PivotSpec spec);
-std::optional<PivotSpec> pivot_from_kept(std::string_view bytes);
+std::optional<PivotSpec> pivot_from_kept(std::string_view json);
 
 // What its records are found by: two pivots of the same ships of the same source into the same tables are
 // one.
@@ -75,8 +77,12 @@ std::string definition_of(const PivotSpec &spec);
 PivotMode parse_pivot_mode(std::string_view text);
 const char *name_of(PivotMode mode);
 
-// Takes one key of `options jsonb`, as set_option() of a sync does; not `columns`, an object.
-void set_option(PivotSpec &spec, const std::string &key, const std::optional<std::string> &value);
+// Takes one key of `options`, but for channels_table, which the caller reads. Throws as set_option() in
+// core/spec/parameter.h.
+void set_option(PivotSpec &spec, const std::string &key, const Json &value);
+// Takes the channels that `where` lists, an argument or an option. Throws 22023 where there are none, one is
+// there twice or others were given before, 42602 for an empty name.
+void take_channels(PivotSpec &spec, const std::vector<std::string> &channels, const char *where);
 // One key of the object `columns`. Throws 22023 for an unknown one (hint: the nearest).
 void set_column(PivotSpec &spec, const std::string &key, const std::optional<std::string> &value);
 // The name in the source that was given for it; nothing where none was, empty where it has none.

@@ -3,24 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "core/spec/option_value.h"
-
 namespace tablesync {
-namespace {
-
-// 0 would be exceeded by every commit there.
-std::int64_t to_lag(const std::string &key, const std::optional<std::string> &value) {
-  const std::int64_t lag = to_timeout(key, value);
-  if (lag == 0) bad_value(key, value, "Give a time above 0.");
-  return lag;
-}
-
-}  // namespace
-
-const std::vector<std::string> run_option_keys = {"if_running",          "max_rate", "max_source_lag",
-                                                  "max_source_sessions", "restart",  "retry_delay",
-                                                  "time_zone",           "timeout",  "trust_owner"};
-
 const char *name_of(Command command) {
   switch (command) {
     case Command::sync:
@@ -37,33 +20,6 @@ const char *name_of(Command command) {
 std::string describe_spec(const RunSpec &spec) {
   return (spec.server.empty() ? "" : display_name(spec.server) + ": ") + spec.source + " -> " +
          display_name(spec.target);
-}
-
-bool set_run_option(RunSpec &spec, const std::string &key, const std::optional<std::string> &value) {
-  if (key == "max_rate") {
-    spec.max_rate = parse_rate(to_text(key, value, rate_hint));
-  } else if (key == "restart") {
-    spec.restart = to_bool(key, value);
-  } else if (key == "trust_owner") {
-    spec.trust_owner = to_bool(key, value);
-  } else if (key == "max_source_lag") {
-    spec.source_limits.lag_ms = to_lag(key, value);
-  } else if (key == "max_source_sessions") {
-    spec.source_limits.sessions = to_count(key, value);
-  } else if (key == "retry_delay") {
-    spec.retry_delay_ms = to_timeout(key, value);
-  } else if (key == "timeout") {
-    spec.timeout_ms = to_timeout(key, value);
-  } else if (key == "time_zone") {
-    spec.time_zone = to_text(key, value, "Give the name of a time zone, like \"Europe/Berlin\".");
-  } else if (key == "if_running") {
-    spec.if_running =
-        to_word(key, value,
-                {std::pair{"error", IfRunning::raise}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}});
-  } else {
-    return false;
-  }
-  return true;
 }
 
 std::string first_change(const std::string &then, const std::string &now) {

@@ -1,5 +1,5 @@
 // RunSpec: what every run is told, whatever its work: where from and where to, and within which limits. The
-// caller fills it, the worker carries it out; in between it travels as bytes through shared memory.
+// caller fills it, the worker carries it out; in between it travels as JSON through shared memory.
 #pragma once
 
 #include <cstdint>
@@ -48,27 +48,8 @@ struct RunSpec {
   bool operator==(const RunSpec &) const = default;
 };
 
-// Visits every field, in the order of the bytes. The binding names them all: a new one does not compile until
-// it is here.
-template <typename Spec, typename Visitor>
-void each_run_field(Spec &spec, Visitor &visit) {
-  auto &[command, server, source, target, parallel_workers, memory_limit_mb, enable_checkpoint,
-         failed_chunks_only, max_retries, if_running, timeout_ms, retry_delay_ms, max_rate, source_limits,
-         time_zone, restart, trust_owner, settings] = spec;
-  visit(command), visit(server), visit(source), visit(target.schema), visit(target.name);
-  visit(parallel_workers), visit(memory_limit_mb), visit(enable_checkpoint), visit(failed_chunks_only);
-  visit(max_retries), visit(if_running), visit(timeout_ms), visit(retry_delay_ms), visit(max_rate.rows);
-  visit(max_rate.bytes), visit(source_limits.lag_ms), visit(source_limits.sessions), visit(time_zone);
-  visit(restart), visit(trust_owner), visit(settings);
-}
-
 // "shop: public.orders -> raw.orders", for messages and records.
 std::string describe_spec(const RunSpec &spec);
-
-// Takes one key of `options jsonb`, its value as text, where it is one that every run has; false where it is
-// not. Throws 22023 for a bad value.
-bool set_run_option(RunSpec &spec, const std::string &key, const std::optional<std::string> &value);
-extern const std::vector<std::string> run_option_keys;
 
 // What a definition of a run was, as lines "name: value", and is: the first difference, "Now custom_where:
 // ...; then not given.".

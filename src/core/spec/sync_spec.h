@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/json.h"
 #include "core/spec/run_spec.h"
 
 namespace tablesync {
@@ -54,12 +55,15 @@ struct SyncSpec : RunSpec, SyncOptions {
   bool operator==(const SyncSpec &) const = default;
 };
 
+// The fields that are not as by default, as a JSON object of the table of parameters, and back. Throws XX000
+// for texts that are no such object, 22023 for keys and values that this version does not take.
 std::string serialize(const SyncSpec &spec);
-SyncSpec deserialize_sync_spec(std::string_view bytes);
-// The same for bytes that are kept, of what goes on with it: that begins nothing anew. from_kept() returns
-// nothing where another version of this library wrote them.
+SyncSpec deserialize_sync_spec(std::string_view json);
+// The same for calls that are kept to go on with them later, which restarts nothing. from_kept() returns
+// nothing for the call of a newer version or of another function: what this version does not know might be
+// what the call is about.
 std::string to_kept(SyncSpec spec);
-std::optional<SyncSpec> from_kept(std::string_view bytes);
+std::optional<SyncSpec> from_kept(std::string_view json);
 
 // What makes two calls syncs of the same rows in the same way, as lines "name: value". `source`: the name as
 // resolved.
@@ -72,8 +76,7 @@ const char *name_of(SyncMode mode);
 // Parses `verify`. Throws 22023 for an unknown word.
 VerifyMode parse_verify(std::string_view text);
 
-// Takes one key of `options jsonb`, its value as text, into the spec. Throws 22023 for an unknown key (hint:
-// the nearest) or a bad value, 0A000 for a key whose feature is not in this version.
-void set_option(SyncSpec &spec, const std::string &key, const std::optional<std::string> &value);
+// Takes one key of `options`. Throws as set_option() in core/spec/parameter.h.
+void set_option(SyncSpec &spec, const std::string &key, const Json &value);
 
 }  // namespace tablesync

@@ -1,5 +1,9 @@
 #include "pg/launcher/resume.h"
 
+extern "C" {
+#include "postgres.h"
+}
+
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -10,6 +14,7 @@
 #include "core/spec/sync_spec.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/upkeep_record.h"
+#include "pg/server/airlock.h"
 #include "pg/server/transaction.h"
 #include "pg/sync/sync_call.h"
 #include "pg/worker/worker.h"
@@ -35,6 +40,15 @@ void start(WorkerTask task, unsigned int owner) {
   });
 }
 
+// What a newer version has kept may mean something that this one does not know.
+void report_unknown(const Resumable &run) {
+  call([&] {
+    ereport(LOG, (errmsg("pg_tablesync does not resume the interrupted run of %s", run.target.c_str()),
+                  errdetail("Another version of pg_tablesync kept its call."),
+                  errhint("Run the same call again: it resumes the run.")));
+  });
+}
+
 void start(const Resumable &run) {
   // Whoever has called it again meanwhile goes on with it. Another version's: the next call goes on with it.
   if (std::optional<SyncSpec> spec = from_kept(run.request)) {
@@ -43,6 +57,8 @@ void start(const Resumable &run) {
   } else if (std::optional<PivotSpec> pivot = pivot_from_kept(run.request)) {
     pivot->if_running = IfRunning::skip;
     start(task_for(*pivot), run.owner);
+  } else {
+    report_unknown(run);
   }
 }
 

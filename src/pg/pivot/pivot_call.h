@@ -14,12 +14,9 @@ namespace tablesync::pg {
 
 // The arguments of pivot_ship(). Throws 22004, 22008, 22023, 0A000.
 PivotSpec pivot_spec_from(FunctionCallInfo fcinfo);
-inline constexpr int pivot_arg_wait = 21;  // the one that is not of the spec
 
 // The arguments of verify_pivot(). Throws the same.
 PivotSpec verify_pivot_spec_from(FunctionCallInfo fcinfo);
-// An interval above 0, without months, in microseconds. Throws 22004, 22023.
-std::int64_t interval_argument(FunctionCallInfo fcinfo, int n, const char *name);
 // What can be known before a worker is started, said by the caller's own session. The worker checks again.
 void check_early(const PivotSpec &spec);
 

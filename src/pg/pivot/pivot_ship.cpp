@@ -11,6 +11,7 @@ extern "C" {
 #include "core/base/text.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
+#include "pg/run/call_arguments.h"
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
@@ -48,7 +49,7 @@ Rows pivot(FunctionCallInfo fcinfo) {
   check_may_launch("pivot_ship");
   const PivotSpec spec = pivot_spec_from(fcinfo);
   check_early(spec);
-  if (!bool_argument(fcinfo, pivot_arg_wait).value_or(true)) {
+  if (!waits(fcinfo, functions::pivot_ship)) {
     Row started(9);
     started[0] = std::to_string(start_run(spec, name_of(spec.mode), task_for(spec), start_in_worker));
     return {started};

@@ -15,6 +15,7 @@ extern "C" {
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/call_arguments.h"
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/latch_host.h"
@@ -60,7 +61,7 @@ Moment moment_of(const Cell &text) {
 }
 
 PivotSpec spec_of(const ChunkToRedo &chunk) {
-  std::optional<PivotSpec> spec = pivot_from_kept(from_hex(find_request(chunk)));
+  std::optional<PivotSpec> spec = pivot_from_kept(find_request(chunk));
   if (!spec)
     throw Error(sqlstate::wrong_state,
                 "failed chunk " + text_of(chunk.id) + " was left by another version of pg_tablesync", {},

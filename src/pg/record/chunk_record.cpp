@@ -39,7 +39,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
       std::string("SELECT run_id, definition, first_load, chunk_by, files, shape, value, system_identifier, "
                   "database_oid, "
                   "relation_oid, snapshot_xmin, lsn, timeline, chunks, chunk_size, complete, source, server, "
-                  "key_pending, next_xmin, next_lsn, next_timeline, encode(request, 'hex'), restored, "
+                  "key_pending, next_xmin, next_lsn, next_timeline, request, restored, "
                   "starts_over, target_files FROM "
                   "tablesync.checkpoint WHERE subject = $1 AND owner = $owner") +
           (lock ? " FOR UPDATE" : ""),
@@ -65,7 +65,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock)
                           std::atoi(text(12).c_str())};
   if (row[19])
     found.next = {std::strtoull(text(19).c_str(), nullptr, 10), text(20), std::atoi(text(21).c_str())};
-  found.request = from_hex(text(22));
+  found.request = text(22);
   found.restored = text(23);
   found.starts_over = bool_of(row[24]);
   found.since.target_files = text(25);
@@ -95,7 +95,7 @@ void write_checkpoint(const std::string &subject, const RunSpec &spec, const Che
   const Field fields[] = {
       {"target", "text", display_name(spec.target)},
       {"run_id", "int8", number(checkpoint.run_id)},
-      {"request", "bytea", "\\x" + to_hex(checkpoint.request)},
+      {"request", "jsonb", checkpoint.request},
       {"definition", "text", checkpoint.definition},
       {"server", "name", optional_text(spec.server)},
       {"source", "text", since.source},
@@ -226,14 +226,13 @@ DoneChunks count_done_chunks(std::int64_t run_id) {
 
 std::optional<KeptRequest> find_request(std::int64_t run_id) {
   const Rows rows = latest_own_state(
-      "SELECT encode(c.request, 'hex'), c.subject, c.owner::oid FROM tablesync.checkpoint c WHERE " +
-          may_become("c.owner") +
+      "SELECT c.request, c.subject, c.owner::oid FROM tablesync.checkpoint c WHERE " + may_become("c.owner") +
           " AND (c.run_id = $1::int8 OR EXISTS (SELECT FROM tablesync.chunk k WHERE k.subject = c.subject "
           "AND "
           "k.owner = c.owner AND k.run_id = $1::int8 AND k.status <> 'succeeded'))",
       {number(run_id)});
   if (rows.empty()) return std::nullopt;
-  return KeptRequest{from_hex(text_of(rows[0][0])), text_of(rows[0][1]),
+  return KeptRequest{text_of(rows[0][0]), text_of(rows[0][1]),
                      static_cast<unsigned int>(to_number(rows[0][2]))};
 }
 

@@ -41,9 +41,6 @@ std::string array_of(const Row &cells) {
 
 Row cells_of(const std::vector<std::string> &texts) { return Row(texts.begin(), texts.end()); }
 
-// The call, as it is kept.
-std::string bytes_of(const PivotSpec &spec) { return "\\x" + to_hex(to_kept(spec)); }
-
 // One member of each, as an array.
 template <typename Item, typename F>
 Cell column_of(const std::vector<Item> &items, F member) {
@@ -166,19 +163,19 @@ void record_wide_table(const PivotIdentity &pivot, const WideTableRecord &table)
   own_state(
       "INSERT INTO tablesync.pivot_table (table_oid, owner, server, source, ship, group_name, target_schema, "
       "table_prefix, table_name, time_column, made_here, made_at, request, time_attnum, time_has_zone) "
-      "VALUES ($1::oid, $owner, $2, $3, $4, $5, $6, $7, $8, $9, $10::bool, clock_timestamp(), $11::bytea, "
+      "VALUES ($1::oid, $owner, $2, $3, $4, $5, $6, $7, $8, $9, $10::bool, clock_timestamp(), $11::jsonb, "
       "$12::int2, $13::bool) ON CONFLICT DO NOTHING",
       {table.oid, optional_text(pivot.spec.server), pivot.source, table.ship, optional_text(table.group),
        pivot.spec.target.schema, pivot.spec.target.name, table.name, table.time_column,
-       std::string(table.made_here ? "t" : "f"), bytes_of(pivot.spec), number(table.time_attnum),
+       std::string(table.made_here ? "t" : "f"), to_kept(pivot.spec), number(table.time_attnum),
        std::string(table.time_has_zone ? "t" : "f")});
 }
 
 void record_request(const PivotIdentity &pivot) {
   Row parameters = parameters_of(pivot);
-  parameters.emplace_back(bytes_of(pivot.spec));
+  parameters.emplace_back(to_kept(pivot.spec));
   parameters.emplace_back(array_of(cells_of(pivot.spec.ships)));
-  own_state(std::string("UPDATE tablesync.pivot_table p SET request = $5::bytea WHERE ") + of_pivot +
+  own_state(std::string("UPDATE tablesync.pivot_table p SET request = $5::jsonb WHERE ") + of_pivot +
                 " AND (p.ship = ANY ($6::text[]) OR $6 = '{}')",
             parameters);
 }
@@ -278,12 +275,12 @@ void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::i
   own_state(
       "INSERT INTO tablesync.chunk_to_redo AS f (ship_id, start_time, end_time, owner, server, source, "
       "target_schema, table_prefix, request, run_id, chunk_no, attempts, sqlstate, message, failed_at) "
-      "VALUES ($1, $2::timestamptz, $3::timestamptz, $owner, $4, $5, $6, $7, $8::bytea, $9::int8, $10::int8, "
+      "VALUES ($1, $2::timestamptz, $3::timestamptz, $owner, $4, $5, $6, $7, $8::jsonb, $9::int8, $10::int8, "
       "1, $11, $12, clock_timestamp()) ON CONFLICT (run_id, chunk_no) DO UPDATE SET (attempts, sqlstate, "
       "message, failed_at) = (f.attempts + 1, excluded.sqlstate, excluded.message, excluded.failed_at) WHERE "
       "f.owner = $owner",
       {spec.ships.size() == 1 ? Cell(spec.ships[0]) : Cell(), optional_text(start), optional_text(end),
-       optional_text(spec.server), pivot.source, spec.target.schema, spec.target.name, bytes_of(spec),
+       optional_text(spec.server), pivot.source, spec.target.schema, spec.target.name, to_kept(spec),
        number(run_id), number(chunk_no), said.sqlstate, said.message});
 }
 
@@ -317,7 +314,7 @@ void forget_failed_chunk(std::int64_t failed_chunk_id) {
 std::vector<ChunkToRedo> chunks_to_redo(const std::optional<std::string> &ship,
                                         std::optional<std::int64_t> run_id) {
   const Rows rows = latest_own_state(
-      "SELECT c.failed_chunk_id, c.ship_id, c.start_time, c.end_time, encode(c.request, 'hex'), c.server, "
+      "SELECT c.failed_chunk_id, c.ship_id, c.start_time, c.end_time, c.request, c.server, "
       "c.source, c.target_schema, c.table_prefix, c.owner::oid FROM tablesync.chunk_to_redo c WHERE " +
           may_become("c.owner") +
           " AND ($1 IS NULL OR c.ship_id = $1 OR c.ship_id IS NULL) AND ($2::int8 IS NULL OR c.run_id = "
@@ -333,7 +330,7 @@ std::vector<ChunkToRedo> chunks_to_redo(const std::optional<std::string> &ship,
 Rows pivots_of(const ChunkToRedo &chunk) {
   return own_state(
       "SELECT DISTINCT ON (p.server, p.source, p.target_schema, p.table_prefix) p.server, p.source, "
-      "p.target_schema, p.table_prefix, encode(p.request, 'hex') FROM tablesync.pivot_table p WHERE p.ship = "
+      "p.target_schema, p.table_prefix, p.request FROM tablesync.pivot_table p WHERE p.ship = "
       "$1 AND p.owner = $6::oid AND " +
           may_become("p.owner") +
           " AND ($2 IS NULL OR COALESCE(p.server, '') = $2) AND ($3 IS NULL OR p.source = $3 OR "

@@ -95,7 +95,7 @@ void record_request(const PivotIdentity &pivot);
 // owner.
 struct ChunkToRedo {
   Cell id, ship, start, end;
-  Cell request;  // the call (hexadecimal); null where a user gave the chunk
+  Cell request;  // the call (JSON); null where a user gave the chunk
   Cell server, source, schema, prefix;
   unsigned int owner;
 };
@@ -103,7 +103,7 @@ struct ChunkToRedo {
 std::vector<ChunkToRedo> chunks_to_redo(const std::optional<std::string> &ship,
                                         std::optional<std::int64_t> run_id);
 // The pivots that the chunk's owner has made of its ship, as far as they are told apart by what the chunk
-// says: server, source, schema, prefix, the last call (hexadecimal).
+// says: server, source, schema, prefix, the last call (JSON).
 Rows pivots_of(const ChunkToRedo &chunk);
 
 // A reading that is not in its cell.

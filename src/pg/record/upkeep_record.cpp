@@ -50,7 +50,7 @@ std::vector<Resumable> find_resumable() {
       "tablesync.run r "
       "WHERE r.command IN ('sync_table', 'pivot_ship') AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT "
       "FROM '55P03') "
-      "SELECT c.owner::oid, c.target, encode(c.request, 'hex'), "
+      "SELECT c.owner::oid, c.target, c.request, "
       "(SELECT count(*) FROM worked w WHERE w.target = c.target AND w.sqlstate = '57P02' AND w.run_id > "
       "coalesce((SELECT max(o.run_id) FROM worked o WHERE o.target = c.target AND o.status <> "
       "'interrupted'), 0)), "
@@ -70,7 +70,7 @@ std::vector<Resumable> find_resumable() {
   std::vector<Resumable> found;
   for (const Row &row : rows)
     found.push_back({static_cast<unsigned int>(std::strtoul(text_of(row[0]).c_str(), nullptr, 10)),
-                     text_of(row[1]), from_hex(text_of(row[2])), std::atoi(text_of(row[3]).c_str()),
+                     text_of(row[1]), text_of(row[2]), std::atoi(text_of(row[3]).c_str()),
                      std::atoll(text_of(row[4]).c_str())});
   return found;
 }

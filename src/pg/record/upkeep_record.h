@@ -21,7 +21,7 @@ void forget_dropped_roles();
 // worked on its target since.
 struct Resumable {
   unsigned int owner;
-  std::string target, request;  // of tablesync.checkpoint
+  std::string target, request;  // of tablesync.checkpoint, JSON
   int crashes;                  // in a row that ended it
   std::int64_t ended_ms_ago;
 };

@@ -21,6 +21,7 @@ extern "C" {
 #include "core/base/text.h"
 #include "core/spec/sync_spec.h"
 #include "pg/record/run_record.h"
+#include "pg/run/call_arguments.h"
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
@@ -75,7 +76,7 @@ void release_snapshot() {
 Row sync(FunctionCallInfo fcinfo, const char *function, bool may_release_snapshot) {
   check_may_launch(function);
   const SyncSpec spec = sync_spec_from(fcinfo);
-  const bool wait = bool_argument(fcinfo, sync_arg_wait).value_or(true);
+  const bool wait = waits(fcinfo, functions::sync_table);
   check_early(spec);
   const std::string mode = name_of(spec.mode);
   if (!wait) return started_row(start_run(spec, mode, task_for(spec), start_in_worker));

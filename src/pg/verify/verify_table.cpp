@@ -26,31 +26,13 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-enum Argument {
-  arg_server,
-  arg_source,
-  arg_target,
-  arg_primary_key,
-  arg_custom_select,
-  arg_custom_where,
-  arg_repair,
-  arg_memory_limit_mb,
-  arg_options,
-};
-
 SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   SyncSpec spec;
-  spec.command = bool_argument(fcinfo, arg_repair).value_or(false) ? Command::repair : Command::verify;
-  spec.server = name_argument(fcinfo, arg_server).value_or("");
-  spec.source = required(text_argument(fcinfo, arg_source), "source table");
-  const std::string target = required(text_argument(fcinfo, arg_target), "target table");
-  spec.primary_key = text_array_argument(fcinfo, arg_primary_key);
-  spec.custom_select = sql_text(text_argument(fcinfo, arg_custom_select), "custom_select");
-  spec.custom_where = sql_text(text_argument(fcinfo, arg_custom_where), "custom_where");
-  check_range("memory_limit_mb", int_argument(fcinfo, arg_memory_limit_mb), 16, 65536);
-  spec.memory_limit_mb = int_argument(fcinfo, arg_memory_limit_mb).value_or(memory_limit_mb);
+  spec.command = Command::verify;
+  spec.memory_limit_mb = memory_limit_mb;
+  take_arguments(spec, functions::verify_table, fcinfo);
   spec.on_bad_row = OnBadRow::reject;
-  take_options(spec, jsonb_argument(fcinfo, arg_options));
+  take_options(spec, fcinfo, functions::verify_table);
   if (spec.server.empty()) {
     // SQL of a user never runs here by our hand: a view does what it would do.
     if (!spec.custom_select.empty() || !spec.custom_where.empty())
@@ -65,7 +47,7 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   } else {
     sql_name(spec.source);  // that it is a name at all
   }
-  spec.target = resolve_target(target);
+  spec.target = resolve_target(spec.target.name);
   take_session_settings(spec);
   return spec;
 }

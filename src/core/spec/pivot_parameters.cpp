@@ -1,0 +1,268 @@
+// The parameters of pivot_ship and verify_pivot.
+#include "core/spec/field.h"
+#include "core/spec/parameter_table.h"
+#include "core/spec/special_field.h"
+
+namespace tablesync {
+namespace {
+
+using enum ParameterType;
+using enum ParameterPlace;
+using namespace functions;
+
+constexpr Word pivot_commands[] = {spell("pivot_ship", Command::pivot),
+                                   spell("verify_pivot", Command::verify_pivot)};
+constexpr Word pivot_modes[] = {spell("full", PivotMode::full), spell("schema_only", PivotMode::schema_only),
+                                spell("tables_only", PivotMode::tables_only),
+                                spell("migration_only", PivotMode::migration_only)};
+constexpr Word value_types[] = {{"native", 0}, {"text", 1}};           // whether all is text
+constexpr Word orders[] = {{"newest_first", 1}, {"oldest_first", 0}};  // whether the newest is first
+
+// Of the older engines.
+constexpr const char *old_server[] = {"source_connection"};
+constexpr const char *old_sample_interval[] = {"sample_minutes"};
+constexpr const char *old_poll_interval[] = {"interval"};
+
+template <auto Part>
+Json get_part(const Parameter & /*parameter*/, const RunSpec &spec) {
+  return spec.target.*Part;
+}
+template <auto Part>
+void set_part(const Parameter &parameter, RunSpec &spec, const Json &value) {
+  assign(parameter, spec.target.*Part, value);
+}
+template <auto Part>
+constexpr Field part{&get_part<Part>, &set_part<Part>};
+
+constexpr Parameter table[] = {
+    // ---- arguments
+    {.name = "server",
+     .old_names = old_server,
+     .type = name,
+     .functions = pivots,
+     .field = field<&RunSpec::server>,
+     .meaning = "foreign server; NULL: the source is in this database"},
+    {.name = "source",
+     .type = text,
+     .functions = pivots,
+     .required_by = pivots,
+     .noun = "source table",
+     .field = field<&RunSpec::source>,
+     .meaning = "narrow table, view, materialized view or foreign table, one row per reading"},
+    {.name = "ship_id",
+     .type = text,
+     .functions = pivots,
+     .field = {nullptr, set_ship},
+     .default_value = "every ship",
+     .meaning = "the ship; not together with `ship_ids`"},
+    {.name = "ship_ids",
+     .type = texts,
+     .functions = pivots,
+     .field = field_with<&PivotSpec::ships>(set_ships),
+     .default_value = "every ship",
+     .meaning = "the ships"},
+    {.name = "mode",
+     .type = word,
+     .functions = pivot_ship,
+     .required_by = pivot_ship,
+     .words = pivot_modes,
+     .field = field_with<&PivotSpec::mode>(set_pivot_mode),
+     .default_value = "`full`",
+     .meaning = "[`full`, `migration_only`, `tables_only`, `schema_only`](pivot.md#modes), with hyphens "
+                "too; `realtime`, `concurrent`, `hybrid`, `streaming`, `dual_write`: `0A000`"},
+    {.name = "target_schema",
+     .type = text,
+     .functions = pivots,
+     .required_by = pivots,
+     .field = part<&QualifiedName::schema>,
+     .default_value = "`public`",
+     .meaning = "schema of the wide tables; made when it is absent"},
+    {.name = "table_prefix",
+     .type = text,
+     .functions = pivots,
+     .required_by = pivots,
+     .field = part<&QualifiedName::name>,
+     .default_value = "`tbl_data_timeseries_`",
+     .meaning = "what their names begin with; the ship follows, in lower case"},
+    {.name = "from_time",
+     .type = timestamptz,
+     .functions = pivots,
+     .field = field<&PivotSpec::from>,
+     .default_value = "none",
+     .meaning = "readings before it are not read"},
+    {.name = "cutoff_time",
+     .type = timestamptz,
+     .functions = pivots,
+     .field = field<&PivotSpec::cutoff>,
+     .default_value = "now",
+     .meaning = "readings at or after it are not read"},
+    {.name = "chunk_interval",
+     .type = interval,
+     .functions = pivot_ship,
+     .required_by = pivot_ship,
+     .field = field<&PivotSpec::chunk_interval>,
+     .default_value = "24 hours",
+     .meaning = "time that is read in one transaction; no months"},
+    {.name = "sample_interval",
+     .old_names = old_sample_interval,
+     .type = interval,
+     .functions = pivot_ship,
+     .required_by = pivot_ship,
+     .field = field<&PivotSpec::sample_interval>,
+     .default_value = "10 minutes",
+     .meaning = "time before each ship's newest reading that is [analyzed](pivot.md#chunks) for channels"},
+    {.name = "poll_interval",
+     .old_names = old_poll_interval,
+     .type = interval,
+     .functions = pivot_ship,
+     .required_by = pivot_ship,
+     .default_value = "1 minute",
+     .meaning = "for later versions; **`'5'` is five seconds**"},
+    {.name = "channels",
+     .type = texts,
+     .functions = pivots,
+     .field = field_with<&PivotSpec::channels>(set_channels),
+     .default_value = "every channel",
+     .meaning = "these channels alone; new tables have their columns in this order"},
+    {.name = "table_groups",
+     .type = jsonb,
+     .functions = pivot_ship,
+     .field = field_with<&PivotSpec::groups>(set_groups),
+     .default_value = "one table per ship",
+     .meaning = "`{\"<group>\": \"<regular expression>\"}`: a table for [each "
+                "group](pivot.md#groups-and-several-tables) of channels; no group is called `all` or "
+                "`default`"},
+    {.name = "value_type",
+     .type = word,
+     .functions = pivot_ship,
+     .required_by = pivot_ship,
+     .words = value_types,
+     .field = field<&PivotSpec::all_text>,
+     .default_value = "`native`",
+     .meaning = "`native`: new columns are `boolean`, `bigint`, `double precision`, `text`; `text`: all "
+                "are `text`"},
+    {.name = "drop_tables",
+     .type = boolean,
+     .functions = pivot_ship,
+     .field = field<&PivotSpec::drop_tables>,
+     .default_value = "false",
+     .meaning = "drop the wide tables of these ships that pivot_ship made, before it begins"},
+    {.name = "parallel_workers",
+     .type = integer,
+     .functions = pivot_ship,
+     .low = 1,
+     .high = 64,
+     .field = field<&RunSpec::parallel_workers>,
+     .default_value = "1",
+     .meaning = "workers that read chunks, each over a connection, 1 to 64"},
+    {.name = "batch_size",
+     .type = integer,
+     .functions = pivot_ship,
+     .low = 1,
+     .field = field<&PivotSpec::batch_rows>,
+     .default_value = "50,000",
+     .meaning = "rows of wide tables that are written at a time, at most"},
+    {.name = "memory_limit_mb",
+     .type = integer,
+     .functions = pivots,
+     .low = 16,
+     .high = 65536,
+     .field = field<&RunSpec::memory_limit_mb>,
+     .default_value = "`tablesync.memory_limit_mb`",
+     .meaning = "megabytes that each worker may use, 16 to 65536"},
+    {.name = "max_retries",
+     .type = integer,
+     .functions = pivot_ship,
+     .high = 100,
+     .field = field<&RunSpec::max_retries>,
+     .default_value = "3",
+     .meaning = "further attempts after a failure [that may pass by "
+                "itself](guide.md#when-the-source-goes-away), 0 to 100"},
+    {.name = "job_name",
+     .type = text,
+     .functions = pivot_ship,
+     .later = true,
+     .meaning = "for later versions: `0A000`"},
+    {.name = "wait",
+     .type = boolean,
+     .functions = pivot_ship,
+     .default_value = "true",
+     .meaning = "false: return when the run has begun, one row with `run_id` alone"},
+    {.name = "options", .type = jsonb, .functions = pivots, .meaning = "jsonb object, below"},
+    // ---- options
+    {.name = "columns",
+     .type = jsonb,
+     .place = option,
+     .functions = pivots,
+     .field = {get_columns, set_columns},
+     .default_value = "those of these names",
+     .meaning = "object: [which columns](pivot.md#where-readings-come-from) of the source are `ship_id`, "
+                "`data_channel_id`, `created_time`, `value_format`, `bool_v`, `str_v`, `long_v`, "
+                "`double_v`; null: there is none"},
+    {.name = "time_zone",
+     .type = text,
+     .place = option,
+     .functions = pivots,
+     .field = field<&RunSpec::time_zone>,
+     .hint = "Give the name of a time zone, like \"Europe/Berlin\".",
+     .default_value = "UTC",
+     .meaning = "the zone of a `created_time` without one"},
+    {.name = "order",
+     .type = word,
+     .place = option,
+     .functions = pivots,
+     .words = orders,
+     .field = field<&PivotSpec::newest_first>,
+     .default_value = "`newest_first`",
+     .meaning = "`newest_first`, `oldest_first`"},
+    {.name = "order_by",
+     .type = text,
+     .place = option,
+     .functions = pivots,
+     .field = field<&PivotSpec::order_by>,
+     .hint = "Name a column of the source: the reading with more of it wins.",
+     .default_value = "the age of their rows",
+     .meaning = "a column of the source: [of two readings](pivot.md#values) of one ship, channel and "
+                "time, the one with more of it wins"},
+    {.name = "channels_table",
+     .type = text,
+     .place = option,
+     .functions = pivots,
+     .default_value = "none",
+     .meaning = "a table of this database with one column: instead of `channels`"},
+    {.name = "restart",
+     .type = boolean,
+     .place = option,
+     .functions = pivots,
+     .field = field<&RunSpec::restart>,
+     .default_value = "false",
+     .meaning = "give up what a call has begun, and begin again with the first chunk"},
+    // ---- fields that no caller sets
+    {.name = "command",
+     .type = word,
+     .place = inner,
+     .functions = pivots,
+     .words = pivot_commands,
+     .field = field<&RunSpec::command>},
+    {.name = "cutoff_is_now",
+     .type = boolean,
+     .place = inner,
+     .functions = pivots,
+     .field = field<&PivotSpec::cutoff_is_now>},
+    {.name = "failed_chunk",
+     .type = integer,
+     .place = inner,
+     .functions = pivots,
+     .field = field<&PivotSpec::failed_chunk>},
+    {.name = "enable_checkpoint",
+     .type = boolean,
+     .place = inner,
+     .functions = pivots,
+     .field = field<&RunSpec::enable_checkpoint>},
+};
+
+}  // namespace
+
+std::span<const Parameter> pivot_parameters() { return table; }
+
+}  // namespace tablesync
