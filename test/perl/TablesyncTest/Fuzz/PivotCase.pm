@@ -131,7 +131,7 @@ sub remember
 sub refused
 {
 	my ($self, $said) = @_;
-	if ($said->{sqlstate} eq '42704' && $self->is_nothing_there($said->{message}))
+	if ($said->{sqlstate} =~ /^(?:42704|55000)$/ && $self->is_nothing_there($said))
 	{
 		# It has done nothing that could be verified.
 		shift @{ $self->{actions} } if @{ $self->{actions} } && $self->{actions}[0]{finds_nothing};
@@ -146,12 +146,13 @@ sub refused
 # A ship has no readings, or verify_pivot no table, when the call says so. The case goes on.
 sub is_nothing_there
 {
-	my ($self, $message) = @_;
+	my ($self, $said) = @_;
 	my ($source, $admin) = ($self->{source}, $self->{slot}{admin});
-	# Another source may have made tables here.
-	return $admin->must("SELECT count(*) FROM tablesync.pivot_table WHERE target_schema = '$self->{wide}' AND source = " . TablesyncTest::quote($1)) eq '0'
-	  if $message =~ /^there is no wide table of "(.*)" in schema/;
-	my ($ship) = $message =~ /^there are no readings of ship "(.*)" in / or return 0;
+	# Another source may have made tables here, which verify_pivot refuses where their ship is named.
+	my ($from) = $said->{message} =~ /^there is no wide table of "(.*)" in schema/;
+	($from) = $said->{text} =~ /^DETAIL:.* to fill it from "(.*)"\.$/m if $said->{message} =~ /^table ".*" of ship ".*" is not on record/;
+	return $admin->must("SELECT count(*) FROM tablesync.pivot_table WHERE target_schema = '$self->{wide}' AND source = " . TablesyncTest::quote($from)) eq '0' if defined $from;
+	my ($ship) = $said->{message} =~ /^there are no readings of ship "(.*)" in / or return 0;
 	return $admin->must('SELECT count(*) FROM (' . $source->readings . ') r WHERE ship_id = ' . TablesyncTest::quote($ship)) eq '0';
 }
 
