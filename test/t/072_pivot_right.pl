@@ -125,7 +125,9 @@ sub turned
 turned('turned', 30);
 is(rows(q(SELECT max(long_v) FILTER (WHERE ctid = (SELECT min(ctid) FROM turned)) FROM turned)), 2, 'the later reading is the first of the table');
 my %ways = (scan => [undef], query => [ undef, channels => q(ARRAY['x', 'y']) ], chunks => [ undef, chunk_interval => "'7 s'" ], there => ['src'], parallel => [ 'src', parallel_workers => 2, chunk_interval => "'7 s'", options => q('{"order": "oldest_first"}') ],
-	batches => [ undef, batch_size => 2, channels => q(ARRAY['x', 'y']) ], scanned_batches => [ undef, batch_size => 2 ]);
+	batches => [ undef, batch_size => 2, channels => q(ARRAY['x', 'y']) ], scanned_batches => [ undef, batch_size => 2 ],
+	# One chunk of all that there is: the pages are read as they lie.
+	pages => [ undef, chunk_interval => "'20000 days'" ], pages_batches => [ undef, chunk_interval => "'20000 days'", batch_size => 2 ]);
 foreach my $way (sort keys %ways)
 {
 	my ($server, %more) = @{ $ways{$way} };

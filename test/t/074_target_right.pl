@@ -73,8 +73,8 @@ $pair->sql("CREATE SCHEMA here; SET search_path = here; $readings; INSERT INTO r
 
 sub pivot
 {
-	my ($server, $source, $schema) = @_;
-	my $said = $pair->try(sprintf q(SELECT target_table FROM pivot_ship(%s, '%s', target_schema => '%s', max_retries => 0)), $server ? "'$server'" : 'NULL', $source, $schema);
+	my ($server, $source, $schema, $more) = @_;
+	my $said = $pair->try(sprintf q(SELECT target_table FROM pivot_ship(%s, '%s', target_schema => '%s', max_retries => 0%s)), $server ? "'$server'" : 'NULL', $source, $schema, $more // '');
 	is($said->{sqlstate}, '', "pivot of $source into $schema") or diag($said->{text});
 	return $said->{out} =~ s/\n//r;
 }
@@ -89,8 +89,14 @@ foreach my $server (undef, 'src')
 	is($pair->digest_of($pair->target, "wide.${table}_store"), $pair->digest_of($pair->target, $wide), 'a wide table that is a shell');
 }
 $pair->admin(q(ALTER ROLE loader SET shell_table.name = 'here.shell'));
-pivot(undef, 'here.shell', 'from_shell');
-is($pair->digest_of($pair->target, "from_shell.$table"), $pair->digest_of($pair->target, $wide), 'readings in a shell table');
+# Where all are in one chunk, the pages of a plain table are read without a statement.
+my %chunk = (chunks => '', one_chunk => q(, chunk_interval => '20000 days'));
+foreach my $name (sort keys %chunk)
+{
+	pivot(undef, 'here.shell', "from_shell_$name", $chunk{$name});
+	is($pair->admin("SELECT to_regclass('from_shell_$name.$table')"), "from_shell_$name.$table", "readings in a shell table: $name");
+	is($pair->digest_of($pair->target, "from_shell_$name.$table"), $pair->digest_of($pair->target, $wide), '... all are there');
+}
 $pair->admin('ALTER ROLE loader RESET shell_table.name; ALTER ROLE loader RESET shell_table.merge');
 
 # Rows that leave as soon as they are there.

@@ -85,6 +85,9 @@ $pair->sync($queries{$_}[0], "queries.$_", "$by_time, $queries{$_}[1]") foreach 
 $pair->source_sql(q(INSERT INTO lines VALUES (5, '2024-02-01')));
 $pair->sync('orders', 'queries.select', "$by_time, $queries{select}[1]");
 assert_repeated('both_parts', 'queries.view', "$by_time, $queries{view}[1]", '5', 'a view: a key comes a second time');
+# The row that is there is older than what the next run reads.
+$pair->source_sql(q(INSERT INTO lines VALUES (6, '2024-02-15')));
+$pair->sync('orders', 'queries.select', "$by_time, $queries{select}[1]");
 $pair->source_sql(q(INSERT INTO lines VALUES (5, '2024-03-01')));
 assert_repeated('orders', 'queries.select', "$by_time, $queries{select}[1]", '5', 'custom_select: a row of the table comes twice');
 assert_repeated('orders', 'queries.first', $queries{select}[1], '5', '... at the first load');

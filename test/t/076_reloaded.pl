@@ -39,7 +39,9 @@ $pair->source_sql(q(
 my %reload = (
 	'TRUNCATE and INSERT' => q(TRUNCATE b, p; INSERT INTO b SELECT g, 'y' || g FROM generate_series(1, 300) g; INSERT INTO p TABLE b;
 		REFRESH MATERIALIZED VIEW kept;),
-	'ALTER TYPE' => q(ALTER TABLE p ALTER y TYPE text USING y || ' ';));
+	'ALTER TYPE' => q(ALTER TABLE p ALTER y TYPE text USING y || ' ';),
+	'DROP and CREATE' => q(DROP TABLE c; CREATE TABLE c AS TABLE b;),
+	'UPDATE and REFRESH' => q(UPDATE a SET x = x || '!' WHERE id <= 300; REFRESH MATERIALIZED VIEW kept;));
 
 # Begins the reload, then the call; the reload ends when the call waits for it.
 my $writer = $source->background_psql('postgres');
@@ -115,6 +117,23 @@ foreach my $more (
 	my $said = during_reload('ALTER TYPE', sub { $pair->start_sync('a', 'raw.c', $select) });
 	is($said->{sqlstate}, '', 'a sync while a type is changed succeeds') or diag($said->{text});
 	is(rows_of('c'), '300|300', 'no row is lost');
+}
+
+# Another table of that name; and a materialized view, whose new rows are seen by those who began before it was refreshed.
+{
+	my $select = q(custom_select => 'SELECT a.id, c.y FROM a LEFT JOIN c USING (id)');
+	$pair->source_sql('CREATE TABLE c AS TABLE b');
+	$pair->sync('a', 'raw.d', $select);
+	my $said = during_reload('DROP and CREATE', sub { $pair->start_sync('a', 'raw.d', $select) });
+	is($said->{sqlstate}, '', 'a sync while a table is replaced by another one succeeds') or diag($said->{text});
+	is(rows_of('d'), '1000|300', 'no cell is lost');
+}
+{
+	my $select = q(custom_select => 'SELECT a.id, a.x, k.x AS kept FROM a JOIN kept k USING (id)');
+	$pair->sync('a', 'raw.k', $select);
+	my $said = during_reload('UPDATE and REFRESH', sub { $pair->start_sync('a', 'raw.k', $select) });
+	is($said->{sqlstate}, '', 'a sync while a materialized view is refreshed succeeds') or diag($said->{text});
+	is($pair->sql('SELECT count(*), count(*) FILTER (WHERE x <> kept) FROM raw.k'), '1000|0', 'all that is read is of one moment');
 }
 
 # A run that is being read holds them off: whoever comes later waits for it.

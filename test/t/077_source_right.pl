@@ -49,6 +49,15 @@ is(verify('day', 'raw.day'), '', 'then all is the same');
 $pair->source_sql(q(INSERT INTO day VALUES (22, 'no day', 22)));
 is(verify('day', 'raw.day', 'repair => true'), '', 'a pending row that cannot be converted is none that is gone');
 
+# One that was there before, and cannot be converted any more, only seems to be gone.
+$pair->source_sql(q(CREATE TABLE spoiled (id int PRIMARY KEY, day text); INSERT INTO spoiled SELECT g, '2024-01-01' FROM generate_series(1, 20) g));
+$pair->sql('CREATE TABLE raw.spoiled (id int PRIMARY KEY, day date)');
+$pair->sync('spoiled', 'raw.spoiled');
+$pair->source_sql(q(UPDATE spoiled SET day = 'no day' WHERE id = 7));
+$pair->assert_failed($pair->try(q(SELECT * FROM verify_table('src', 'spoiled', 'raw.spoiled', repair => true))), '55000',
+	qr/^refusing to delete rows of "raw.spoiled" that only seem to be gone$/, 'repair deletes no row that cannot be converted');
+is($pair->sql('SELECT count(*) FROM raw.spoiled'), 20, '... it is still there');
+
 # Keys that are equal, and written in another way.
 $pair->source_sql(q(CREATE TABLE price (id numeric PRIMARY KEY, v int); INSERT INTO price VALUES (1.0, 1), (2.00, 2), (3, 3)));
 $pair->sync('price', 'raw.price');
@@ -211,15 +220,21 @@ $pair->source_sql(q(
 	CREATE TABLE region (id int PRIMARY KEY, region text, at timestamptz NOT NULL);
 	INSERT INTO region SELECT g, CASE WHEN g % 2 = 0 THEN 'eu' ELSE 'us' END, '2024-01-01'::timestamptz + g * interval '1 h' FROM generate_series(1, 50) g;
 	CREATE VIEW eu AS SELECT * FROM region WHERE region = 'eu';
-	CREATE VIEW over_eu AS SELECT * FROM eu;));
-my %viewed = (eu => 'eu', over_eu => 'over_eu', query => 'region');
+	CREATE VIEW over_eu AS SELECT * FROM eu;
+	CREATE FUNCTION is_wanted(region text) RETURNS bool LANGUAGE sql AS $$ SELECT region = 'eu' $$;
+	CREATE FUNCTION is_wanted_too(region text) RETURNS bool RETURN region = 'eu';
+	CREATE VIEW by_function AS SELECT * FROM region WHERE is_wanted(region);
+	CREATE VIEW by_function_too AS SELECT * FROM region WHERE is_wanted_too(region);));
+my %viewed = (eu => 'eu', over_eu => 'over_eu', by_function => 'by_function', by_function_too => 'by_function_too', query => 'region');
 my %select = (query => q(, custom_select => 'SELECT * FROM eu'));
 $pair->sync($viewed{$_}, "raw.$_", "$by_field, primary_key => '{id}'" . ($select{$_} // '')) foreach sort keys %viewed;
-$pair->source_sql('CREATE OR REPLACE VIEW eu AS SELECT * FROM region');
+$pair->source_sql(q(CREATE OR REPLACE VIEW eu AS SELECT * FROM region;
+	CREATE OR REPLACE FUNCTION is_wanted(region text) RETURNS bool LANGUAGE sql AS $$ SELECT true $$;
+	CREATE OR REPLACE FUNCTION is_wanted_too(region text) RETURNS bool RETURN true;));
 foreach my $name (sort keys %viewed)
 {
 	$pair->sync($viewed{$name}, "raw.$name", "$by_field, primary_key => '{id}'" . ($select{$name} // ''));
-	$pair->assert_identical('region', "raw.$name", "a view that was replaced is read again: $name");
+	$pair->assert_identical('region', "raw.$name", "a view whose definition, or that of its function, was replaced is read again: $name");
 }
 
 # ---- Days that are none -------------------------------------------------------------------------------------
