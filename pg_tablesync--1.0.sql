@@ -104,6 +104,8 @@ CREATE TABLE tablesync.watermark (
   snapshot_xmin pg_catalog.int8,
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
+  read_lsn pg_catalog.pg_lsn,
+  read_timeline pg_catalog.int4,
   target_files pg_catalog.text,
   run_id pg_catalog.int8 NOT NULL,
   updated_at pg_catalog.timestamptz NOT NULL,
@@ -115,6 +117,7 @@ COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field tha
 COMMENT ON COLUMN tablesync.watermark.run_id IS 'That wrote it; 0: before a restore';
 COMMENT ON COLUMN tablesync.watermark.restored IS 'Digest of the target in the dump that this row came from: the row holds once the target is seen to have it';
 COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
+COMMENT ON COLUMN tablesync.watermark.read_lsn IS 'Where the source was when rows of it were last read: a standby that is behind has older rows than the target';
 COMMENT ON COLUMN tablesync.watermark.target_files IS 'The files that hold the target''s rows, which TRUNCATE and what rewrites the table change; says nothing in another database';
 
 CREATE TABLE tablesync.checkpoint (
@@ -138,6 +141,8 @@ CREATE TABLE tablesync.checkpoint (
   snapshot_xmin pg_catalog.int8,
   lsn pg_catalog.pg_lsn,
   timeline pg_catalog.int4,
+  read_lsn pg_catalog.pg_lsn,
+  read_timeline pg_catalog.int4,
   target_files pg_catalog.text,
   chunks pg_catalog.int8 NOT NULL,
   chunk_size pg_catalog.int8 NOT NULL,

@@ -34,12 +34,12 @@ sub repair
 	return $pair->try("SELECT kind, row_key FROM verify_table('src', 'items', '$target', repair => true)");
 }
 
-# The table is on the standby, and not the rows that the syncs read from the primary.
+# A standby that has what the first syncs read, and not what the second ones do.
+$pair->sync('items', $_, $mode{$_}) foreach sort keys %mode;
+$pair->source_sql('CREATE TABLE later (id int)');
 $primary->wait_for_catchup($standby, 'replay');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
 $pair->wait_until($standby, q(SELECT pg_get_wal_replay_pause_state() = 'paused'));
-$pair->source_sql(q(UPDATE items SET name = 'older' WHERE id <= 100));
-$pair->sync('items', $_, $mode{$_}) foreach sort keys %mode;
 
 # The newest row is another one: those that were changed are not read again for being the last.
 $pair->source_sql(q(UPDATE items SET name = 'new', at = now() WHERE id <= 3));

@@ -183,8 +183,8 @@ bool proves_position(const Watermark &known, const Table &source, const Snapshot
 }
 
 bool is_behind(const Watermark &known, const Table &source, const SnapshotPosition &now) {
-  const SnapshotPosition &then = known.position;
-  return then.xmin != 0 && !is_other_cluster(known, source) && then.timeline == now.timeline &&
+  const SnapshotPosition &then = known.last_read;
+  return !then.lsn.empty() && !is_other_cluster(known, source) && then.timeline == now.timeline &&
          parse_lsn(now.lsn) < parse_lsn(then.lsn);
 }
 

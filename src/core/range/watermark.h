@@ -40,9 +40,10 @@ struct Watermark {
   std::vector<PendingValue> pending;
   // Of the source's cluster and table; empty where they may not be read.
   std::string system_identifier, database_oid, relation_oid;
-  SnapshotPosition position;  // of the last run that read all that was written up to it
-  std::string target_files;   // see target_files.h
-  bool own = true;            // else another role's run wrote it
+  SnapshotPosition position;   // of the last run that read all that was written up to it
+  SnapshotPosition last_read;  // of the last run or repair that read anything: the target is not older
+  std::string target_files;    // see target_files.h
+  bool own = true;             // else another role's run wrote it
   bool hidden_definition =
       false;                // another role's custom_select, custom_where or soft_delete_column, left out
   std::int64_t run_id = 0;  // that wrote it; 0: before a restore
@@ -89,7 +90,7 @@ bool has_history(const Table &source);
 bool proves_position(const Watermark &known, const Table &source, const SnapshotPosition &now,
                      const SwitchPoint &switch_point);
 
-// Whether the source is at an earlier place of the same history than what the watermark speaks of.
+// Whether the source is at an earlier place of the same history than the last read of the target.
 bool is_behind(const Watermark &known, const Table &source, const SnapshotPosition &now);
 
 // A condition over the source's rows: those that the target need not have yet, since the next sync reads

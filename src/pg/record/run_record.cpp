@@ -177,7 +177,7 @@ std::optional<Watermark> read_watermark(const std::string &target_oid) {
       "SELECT w.server, w.source, w.sync_mode, w.field, w.custom_select, w.custom_where, "
       "w.soft_delete_column, w.shape, w.value, w.pending, w.system_identifier, w.database_oid, "
       "w.relation_oid, w.snapshot_xmin, w.lsn, w.timeline, w.owner = $owner, w.run_id, w.restored, "
-      "w.target_files FROM "
+      "w.target_files, w.read_lsn, w.read_timeline FROM "
       "tablesync.watermark w WHERE w.target_oid = $1::oid AND has_table_privilege($owner, w.target_oid, "
       "'SELECT')",
       {target_oid});
@@ -185,8 +185,9 @@ std::optional<Watermark> read_watermark(const std::string &target_oid) {
   const auto text = [&](size_t n) { return text_of(rows[0][n]); };
   Watermark watermark{text(0), text(1), parse_sync_mode(text(2)), text(3),  text(4),  text(5),  text(6),
                       text(7), text(8), parse_pending(text(9)),   text(10), text(11), text(12), {},
-                      text(19)};
+                      {},      text(19)};
   watermark.position = {std::strtoull(text(13).c_str(), nullptr, 10), text(14), std::atoi(text(15).c_str())};
+  watermark.last_read = {0, text(20), std::atoi(text(21).c_str())};
   watermark.own = bool_of(rows[0][16]);
   watermark.run_id = std::strtoll(text(17).c_str(), nullptr, 10);
   watermark.restored = text(18);
@@ -196,7 +197,7 @@ std::optional<Watermark> read_watermark(const std::string &target_oid) {
 
 void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid,
                      const Watermark &watermark) {
-  const SnapshotPosition &position = watermark.position;
+  const SnapshotPosition &position = watermark.position, &read = watermark.last_read;
   const auto if_known = [&](const std::string &text) { return position.xmin == 0 ? "" : text; };
   struct Field {
     const char *column, *type;
@@ -221,6 +222,8 @@ void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string
                           {"snapshot_xmin", "int8", if_known(std::to_string(position.xmin))},
                           {"lsn", "pg_lsn", if_known(position.lsn)},
                           {"timeline", "int4", if_known(std::to_string(position.timeline))},
+                          {"read_lsn", "pg_lsn", read.lsn},
+                          {"read_timeline", "int4", read.lsn.empty() ? "" : std::to_string(read.timeline)},
                           {"restored", "text", watermark.restored},
                           {"target_files", "text", watermark.target_files}};
   std::vector<std::string> columns{"updated_at", "owner"}, values{"clock_timestamp()", "$owner"},

@@ -413,6 +413,7 @@ void TableSync::advance() {
   watermark_.soft_delete_column = spec_.deleting_column();
   watermark_.take_table(source);
   watermark_.target_files = pair_.files_of_target();
+  watermark_.last_read = pair_.source->position();
   // A read by field does not see every change, so it proves nothing of transactions.
   const bool saw_all_changes = window_.kind == ReadWindow::Kind::everything ||
                                window_.kind == ReadWindow::Kind::written_since_position;

@@ -127,7 +127,7 @@ void VerifyWork::refuse_older_source() {
   throw Error(sqlstate::wrong_state,
               "refusing to repair \"" + display_name(spec_.target) + "\" from a standby that is behind",
               "It is at " + pair_->source->position().lsn + "; the target has what was read at " +
-                  pair_->known->position.lsn + ".",
+                  pair_->known->last_read.lsn + ".",
               "A standby that lags catches up: then wait, or repair from the primary.");
 }
 
@@ -147,9 +147,14 @@ void VerifyWork::refuse_many_deletes() const {
 // watermark was of.
 void VerifyWork::start_anew() {
   const bool adopts = !pair_->known && spec_.adopt && counts_.rejected == 0;
-  if (!pending_.empty() || !pair_->source || (!pair_->known && !adopts)) return;
+  if (!pair_->source || (!pair_->known && !adopts)) return;
+  const bool is_own = !pair_->known || pair_->known->own;
+  if (pending_.empty() || is_own) watermark_ = pair_->known.value_or(Watermark{});
+  if (!watermark_) return;
+  // What was mended is as new as this read, whatever the next sync will read.
+  watermark_->last_read = pair_->source->position();
+  if (!pending_.empty()) return;
   const Table &source = pair_->source_table;
-  watermark_ = pair_->known.value_or(Watermark{});
   watermark_->server = spec_.server;
   watermark_->source = display_name(source.name);
   watermark_->custom_select = spec_.custom_select;
