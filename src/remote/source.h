@@ -91,7 +91,6 @@ class Source {
   const Connection &connection() const { return connection_; }
 
  private:
-  Rows ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width);
   void begin(const UserSql &sql, const std::string &snapshot, const std::vector<std::string> &locked);
   void read_position();
   void describe_table();
