@@ -121,7 +121,7 @@ void TableChunkCopier::stage() {
 void TableChunkCopier::need_stage() {
   constexpr double hour = 3600;  // a table that stays holds back the freezing of transaction ids
   const std::string definition = create_stage(stage_name, pair_.plan.staged(), OnCommit::empty);
-  const bool exists = bool_of(query(table_exists(stage_name)).at(0).at(0));
+  const bool exists = single<bool>(query(table_exists(stage_name)));
   if (exists && definition == stage_definition_ && began_ - stage_made_ < hour) return;
   if (exists) query(drop_table(stage_name));
   query(definition);
