@@ -1,8 +1,7 @@
 #include "remote/horizon.h"
 
-#include <cstdlib>
-
 #include "core/base/quote.h"
+#include "core/base/record.h"
 
 namespace tablesync::remote {
 namespace {
@@ -49,37 +48,46 @@ WITH activity AS (
          margin + R"(::pg_catalog.interval END AS instant
     FROM activity a
 )
-SELECT pg_catalog.to_char(h.instant AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00', pg_catalog.to_char()" +
-         local + R"(, 'YYYY-MM-DD HH24:MI:SS.US'),
-       pg_catalog.to_char(pg_catalog.statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00',
-       pg_catalog.pg_is_in_recovery(), h.hidden, h.untracked,
-       extract(epoch FROM pg_catalog.statement_timestamp() - h.oldest)::pg_catalog.float8,
+SELECT pg_catalog.to_char(h.instant AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS instant,
+       pg_catalog.to_char()" +
+         local + R"(, 'YYYY-MM-DD HH24:MI:SS.US') AS local,
+       pg_catalog.to_char(pg_catalog.statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'
+           AS clock,
+       pg_catalog.pg_is_in_recovery() AS standby,
+       h.hidden,
+       h.untracked,
+       extract(epoch FROM pg_catalog.statement_timestamp() - h.oldest)::pg_catalog.float8 AS oldest_seconds,
        (SELECT b.pid FROM pg_catalog.pg_stat_activity b
-        WHERE b.xact_start = h.oldest AND b.pid <> pg_catalog.pg_backend_pid() LIMIT 1)
+        WHERE b.xact_start = h.oldest AND b.pid <> pg_catalog.pg_backend_pid() LIMIT 1) AS oldest_pid
 FROM horizon h)";
 }
+
+struct HorizonRow {
+  Horizon horizon;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &row, Visitor &&column) {
+    column("instant", row.horizon.instant);
+    column("local", row.horizon.local);
+    column("clock", row.horizon.clock);
+    column("standby", row.horizon.standby);
+    column("hidden", row.horizon.hidden);
+    column("untracked", row.horizon.untracked);
+    column("oldest_seconds", or_null(row.horizon.oldest_seconds));
+    column("oldest_pid", row.horizon.oldest_pid);
+  }
+};
 
 }  // namespace
 
 Horizon read_horizon(Connection &connection, std::int64_t lookback_ms, const std::string &time_zone) {
   connection.execute("BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp");
-  const Rows activity = connection.query(activity_query(lookback_ms, time_zone));
-  const Rows prepared = connection.query(
-      "SELECT pg_catalog.count(*) > 0 FROM pg_catalog.pg_prepared_xacts p WHERE p.database = "
-      "pg_catalog.current_database()");
-  if (activity.size() != 1 || activity[0].size() != 8 || prepared.size() != 1 || prepared[0].size() != 1)
-    throw Error(sqlstate::protocol_violation, "the source did not tell its activity");
-  const Row &row = activity[0];
-  Horizon horizon;
-  horizon.instant = text_of(row[0]);
-  horizon.local = text_of(row[1]);
-  horizon.clock = text_of(row[2]);
-  horizon.standby = bool_of(row[3]);
-  horizon.hidden = bool_of(row[4]);
-  horizon.untracked = bool_of(row[5]);
-  horizon.oldest_seconds = std::atof(text_of(row[6]).c_str());
-  horizon.oldest_pid = text_of(row[7]);
-  horizon.prepared = bool_of(prepared[0][0]);
+  Horizon horizon =
+      decode<HorizonRow>(only_row(connection.query(activity_query(lookback_ms, time_zone)))).horizon;
+  horizon.prepared = single<bool>(connection.query(R"(
+SELECT pg_catalog.count(*) > 0
+FROM pg_catalog.pg_prepared_xacts p
+WHERE p.database = pg_catalog.current_database())"));
   if (horizon.prepared) horizon.instant = horizon.local = "";
   return horizon;
 }

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <iterator>
 #include <numeric>
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <tuple>
 
+#include "core/base/record.h"
 #include "core/sql/deparse_source.h"
 #include "core/table/describe.h"
 #include "remote/copy.h"
@@ -49,6 +50,54 @@ std::string first_word(std::string_view sql) {
   return word;
 }
 
+// As resolve_query() finds it.
+struct Resolved {
+  std::string oid;
+  QualifiedName name;
+  std::string kind, path_of_role;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &found, Visitor &&column) {
+    column("oid", found.oid);
+    column("schema", found.name.schema);
+    column("name", found.name.name);
+    column("kind", found.kind);
+    column("path_of_role", found.path_of_role);
+  }
+};
+
+// A relation that the transaction holds, of held_relations_query().
+struct HeldRow {
+  std::string oid, name;
+  char kind = 0;
+  bool lockable = false, rewritten = false;
+  std::optional<std::string> marks;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &held, Visitor &&column) {
+    column("oid", held.oid);
+    column("name", held.name);
+    column("kind", held.kind);
+    column("lockable", held.lockable);
+    column("rewritten", held.rewritten);
+    column("marks", held.marks);
+  }
+};
+
+// Of position_query().
+struct PositionRow {
+  SnapshotPosition position;
+  std::string clock;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &read, Visitor &&column) {
+    column("xmin", or_null(read.position.xmin));
+    column("lsn", read.position.lsn);
+    column("timeline", or_null(read.position.timeline));
+    column("clock", read.clock);
+  }
+};
+
 bool is_query(std::string_view sql) {
   const std::string word = first_word(sql);
   return word == "select" || word == "values" || word == "table" || word == "with";
@@ -56,26 +105,16 @@ bool is_query(std::string_view sql) {
 
 }  // namespace
 
-// Asks a catalog. Another server may answer anything; what is decoded has the shape that was asked for.
-Rows ServerSource::ask(const std::string &sql, const std::vector<std::string> &parameters, size_t width) {
-  Rows rows = connection_.query(sql, parameters);
-  if (!rows.empty() && rows[0].size() != width)
-    throw Error(sqlstate::protocol_violation, "the source answered a catalog query with " +
-                                                  std::to_string(rows[0].size()) + " columns instead of " +
-                                                  std::to_string(width));
-  return rows;
-}
-
 void ServerSource::find(const std::string &sql_name) {
-  const Rows found = ask(resolve_query(), {sql_name}, 5);
-  if (found.empty())
+  const auto found = decode_first<Resolved>(connection_.query(resolve_query(), {sql_name}));
+  if (!found)
     throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist on the source", {},
                 "Check the name, and that the role of the user mapping has USAGE on its schema.");
   sql_name_ = sql_name;
-  name_ = {text_of(found[0][1]), text_of(found[0][2])};
-  kind_ = text_of(found[0][3]);
-  path_of_role_ = text_of(found[0][4]);
-  if (kind_.size() != 1 || readable_kinds.find(kind_[0]) == std::string_view::npos)
+  name_ = found->name;
+  kind_ = found->kind;
+  path_of_role_ = found->path_of_role;
+  if (kind_.size() != 1 || readable_kinds.find(kind_) == std::string_view::npos)
     throw Error(sqlstate::wrong_object_type,
                 "\"" + display_name(name_) + "\" on the source is not a table or view");
 }
@@ -107,43 +146,42 @@ void ServerSource::begin(const UserSql &sql, const std::string &snapshot,
   const bool by_zone = !sql.time_zone.empty() && (sql.any() || kind_ == "v");
   time_zone_ = by_zone ? sql.time_zone : "UTC";
   connection_.execute((connection_.in_transaction() ? "COMMIT; " : "") +
-                      begin_reading(name_, kind_[0], connection_.server_version(),
+                      begin_reading(name_, kind_.front(), connection_.server_version(),
                                     {time_limit_ms_, snapshot, time_zone_, locked}));
 }
 
 void ServerSource::describe_table() {
   const int version = connection_.server_version();
-  const Rows relation = ask(relation_query(), {quote_qualified(name_)}, 11);
-  if (relation.size() != 1 || text_of(relation[0][3]) != kind_)
+  const Rows relation = connection_.query(relation_query(), {quote_qualified(name_)});
+  if (relation.size() == 1) table_ = decode_relation(relation.front());
+  if (relation.size() != 1 || table_.kind != kind_.front())
     throw Error(sqlstate::undefined_table,
                 "relation " + sql_name_ + " was replaced on the source during the call", {}, "Run it again.");
-  table_ = decode_relation(relation[0]);
-  const bool citus = bool_of(relation[0][10]);
-  if (citus && table_.outside_heap.empty() && bool_of(ask(distributed_query(), {table_.oid}, 1).at(0)[0]))
+  if (table_.beside_citus && table_.outside_heap.empty() &&
+      single<bool>(connection_.query(distributed_query(), {table_.oid})))
     table_.outside_heap = quote_qualified(name_);
-  decode_columns(table_, ask(columns_query(version), {table_.oid}, 15));
-  decode_keys(table_, ask(keys_query(), {table_.oid}, 5));
+  decode_columns(table_, connection_.query(columns_query(version), {table_.oid}));
+  decode_keys(table_, connection_.query(keys_query(), {table_.oid}));
   if (table_.columns.empty())
     throw Error(sqlstate::not_supported, "\"" + display_name(name_) + "\" on the source has no columns");
 }
 
 ServerSource::Held ServerSource::lock_all(const UserSql &sql) {
   const int version = connection_.server_version();
-  if (sql.any() || !locks_all_it_reads(kind_[0], version))
+  if (sql.any() || !locks_all_it_reads(kind_.front(), version))
     connection_.query(plan_only(select(
         {&table_, sql.query, sql.condition.empty() ? std::vector<std::string>() : std::vector{sql.condition}},
         "*")));
   if (!sql.count.empty()) connection_.query(plan_only(select({&table_, sql.count, {}}, "*")));
   Held held;
   std::set<std::string> marks;
-  for (const Row &row : ask(held_relations_query(version), {}, 6)) {
-    const std::string &name = text_of(row[1]), &kind = text_of(row[2]);
-    if (bool_of(row[3])) held.lockable.push_back(name);
-    if (bool_of(row[4])) held.rewritten = name;
-    if (kind == "f" || kind == "m") table_.fed_from_elsewhere.push_back(name);
+  for (const HeldRow &row : decode_all<HeldRow>(connection_.query(held_relations_query(version)))) {
+    if (row.lockable) held.lockable.push_back(row.name);
+    if (row.rewritten) held.rewritten = row.name;
+    if (row.kind == 'f' || row.kind == 'm') table_.fed_from_elsewhere.push_back(row.name);
     // A child of another one has no marks.
-    if (row[5] && text_of(row[0]) != table_.oid && !sql.condition.empty()) table_.joined.push_back(name);
-    std::istringstream words(text_of(row[5]));
+    if (row.marks && row.oid != table_.oid && !sql.condition.empty()) table_.joined.push_back(row.name);
+    std::istringstream words(text_of(row.marks));
     marks.insert(std::istream_iterator<std::string>(words), {});
   }
   table_.marks.assign(marks.begin(), marks.end());
@@ -151,49 +189,44 @@ ServerSource::Held ServerSource::lock_all(const UserSql &sql) {
 }
 
 void ServerSource::read_position() {
-  const Rows rows = ask(position_query(), {}, 4);
-  if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not tell its snapshot");
-  position_.xmin = std::strtoull(text_of(rows[0][0]).c_str(), nullptr, 10);
-  position_.lsn = text_of(rows[0][1]);
-  position_.timeline = std::atoi(text_of(rows[0][2]).c_str());
-  clock_ = text_of(rows[0][3]);
+  const auto read = decode<PositionRow>(only_row(connection_.query(position_query())));
+  position_ = read.position;
+  clock_ = read.clock;
 }
 
 std::string ServerSource::export_snapshot() {
   connection_.execute(lift_idle_limit());
-  const Rows rows = ask(export_snapshot_query(), {}, 1);
-  if (rows.size() != 1) throw Error(sqlstate::protocol_violation, "the source did not export its snapshot");
-  return text_of(rows[0][0]);
+  return single<std::string>(connection_.query(export_snapshot_query()));
 }
 
 SourceFiles ServerSource::files() {
   // Before version 14 a range of blocks is found by reading them all.
   constexpr int first_with_ranges = 140000;
-  const Rows rows = ask(files_query(), {table_.oid}, 4);
-  const auto number = [](const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); };
   SourceFiles files;
   files.in_blocks = table_.outside_heap.empty() && connection_.server_version() >= first_with_ranges;
-  for (const Row &row : rows) {
-    files.in_recovery = bool_of(row[0]);
-    files.blocks.push_back(number(row[1]));
-    files.bytes += number(row[2]);
-    files.identity += text_of(row[3]) + ";";
+  for (const Row &row : connection_.query(files_query(), {table_.oid})) {
+    const auto [in_recovery, blocks, bytes, identity] =
+        values_of<bool, std::optional<std::int64_t>, std::optional<std::int64_t>, std::string>(row);
+    files.in_recovery = in_recovery;
+    files.blocks.push_back(blocks.value_or(0));
+    files.bytes += bytes.value_or(0);
+    files.identity += identity + ";";
   }
   return files;
 }
 
 Feed ServerSource::feed() {
-  const Rows known = ask(feed_query(), {table_.oid}, 2);
+  const Rows known = connection_.query(feed_query(), {table_.oid});
   Feed feed;
   if (known.empty()) return feed;
-  feed.subscription = bool_of(known[0][0]);
-  if (!bool_of(known[0][1])) return feed;
-  const Rows filled = ask(feed_watermark_query(), {table_.oid}, 3);
+  const auto [subscription, has_watermarks] = values_of<bool, bool>(known.front());
+  feed.subscription = subscription;
+  if (!has_watermarks) return feed;
+  const Rows filled = connection_.query(feed_watermark_query(), {table_.oid});
   if (filled.empty()) return feed;
   feed.tablesync = true;
-  feed.mode = text_of(filled[0][0]);
-  feed.field = text_of(filled[0][1]);
-  feed.value = text_of(filled[0][2]);
+  std::tie(feed.mode, feed.field, feed.value) =
+      values_of<std::string, std::string, std::string>(filled.front());
   return feed;
 }
 
@@ -203,7 +236,7 @@ std::optional<std::vector<std::string>> ServerSource::no_days(const IncrementalF
                                                               const std::string &bound) {
   constexpr std::int64_t most = 20'000, looks_per_block = 2, cheap = 200;
   const bool has_index = (table_.kind == 'p' || !table_.has_children) &&
-                         !ask(column_index_query(), {table_.oid, field.name}, 1).empty();
+                         !connection_.query(column_index_query(), {table_.oid, field.name}).empty();
   if (!has_index) return std::nullopt;
   const std::vector<std::int64_t> blocks = files().blocks;
   const std::int64_t all = std::accumulate(blocks.begin(), blocks.end(), std::int64_t{0});
@@ -212,28 +245,30 @@ std::optional<std::vector<std::string>> ServerSource::no_days(const IncrementalF
                          std::max<std::int64_t>(static_cast<std::int64_t>(blocks.size()), 1));
   if (looks == 0) return std::nullopt;
   std::vector<std::string> values;
-  for (const Row &row : ask(find_no_days(field, bound, quote_qualified(name_), looks), {}, 2)) {
-    if (bool_of(row[1])) return std::nullopt;
-    values.push_back(text_of(row[0]));
+  for (const Row &row : connection_.query(find_no_days(field, bound, quote_qualified(name_), looks))) {
+    const auto [value, gave_up] = values_of<std::string, std::optional<bool>>(row);
+    if (gave_up.value_or(false)) return std::nullopt;
+    values.push_back(value);
   }
   return values;
 }
 
 std::int64_t ServerSource::sequence_cache(const std::string &column) {
-  const Rows rows = ask(sequence_cache_query(), {table_.oid, column}, 1);
-  return rows.empty() ? 1 : std::strtoll(text_of(rows[0][0]).c_str(), nullptr, 10);
+  return single_or<std::int64_t>(connection_.query(sequence_cache_query(), {table_.oid, column}), 1);
 }
 
 std::string ServerSource::switch_point(int timeline) {
   char name[64];
   std::snprintf(name, sizeof name, "pg_wal/%08X.history", static_cast<unsigned>(position_.timeline));
   // One after the other: a function that may not be called is an error, also where it would not be reached.
-  const auto yes = [](const Rows &rows) { return rows.size() == 1 && bool_of(rows[0][0]); };
-  if (!yes(ask(may_read_history_query(), {}, 1)) || !yes(ask(history_exists_query(), {name}, 1))) return {};
-  const Rows history = ask(history_query(), {name}, 1);
-  if (history.empty()) return {};
+  const auto yes = [](const Rows &rows) {
+    return single_or<std::optional<bool>>(rows, false).value_or(false);
+  };
+  if (!yes(connection_.query(may_read_history_query())) ||
+      !yes(connection_.query(history_exists_query(), {name})))
+    return {};
   // A line per timeline: its number, where it ended, why.
-  std::istringstream lines(text_of(history[0][0]));
+  std::istringstream lines(single_or<std::string>(connection_.query(history_query(), {name}), ""));
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);
     int ended = 0;
@@ -282,7 +317,7 @@ void ServerSource::describe_query(const std::string &sql) {
   }
   connection_.execute("SET LOCAL search_path = pg_catalog, pg_temp");
   Table described;
-  decode_columns(described, ask(result_columns_query(connection_.server_version(), result), {}, 15));
+  decode_columns(described, connection_.query(result_columns_query(connection_.server_version(), result)));
   if (described.columns.size() != result.size())
     throw Error(sqlstate::protocol_violation, "the source did not describe every column of custom_select");
   table_.columns = std::move(described.columns);

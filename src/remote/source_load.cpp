@@ -1,8 +1,7 @@
 #include "remote/source_load.h"
 
-#include <cstdlib>
-
 #include "core/base/quote.h"
+#include "core/base/record.h"
 
 namespace tablesync::remote {
 namespace {
@@ -24,27 +23,27 @@ WITH lag AS (
 ), longest AS (
     SELECT l.standby, l.seconds FROM lag l WHERE l.seconds IS NOT NULL ORDER BY l.seconds DESC LIMIT 1
 )
-SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), (SELECT m.seconds FROM longest m),
-       (SELECT m.standby FROM longest m),
+SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS may_look,
+       (SELECT m.seconds FROM longest m) AS lag,
+       (SELECT m.standby FROM longest m) AS standby,
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a
         WHERE a.backend_type OPERATOR(pg_catalog.=) 'client backend' AND a.state OPERATOR(pg_catalog.=) 'active'
           AND NOT (a.usename OPERATOR(pg_catalog.=) current_user
-                   AND a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name'))))";
+                   AND a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name'))) AS sessions)";
 
 }  // namespace
 
 SourceLoad read_source_load(Connection &connection) {
-  const Rows rows = connection.query(load_query);
-  if (rows.size() != 1 || rows[0].size() != 4)
-    throw Error(sqlstate::protocol_violation, "the source did not tell how busy it is");
-  const Row &row = rows[0];
+  const auto [may_look, lag, standby, sessions] =
+      values_of<bool, std::optional<double>, std::string, std::int64_t>(
+          only_row(connection.query(load_query)));
   const std::string role = display_name(connection.user());
-  if (!bool_of(row[0]))
+  if (!may_look)
     throw Error(sqlstate::insufficient_privilege, "role " + role + " may not see how busy the source is",
                 "max_source_lag and max_source_sessions need what it does not show to every role: "
                 "pg_stat_replication and other roles' rows of pg_stat_activity.",
                 "On the source: GRANT pg_read_all_stats TO " + role + ".");
-  return {std::atof(text_of(row[1]).c_str()), text_of(row[2]), std::atoll(text_of(row[3]).c_str())};
+  return {lag.value_or(0), standby, sessions};
 }
 
 }  // namespace tablesync::remote

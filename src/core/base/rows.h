@@ -1,4 +1,5 @@
-// Rows: the result of a catalog query as text, the same whether it came from this server or another.
+// Rows: the result of a catalog query as text, the same whether it came from this server or another. cell.h
+// and record.h make values of them.
 #pragma once
 
 #include <optional>
@@ -17,6 +18,5 @@ inline const std::string &text_of(const Cell &cell) {
 }
 // NULL for an empty text.
 inline Cell optional_text(const std::string &text) { return text.empty() ? Cell() : Cell(text); }
-inline bool bool_of(const Cell &cell) { return cell && (*cell == "t" || *cell == "true"); }
 
 }  // namespace tablesync

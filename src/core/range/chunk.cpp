@@ -1,8 +1,8 @@
 #include "core/range/chunk.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "core/base/cell.h"
 #include "core/base/text.h"
 
 namespace tablesync {
@@ -65,7 +65,7 @@ std::string beyond(const Table &source, const SyncPlan &plan, const Bound &bound
 }  // namespace
 
 std::int64_t block_of(const Bound &bound, std::int64_t open) {
-  return bound.empty() ? open : std::strtoll(bound[0].c_str(), nullptr, 10);
+  return bound.empty() ? open : as_int64(only_text(bound));
 }
 
 std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &source, const SyncPlan &plan) {
@@ -104,7 +104,7 @@ std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t c
 Bound bound_of(const Rows &key) {
   Bound bound;
   if (key.empty()) return bound;
-  for (const Cell &column : key[0]) {
+  for (const Cell &column : key.front()) {
     if (!column) return {};
     bound.push_back(*column);
   }

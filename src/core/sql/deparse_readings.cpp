@@ -265,8 +265,8 @@ std::string beyond_cutoff(const ReadingPlan &plan, const PivotSpec &spec) {
 std::string explain(const std::string &query) { return "EXPLAIN (FORMAT text) " + query; }
 
 double total_cost(const Rows &explained) {
-  if (explained.empty() || explained[0].empty()) return -1;
-  const std::string &line = text_of(explained[0][0]);
+  if (explained.empty() || explained.front().empty()) return -1;
+  const std::string &line = text_of(explained.front().front());
   const size_t at = line.find("(cost="), dots = line.find("..", at == std::string::npos ? 0 : at);
   double cost = -1;
   if (at != std::string::npos && dots != std::string::npos)

@@ -11,7 +11,11 @@ namespace tablesync {
 
 std::string resolve_query() {
   return R"(
-SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.current_setting('search_path')
+SELECT c.oid,
+       n.nspname AS schema,
+       c.relname AS name,
+       c.relkind AS kind,
+       pg_catalog.current_setting('search_path') AS path_of_role
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
@@ -136,12 +140,13 @@ WITH RECURSIVE held (oid) AS (
 )
 SELECT h.oid,
        CASE WHEN c.oid IS NULL THEN h.oid::pg_catalog.regclass::pg_catalog.text
-            ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END,
-       coalesce(c.relkind, ''),
+            ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END AS name,
+       coalesce(c.relkind, '') AS kind,
        coalesce(c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v}')
-                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false),
+                AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false) AS lockable,
        c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}')
-           AND coalesce(c.relfilenode OPERATOR(pg_catalog.<>) pg_catalog.pg_relation_filenode(c.oid), true),
+           AND coalesce(c.relfilenode OPERATOR(pg_catalog.<>) pg_catalog.pg_relation_filenode(c.oid), true)
+           AS rewritten,
        m.marks
 FROM held h
 LEFT JOIN marked m ON m.oid OPERATOR(pg_catalog.=) h.oid
@@ -158,17 +163,17 @@ std::string position_query() {
   // The transaction id with its epoch is of the old functions, which every version has. A standby has no
   // insert position, and pg_walfile_name() does not run there: the control file knows the timeline.
   return R"(
-SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()),
+SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) AS xmin,
        CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-            ELSE pg_catalog.pg_current_wal_insert_lsn() END,
+            ELSE pg_catalog.pg_current_wal_insert_lsn() END AS lsn,
        CASE WHEN pg_catalog.pg_is_in_recovery()
             THEN (SELECT greatest(c.timeline_id, r.min_recovery_end_timeline,
                                   (SELECT w.received_tli FROM pg_catalog.pg_stat_wal_receiver w))
                   FROM pg_catalog.pg_control_checkpoint() c, pg_catalog.pg_control_recovery() r)
             ELSE ('x' OPERATOR(pg_catalog.||) pg_catalog.substr(pg_catalog.pg_walfile_name(
-                  pg_catalog.pg_current_wal_insert_lsn()), 1, 8))::pg_catalog.bit(32)::pg_catalog.int4 END,
+                  pg_catalog.pg_current_wal_insert_lsn()), 1, 8))::pg_catalog.bit(32)::pg_catalog.int4 END AS timeline,
        pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
-       OPERATOR(pg_catalog.||) '+00')";
+       OPERATOR(pg_catalog.||) '+00' AS clock)";
 }
 
 std::string feed_query() {

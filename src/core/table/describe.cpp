@@ -1,9 +1,10 @@
 #include "core/table/describe.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <string_view>
+
+#include "core/base/record.h"
 
 namespace tablesync {
 
@@ -42,36 +43,56 @@ std::string parts_of_relation(const std::string &root) {
 std::string relation_query() {
   // Access method 2 is heap (pg_am.dat); before version 12 tables had none.
   return R"(
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::pg_catalog.int8,
-       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid),
-       pg_catalog.obj_description(c.oid, 'pg_class'),
+SELECT c.oid,
+       n.nspname AS schema,
+       c.relname AS name,
+       c.relkind AS kind,
+       c.reltuples::pg_catalog.int8 AS row_estimate,
+       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid) AS has_children,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
        (SELECT d.oid FROM pg_catalog.pg_database d
-        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()),
+        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS database_oid,
        CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
-            THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END,
+            THEN (SELECT s.system_identifier FROM pg_catalog.pg_control_system() s) END AS system_identifier,
        (WITH RECURSIVE )" +
          parts_of_relation("c.oid") + R"(
         SELECT pg_catalog.min(pg_catalog.format('%I.%I', pn.nspname, pc.relname))
         FROM part p JOIN pg_catalog.pg_class pc ON pc.oid OPERATOR(pg_catalog.=) p.oid
         JOIN pg_catalog.pg_namespace pn ON pn.oid OPERATOR(pg_catalog.=) pc.relnamespace
         WHERE pc.relkind OPERATOR(pg_catalog.<>) 'p'
-          AND NOT (pc.relkind OPERATOR(pg_catalog.=) 'r' AND pc.relam OPERATOR(pg_catalog.=) ANY ('{0,2}'))),
-       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
+          AND NOT (pc.relkind OPERATOR(pg_catalog.=) 'r' AND pc.relam OPERATOR(pg_catalog.=) ANY ('{0,2}'))) AS outside_heap,
+       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS beside_citus
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
 
-Table decode_relation(const Row &row) {
+namespace {
+
+// As relation_query() describes it.
+struct RelationRow {
   Table table;
-  table.oid = text_of(row[0]);
-  table.name = {text_of(row[1]), text_of(row[2])};
-  table.kind = text_of(row[3]).empty() ? '?' : text_of(row[3])[0];
-  table.row_estimate = std::strtoll(text_of(row[4]).c_str(), nullptr, 10);
-  table.has_children = bool_of(row[5]);
-  table.comment = text_of(row[6]);
-  table.database_oid = text_of(row[7]);
-  table.system_identifier = text_of(row[8]);
-  table.outside_heap = text_of(row[9]);
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &row, Visitor &&column) {
+    column("oid", row.table.oid);
+    column("schema", row.table.name.schema);
+    column("name", row.table.name.name);
+    column("kind", row.table.kind);
+    column("row_estimate", row.table.row_estimate);
+    column("has_children", row.table.has_children);
+    column("comment", row.table.comment);
+    column("database_oid", row.table.database_oid);
+    column("system_identifier", row.table.system_identifier);
+    column("outside_heap", row.table.outside_heap);
+    column("beside_citus", row.table.beside_citus);
+  }
+};
+
+}  // namespace
+
+Table decode_relation(const Row &row) {
+  Table table = decode<RelationRow>(row).table;
+  if (table.kind == '\0') table.kind = '?';
   return table;
 }
 
@@ -143,14 +164,26 @@ WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, genera
     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
     GROUP BY p.root
 )
-SELECT a.name, n.nspname, coalesce(e.typname, t.typname), e.oid IS NOT NULL, a.typmod,
-       pg_catalog.format_type(a.type, a.typmod), m.signature, m.binary_safe,
-       a.not_null, a.identity, a.generated, cn.nspname, co.collname, a.comment, )" +
+SELECT a.name,
+       n.nspname AS type_schema,
+       coalesce(e.typname, t.typname) AS type_name,
+       e.oid IS NOT NULL AS is_array,
+       a.typmod,
+       pg_catalog.format_type(a.type, a.typmod) AS sql_type,
+       m.signature,
+       m.binary_safe,
+       a.not_null,
+       a.identity,
+       a.generated,
+       cn.nspname AS collation_schema,
+       co.collname AS collation_name,
+       a.comment,
+       )" +
          (server_version_num >= 120000
               ? std::string("coalesce((SELECT d.collisdeterministic FROM pg_catalog.pg_collation d WHERE "
                             "d.oid OPERATOR(pg_catalog.=) a.collation_oid), true)")
               : std::string("true")) +
-         R"(
+         R"( AS deterministic
 FROM attribute a
 JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.type
 LEFT JOIN pg_catalog.pg_type e
@@ -191,30 +224,64 @@ std::string result_columns_query(int server_version_num, const std::vector<Resul
     FROM (VALUES )" + join(rows, ", ") + ") AS r (number, name, type, typmod)");
 }
 
-void decode_columns(Table &table, const Rows &rows) {
-  for (const Row &row : rows) {
-    Column column;
-    column.name = text_of(row[0]);
-    column.type = {text_of(row[1]), text_of(row[2]), bool_of(row[3])};
-    column.typmod = std::atoi(text_of(row[4]).c_str());
-    column.sql_type = text_of(row[5]);
-    column.signature = text_of(row[6]);
-    column.binary_safe = bool_of(row[7]);
-    column.not_null = bool_of(row[8]);
-    const std::string &identity = text_of(row[9]);
-    column.identity = identity.empty() ? '\0' : identity[0];
-    column.generated = bool_of(row[10]);
-    if (row[12]) column.collation = QualifiedName{text_of(row[11]), text_of(row[12])};
-    column.comment = text_of(row[13]);
-    column.deterministic = bool_of(row[14]);
-    table.columns.push_back(std::move(column));
+namespace {
+
+// As columns_query() describes it.
+struct ColumnRow {
+  Column described;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &row, Visitor &&column) {
+    auto &described = row.described;
+    column("name", described.name);
+    column("type_schema", described.type.schema);
+    column("type_name", described.type.name);
+    column("is_array", described.type.is_array);
+    column("typmod", described.typmod);
+    column("sql_type", described.sql_type);
+    column("signature", described.signature);
+    column("binary_safe", described.binary_safe);
+    column("not_null", described.not_null);
+    column("identity", described.identity);
+    column("generated", described.generated);
+    column("collation_schema", member_of(described.collation, &QualifiedName::schema));
+    column("collation_name", member_of(described.collation, &QualifiedName::name));
+    column("comment", described.comment);
+    column("deterministic", described.deterministic);
   }
+};
+
+// A column of a key, as keys_query() describes it.
+struct KeyColumnRow {
+  std::string index_name;
+  bool primary = false;
+  std::string name;
+  std::string operator_schema, operator_name;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &row, Visitor &&column) {
+    column("index_name", row.index_name);
+    column("is_primary", row.primary);
+    column("column_name", row.name);
+    column("operator_schema", row.operator_schema);
+    column("operator_name", row.operator_name);
+  }
+};
+
+}  // namespace
+
+void decode_columns(Table &table, const Rows &rows) {
+  for (const Row &row : rows) table.columns.push_back(decode<ColumnRow>(row).described);
 }
 
 std::string keys_query() {
   // 403 is the access method btree (pg_am.dat); strategy 3 of a btree operator family is equality.
   return R"(
-SELECT c.relname, i.indisprimary, a.attname, on_.nspname, o.oprname
+SELECT c.relname AS index_name,
+       i.indisprimary AS is_primary,
+       a.attname AS column_name,
+       on_.nspname AS operator_schema,
+       o.oprname AS operator_name
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid AND c.relam OPERATOR(pg_catalog.=) 403
 CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts OPERATOR(pg_catalog.-) 1) AS k (at)
@@ -232,16 +299,12 @@ ORDER BY i.indisprimary DESC, c.relname::pg_catalog.text COLLATE pg_catalog."C",
 }
 
 void decode_keys(Table &table, const Rows &rows) {
-  for (const Row &row : rows) {
-    if (table.keys.empty() || table.keys.back().index_name != text_of(row[0])) {
-      UniqueKey key;
-      key.index_name = text_of(row[0]);
-      key.primary = bool_of(row[1]);
-      table.keys.push_back(std::move(key));
-    }
-    table.keys.back().columns.push_back(text_of(row[2]));
-    table.keys.back().equality.push_back("OPERATOR(" + quote_identifier(text_of(row[3])) + "." +
-                                         text_of(row[4]) + ")");
+  for (const KeyColumnRow &column : decode_all<KeyColumnRow>(rows)) {
+    if (table.keys.empty() || table.keys.back().index_name != column.index_name)
+      table.keys.push_back({column.index_name, column.primary, {}, {}});
+    table.keys.back().columns.push_back(column.name);
+    table.keys.back().equality.push_back("OPERATOR(" + quote_identifier(column.operator_schema) + "." +
+                                         column.operator_name + ")");
   }
 }
 

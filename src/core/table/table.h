@@ -50,6 +50,7 @@ struct Table {
   std::string comment;
   std::string system_identifier;  // of its cluster; empty where that may not be read
   std::string database_oid;
+  bool beside_citus = false;  // Citus is in that database
   // The first of its partitions and children, or itself, whose rows are not in a heap of that database, so
   // that their xmin and ctid say nothing: a view, a foreign table, a distributed one. Empty: there is none.
   std::string outside_heap;
@@ -70,7 +71,9 @@ struct Table {
       if (c.name == column) return &c;
     return nullptr;
   }
-  const UniqueKey *primary_key() const { return !keys.empty() && keys[0].primary ? &keys[0] : nullptr; }
+  const UniqueKey *primary_key() const {
+    return !keys.empty() && keys.front().primary ? &keys.front() : nullptr;
+  }
   // The unique key over exactly these columns, in any order.
   const UniqueKey *find_key(const std::vector<std::string> &key_columns) const;
 };

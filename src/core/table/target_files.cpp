@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 
+#include "core/base/record.h"
 #include "core/table/describe.h"
 
 namespace tablesync {
@@ -33,7 +34,10 @@ WHERE f.file IS NOT NULL ORDER BY p.oid)";
 
 std::string target_files(const Table &target, const Rows &files) {
   std::string text = target.system_identifier + "/" + target.database_oid + "/" + target.oid + ":";
-  for (const Row &file : files) text += " " + text_of(file.at(0)) + "=" + text_of(file.at(1));
+  for (const Row &file : files) {
+    const auto [oid, number] = values_of<std::string, std::string>(file);
+    text += " " + oid + "=" + number;
+  }
   return text;
 }
 

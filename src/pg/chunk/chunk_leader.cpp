@@ -1,7 +1,5 @@
 #include "pg/chunk/chunk_leader.h"
 
-#include <cstdlib>
-
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "pg/run/run_workers.h"
@@ -29,15 +27,14 @@ bool ChunkLeader::choose_failed() {
 }
 
 CopierRequest read_copier_request(std::string_view request) {
-  const Row row = deserialize_row(request);
-  return {text_of(row.at(0)), std::strtoll(text_of(row.at(1)).c_str(), nullptr, 10)};
+  return decode<CopierRequest>(deserialize_row(request));
 }
 
 std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted, const char *entry,
                                                       const std::string &share) {
   const auto task = [&](int n) -> WorkerTask {
     return {entry, "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec_),
-            display_name(spec_.target.name), serialize(Row{share, std::to_string(run_id_)}),
+            display_name(spec_.target.name), serialize(encode(CopierRequest{share, run_id_})),
             "pg_tablesync loader"};
   };
   const std::optional<RunCounts> done = run_workers(spec_, steps_, wanted, task, [&](int count) {

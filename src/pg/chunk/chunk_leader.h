@@ -51,7 +51,13 @@ Spec share_of(Spec spec, int workers) {
 // What such a worker is told.
 struct CopierRequest {
   std::string share;
-  std::int64_t run_id;
+  std::int64_t run_id = 0;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &request, Visitor &&column) {
+    column("share", request.share);
+    column("run_id", request.run_id);
+  }
 };
 CopierRequest read_copier_request(std::string_view request);
 

@@ -1,10 +1,10 @@
 #include "pg/pair/compare.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "core/sql/deparse_verify.h"
@@ -17,8 +17,6 @@
 namespace tablesync::pg {
 namespace {
 
-std::int64_t number(const Cell &cell) { return std::strtoll(text_of(cell).c_str(), nullptr, 10); }
-
 struct Bucket {
   std::int64_t rows = 0;
   std::string sum;  // of more than 64 bits
@@ -29,10 +27,9 @@ using Buckets = std::map<int, Bucket>;
 Buckets decode_buckets(const Rows &rows, std::int64_t &total) {
   Buckets buckets;
   for (const Row &row : rows) {
-    if (row.size() != 3)
-      throw Error(sqlstate::protocol_violation, "a side did not tell the sums of its rows");
-    buckets[static_cast<int>(number(row[0]))] = {number(row[1]), text_of(row[2])};
-    total += number(row[1]);
+    const auto [bucket, count, sum] = values_of<int, std::int64_t, std::string>(row);
+    buckets[bucket] = {count, sum};
+    total += count;
   }
   return buckets;
 }
@@ -62,10 +59,8 @@ class Comparer {
     else
       compare_digests();
     if (!pair_.plan.key_equality.empty()) query(match_equal_keys(pair_.plan));
-    const Row counts = query(count_differences()).at(0);
-    found_.missing = number(counts.at(0));
-    found_.extra = number(counts.at(1));
-    found_.different = number(counts.at(2));
+    std::tie(found_.missing, found_.extra, found_.different) =
+        values_of<std::int64_t, std::int64_t, std::int64_t>(only_row(query(count_differences())));
     list(limit);
     return found_;
   }
@@ -119,12 +114,12 @@ class Comparer {
   // Values that only this server can bring into the target's form.
   void compare_staged() {
     // The stage has the target's types: the checks of domains run where values come in.
-    check_trust(static_cast<unsigned int>(std::strtoul(pair_.target.oid.c_str(), nullptr, 10)), pair_.spec);
+    check_trust(as_oid(pair_.target.oid), pair_.spec);
     Stage(stage_name).make(pair_.plan);
     SourceRows rows = pair_.all_rows;
     if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");
     found_.source_rows = pair_.stage(stage_name, pair_.plan, rows);
-    found_.target_rows = number(query(count_rows(pair_.target.name)).at(0).at(0));
+    found_.target_rows = single<std::int64_t>(query(count_rows(pair_.target.name)));
     const bool but_pending = !pending_.empty() && pair_.plan.keyed();
     if (but_pending) stage_pending_keys();
     query(create_staged_differences(pair_.target.name, pair_.plan, but_pending));
@@ -146,9 +141,10 @@ class Comparer {
     for (const ColumnPlan &column : pair_.plan.columns)
       if (!column.key && pair_.plan.keyed()) names.push_back(column.name);
     for (const Row &row : query(list_differences(limit))) {
-      Difference difference{text_of(row.at(0)), text_of(row.at(1)), {}};
+      const auto [kind, key, there, here] =
+          values_of<std::string, std::string, std::string, std::string>(row);
+      Difference difference{kind, key, {}};
       constexpr size_t digits = 8;  // of each column's hash
-      const std::string &there = text_of(row.at(2)), &here = text_of(row.at(3));
       if (difference.kind == "different")
         for (size_t n = 0; n < names.size(); ++n)
           if (there.compare(n * digits, digits, here, n * digits, digits) != 0)

@@ -1,7 +1,6 @@
 #include "pg/pair/field_bounds.h"
 
-#include <cstdlib>
-
+#include "core/base/record.h"
 #include "core/spec/option_value.h"
 #include "pg/server/spi.h"
 
@@ -9,7 +8,7 @@ namespace tablesync::pg {
 namespace {
 
 std::string evaluate(const std::string &expression) {
-  return text_of(query("SELECT " + expression).at(0).at(0));
+  return single<std::string>(query("SELECT " + expression));
 }
 
 std::string value_of(FieldKind kind, const std::string &value) {
@@ -66,7 +65,7 @@ void advance_integer(Watermark &watermark, const std::string &highest, const Hor
       watermark.value = std::to_string(*proven);
   if (highest.empty()) return;
   if (spec.lookback.empty()) {
-    watermark.pending.push_back({std::strtoll(highest.c_str(), nullptr, 10), clock_after_snapshot});
+    watermark.pending.push_back({as_int64(highest), clock_after_snapshot});
   } else {
     // A number of values to go back is the user's own statement of how far they come out of order.
     watermark.value = highest;

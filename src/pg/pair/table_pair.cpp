@@ -8,6 +8,7 @@
 #include "core/table/conversion.h"
 #include "core/table/target_files.h"
 #include "pg/pair/field_bounds.h"
+#include "pg/record/watermark_record.h"
 #include "pg/rows/load.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
@@ -107,13 +108,12 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
     fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
-    target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
+    target_is_empty = single<bool>(query(is_empty(spec.target)));
     // What reads a few rows only lets others write.
     if (!shared && spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
       exclusively_locked = try_lock_exclusively(oid);
     // Somebody may have written it before the lock was ours.
-    if (target_is_empty && exclusively_locked)
-      target_is_empty = bool_of(query(is_empty(spec.target)).at(0).at(0));
+    if (target_is_empty && exclusively_locked) target_is_empty = single<bool>(query(is_empty(spec.target)));
   }
   target = describe_target(spec.target);
   is_plain_.reset();
@@ -135,7 +135,7 @@ void TablePair::check_restored() {
   if (!by_watermark && !by_checkpoint) return;
   const std::string then = by_watermark ? written_->restored : checkpoint->restored;
   const bool holds =
-      text_of(query("SELECT tablesync.digest($1::pg_catalog.oid)", {target.oid}).at(0).at(0)) == then;
+      single<std::string>(query("SELECT tablesync.digest($1::pg_catalog.oid)", {target.oid})) == then;
   settle_restored(target.oid, holds);
   if (by_watermark) written_->restored.clear();
   if (by_checkpoint) checkpoint->restored.clear();
@@ -284,8 +284,8 @@ void TablePair::check_source_keys(std::int64_t staged) {
     if (keys.empty()) return;
     rows.conditions.push_back(key_is_one_of(source_table, plan, keys));
   }
-  const Rows repeated = source->query(find_repeated_key(rows, plan));
-  if (!repeated.empty()) fail_repeated_key(text_of(repeated.at(0).at(0)), plan);
+  const std::string repeated = single_or<std::string>(source->query(find_repeated_key(rows, plan)), "");
+  if (!repeated.empty()) fail_repeated_key(repeated, plan);
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {

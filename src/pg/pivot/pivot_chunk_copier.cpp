@@ -1,7 +1,6 @@
 #include "pg/pivot/pivot_chunk_copier.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -125,7 +124,8 @@ std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink
 }
 
 const std::string &PivotChunkCopier::order() {
-  if (!order_) order_ = in_order_of_age(plan_, bool_of(ask(has_ages(narrow_)).at(0).at(0)));
+  if (!order_)
+    order_ = in_order_of_age(plan_, single<std::optional<bool>>(ask(has_ages(narrow_))).value_or(false));
   if (order_->empty())
     tell_once(
         *source_, "readings of one ship, channel and time have several values: the last one that comes wins",
@@ -141,8 +141,9 @@ const std::string &PivotChunkCopier::order() {
 PivotChunkCopier::Ends PivotChunkCopier::find_ends(const std::vector<std::string> &conditions) {
   Ends ends;
   for (const bool finite : {false, true}) {
-    const Row found = ask(oldest_and_newest(plan_, spec_.ships, conditions, finite)).at(0);
-    ends = {parse_moment(text_of(found.at(0))), parse_moment(text_of(found.at(1)))};
+    const auto [oldest, newest] = values_of<std::string, std::string>(
+        only_row(ask(oldest_and_newest(plan_, spec_.ships, conditions, finite))));
+    ends = {parse_moment(oldest), parse_moment(newest)};
     if (ends.oldest != before_all && ends.newest != after_all) break;
   }
   return ends;
@@ -166,10 +167,9 @@ void PivotChunkCopier::check_times() {
   std::optional<Moment> time;
   // A row can go between the two questions.
   for (int tries = 0; tries < 2; ++tries) {
-    const Rows any = ask(any_time(plan_, spec_.ships));
-    time = any.empty() ? std::nullopt : parse_moment(text_of(any[0].at(0)));
+    time = parse_moment(single_or<std::string>(ask(any_time(plan_, spec_.ships)), ""));
     if (!time || *time == before_all || *time == after_all) return;
-    if (bool_of(ask(finds_time(plan_, spec_.ships, *time)).at(0).at(0))) return;
+    if (single<bool>(ask(finds_time(plan_, spec_.ships, *time)))) return;
   }
   const std::string name = display_name(narrow_.name);
   throw Error(
@@ -184,9 +184,9 @@ void PivotChunkCopier::tell_beyond_cutoff() {
   const bool may_surprise = spec_.cutoff_is_now || (!plan_.time_has_zone && spec_.time_zone.empty());
   // A chunk that is done again has an end of its own.
   if (!may_surprise || spec_.failed_chunk != 0) return;
-  const Row found = ask(beyond_cutoff(plan_, spec_)).at(0);
-  const std::optional<Moment> newest = parse_moment(text_of(found.at(1)));
-  if (newest) tell_beyond({std::atoll(text_of(found.at(0)).c_str()), *newest});
+  const auto [count, text] = values_of<std::int64_t, std::string>(only_row(ask(beyond_cutoff(plan_, spec_))));
+  const std::optional<Moment> newest = parse_moment(text);
+  if (newest) tell_beyond({count, *newest});
 }
 
 // Clocks are not all the same, and readings come while a call begins.
@@ -211,7 +211,7 @@ void PivotChunkCopier::tell_beyond(const BeyondCutoff &beyond) const {
 // one has all that is left: readings older than those that were there at the beginning too, unless from_time
 // says otherwise.
 void PivotChunkCopier::find_end() {
-  Moment begin = moment_of(checkpoint.lower.at(0));
+  Moment begin = moment_of(only_text(checkpoint.lower));
   const Moment far = moment_of(checkpoint.since.value);
   const Bound open = spec_.from == before_all ? Bound{} : Bound{text_of_moment(spec_.from)};
   const std::optional<Moment> next = was_empty_ ? skip_gap(begin) : begin;
@@ -248,14 +248,14 @@ std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
 
 void PivotChunkCopier::copy_rows() {
   steps_.enter(Phase::copy);
-  const Moment end = chunk_.upper.empty() ? after_all : moment_of(chunk_.upper[0]);
+  const Moment end = chunk_.upper.empty() ? after_all : moment_of(only_text(chunk_.upper));
   // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
   const bool reads_all = chunk_.lower.empty() && spec_.cutoff_is_now && end == spec_.cutoff &&
                          (plan_.time_has_zone || plan_.time_zone == "UTC");
   if (is_new_ && chunk_.number == 1 && !reads_all) tell_beyond_cutoff();
   const std::string order = in_order_ ? this->order() : "";
   std::vector<std::string> all = conditions(), without_time = all;
-  if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
+  if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(only_text(chunk_.lower))));
   if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
   const bool scans =
       reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_here(plan_, narrow_);

@@ -9,6 +9,7 @@
 #include "pg/server/spi.h"
 #include "pg/target/plain_table.h"
 #include "pg/target/target.h"
+#include "pg/target/triggers.h"
 
 namespace tablesync::pg {
 namespace {
@@ -289,9 +290,8 @@ bool PivotPass::is_bulk(WideTable &table) {
   const bool same_times =
       table.target.form == TimeForm::as_it_is && (plan_.time_has_zone || plan_.time_zone == "UTC");
   const auto is_empty = [&] {
-    return bool_of(query(is_range_empty(table.name, table.time_column, only_text(lower_), only_text(upper_)))
-                       .at(0)
-                       .at(0));
+    return single<bool>(
+        query(is_range_empty(table.name, table.time_column, only_text(lower_), only_text(upper_))));
   };
   return place->second = is_plain && same_times && (has_no_page(table.target) || is_empty());
 }

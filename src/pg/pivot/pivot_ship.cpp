@@ -5,12 +5,11 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include <cstdlib>
-
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "pg/pivot/pivot_call.h"
 #include "pg/record/pivot_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
@@ -20,43 +19,42 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-std::int64_t to_number(const Cell &cell) { return std::atoll(text_of(cell).c_str()); }
-
-void tell_result(const PivotSpec &spec, const Row &run, const Rows &tables) {
+void tell_result(const PivotSpec &spec, const RunReply &reply, const std::vector<TableResult> &tables) {
+  const std::string run = std::to_string(reply.result.run_id);
   std::string text = display_name(spec.target.name) + ": ";
-  if (text_of(run.at(1)) == "skipped") {
-    text += "skipped, another run is going on (run " + text_of(run[0]) + ")";
+  if (reply.skipped()) {
+    text += "skipped, another run is going on (run " + run + ")";
   } else {
     std::int64_t read = 0, written = 0, cells = 0, columns = 0, rejected = 0;
-    for (const Row &table : tables) {
-      read += to_number(table.at(3));
-      written += to_number(table.at(4));
-      cells += to_number(table.at(5));
-      columns += to_number(table.at(6));
-      rejected += to_number(table.at(7));
+    for (const TableResult &table : tables) {
+      read += table.read.value_or(0);
+      written += table.written.value_or(0);
+      cells += table.cells.value_or(0);
+      columns += table.columns.value_or(0);
+      rejected += table.rejected.value_or(0);
     }
     text += with_commas(read) + " readings read, " + with_commas(written) + " rows with " +
             with_commas(cells) + " cells written to " +
             with_commas(static_cast<std::int64_t>(tables.size())) + " tables, " + with_commas(columns) +
             " columns " + (spec.mode == PivotMode::schema_only ? "would be added" : "added") +
             (rejected == 0 ? "" : ", " + with_commas(rejected) + " readings rejected") + " in " +
-            human_seconds(std::atof(text_of(run.at(9)).c_str())) + " (run " + text_of(run[0]) + ")";
+            human_seconds(reply.seconds) + " (run " + run + ")";
   }
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-Rows pivot(FunctionCallInfo fcinfo) {
+std::vector<TableResult> pivot(FunctionCallInfo fcinfo) {
   check_may_launch("pivot_ship");
   const PivotSpec spec = pivot_spec_from(fcinfo);
   check_early(spec);
   if (!waits(fcinfo, functions::pivot_ship)) {
-    Row started(9);
-    started[0] = std::to_string(start_run(spec, name_of(spec.mode), task_for(spec), start_in_worker));
+    TableResult started;
+    started.run_id = start_run(spec, name_of(spec.mode), task_for(spec), start_in_worker);
     return {started};
   }
-  const Row run = start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker);
-  Rows tables = find_counts(to_number(run.at(0)));
-  tell_result(spec, run, tables);
+  const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker));
+  std::vector<TableResult> tables = find_counts(reply.result.run_id);
+  tell_result(spec, reply, tables);
   return tables;
 }
 
@@ -69,6 +67,6 @@ PG_FUNCTION_INFO_V1(tablesync_pivot_ship);
 
 Datum tablesync_pivot_ship(PG_FUNCTION_ARGS) {
   using namespace tablesync;
-  return pg::enter([=] { return pg::set_result(fcinfo, pg::pivot(fcinfo)); });
+  return pg::enter([=] { return pg::set_result(fcinfo, encode_all(pg::pivot(fcinfo))); });
 }
 }

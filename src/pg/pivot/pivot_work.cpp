@@ -98,12 +98,11 @@ bool PivotWork::prepare() {
 void PivotWork::check_ships() {
   if (!copier_.plan().has(ReadingColumn::ship_id)) return;
   for (const std::string &ship : spec_.ships)
-    if (!bool_of(copier_.ask(has_ship(copier_.plan(), ship)).at(0).at(0))) refuse_unknown(ship);
+    if (!single<bool>(copier_.ask(has_ship(copier_.plan(), ship)))) refuse_unknown(ship);
 }
 
 void PivotWork::refuse_unknown(const std::string &ship) {
-  std::vector<std::string> ships;
-  for (const Row &row : copier_.ask(list_ships(copier_.plan()))) ships.push_back(text_of(row.at(0)));
+  auto ships = only_column<std::string>(copier_.ask(list_ships(copier_.plan())));
   std::sort(ships.begin(), ships.end());
   const std::string near = nearest(ship, ships);
   constexpr size_t most = 10;
@@ -124,10 +123,10 @@ void PivotWork::analyze() {
   const ReadingPlan &plan = copier_.plan();
   std::vector<SampleWindow> windows;
   for (const Row &row : copier_.ask(newest_by_ship(plan, copier_.of_ships_and_call()))) {
-    const std::optional<Moment> newest = parse_moment(text_of(row.at(1)));
-    if (!row.at(0) || !newest || *newest == before_all) continue;
-    windows.push_back(
-        {*row[0], *newest - std::min(spec_.sample_interval, *newest - before_all), *newest + 1});
+    const auto [ship, time] = values_of<Cell, std::string>(row);
+    const std::optional<Moment> newest = parse_moment(time);
+    if (!ship || !newest || *newest == before_all) continue;
+    windows.push_back({*ship, *newest - std::min(spec_.sample_interval, *newest - before_all), *newest + 1});
   }
   Sample sample;
   if (!windows.empty()) {
@@ -208,8 +207,7 @@ void PivotWork::start() {
 
 // The first chunk shows which tables there are to be; then there can be others who fill them.
 bool PivotWork::copy_by_several() {
-  const std::optional<Moment> next =
-      checkpoint_.lower.empty() ? std::nullopt : parse_moment(checkpoint_.lower[0]);
+  const std::optional<Moment> next = parse_moment(only_text(checkpoint_.lower));
   const std::optional<Moment> end = parse_moment(checkpoint_.since.value);
   if (checkpoint_.chunks == 0 || !next || !end || !leader_.may_have_others()) return false;
   const Moment left = std::max(*next, *end) - std::min(*next, *end);

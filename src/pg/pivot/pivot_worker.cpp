@@ -51,7 +51,7 @@ Row copy_pivot_chunks(SharedRun &run, std::string_view request) {
   return work_for_run(run, spec, "chunks", [&] {
     RunSteps steps(run.progress);
     PivotChunkCopier copier(spec, asked.run_id, steps, true);
-    return row_of(copy_chunks(spec, asked.run_id, steps, copier));
+    return encode(copy_chunks(spec, asked.run_id, steps, copier));
   });
 }
 

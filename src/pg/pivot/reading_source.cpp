@@ -18,11 +18,11 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <limits>
 #include <set>
 #include <utility>
 
+#include "core/base/cell.h"
 #include "core/base/same_text.h"
 #include "pg/rows/heap_scan.h"
 #include "pg/server/airlock.h"
@@ -160,9 +160,7 @@ std::int64_t Intake::finish() {
 
 // ---- here, from the pages ------------------------------------------------------------------------------
 
-unsigned int oid_of(const Table &table) {
-  return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
-}
+unsigned int oid_of(const Table &table) { return as_oid(table.oid); }
 
 // The oid of a type of pg_catalog that readings are read as.
 unsigned int type_oid(const std::string &name) {

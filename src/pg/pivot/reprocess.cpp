@@ -8,8 +8,6 @@ extern "C" {
 #include "utils/timestamp.h"
 }
 
-#include <cstdlib>
-
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "pg/pivot/pivot_call.h"
@@ -25,17 +23,39 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-std::string name_pivot(const Row &pivot) {
-  return (pivot.at(0) ? display_name(*pivot[0]) + ": " : "") + text_of(pivot.at(1)) + " -> " +
-         display_name(QualifiedName{text_of(pivot.at(2)), text_of(pivot.at(3))});
+// The columns of reprocess_failed_chunks().
+struct RedoneChunk {
+  std::int64_t id = 0;
+  Cell ship, start, end;
+  std::string status;
+  std::optional<std::int64_t> read, written;
+  Cell sqlstate, message;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &chunk, Visitor &&column) {
+    column("failed_chunk_id", chunk.id);
+    column("ship_id", chunk.ship);
+    column("start_time", chunk.start);
+    column("end_time", chunk.end);
+    column("status", chunk.status);
+    column("rows_read", chunk.read);
+    column("rows_written", chunk.written);
+    column("sqlstate", chunk.sqlstate);
+    column("message", chunk.message);
+  }
+};
+
+std::string name_pivot(const PivotRecord &pivot) {
+  return (pivot.server ? display_name(*pivot.server) + ": " : "") + pivot.source + " -> " +
+         display_name(pivot.target);
 }
 
 // The call that a chunk was a part of, or would be.
 std::string find_request(const ChunkToRedo &chunk) {
   if (chunk.request) return *chunk.request;
   const std::string &ship = text_of(chunk.ship);
-  const Rows pivots = pivots_of(chunk);
-  const std::string which = "failed chunk " + text_of(chunk.id) + " of ship \"" + ship + "\"";
+  const std::vector<PivotRecord> pivots = pivots_of(chunk);
+  const std::string id = std::to_string(chunk.id), which = "failed chunk " + id + " of ship \"" + ship + "\"";
   if (pivots.empty())
     throw Error(
         sqlstate::undefined_object, which + " is of no pivot that is known",
@@ -43,14 +63,14 @@ std::string find_request(const ChunkToRedo &chunk) {
         "Call pivot_ship(..., ship_id => '" + ship + "', from_time => ..., cutoff_time => ...) instead.");
   if (pivots.size() > 1) {
     std::vector<std::string> names;
-    for (const Row &pivot : pivots) names.push_back(name_pivot(pivot));
+    for (const PivotRecord &pivot : pivots) names.push_back(name_pivot(pivot));
     throw Error(
         "42725", which + " could be of " + std::to_string(pivots.size()) + " pivots", join(names, "; ") + ".",
         "UPDATE tablesync.failed_chunk SET (server, source, target_schema, table_prefix) = (...) WHERE "
         "failed_chunk_id = " +
-            text_of(chunk.id) + ";");
+            id + ";");
   }
-  return text_of(pivots[0].at(4));
+  return pivots.front().request;
 }
 
 Moment moment_of(const Cell &text) {
@@ -64,15 +84,15 @@ PivotSpec spec_of(const ChunkToRedo &chunk) {
   std::optional<PivotSpec> spec = pivot_from_kept(find_request(chunk));
   if (!spec)
     throw Error(sqlstate::wrong_state,
-                "failed chunk " + text_of(chunk.id) + " was left by another version of pg_tablesync", {},
-                "Call pivot_ship() for its time: from_time => ..., cutoff_time => ....");
+                "failed chunk " + std::to_string(chunk.id) + " was left by another version of pg_tablesync",
+                {}, "Call pivot_ship() for its time: from_time => ..., cutoff_time => ....");
   spec->command = Command::pivot;
   spec->mode = PivotMode::migration_only;
   if (chunk.ship) spec->ships = {*chunk.ship};
   spec->from = chunk.start ? moment_of(chunk.start) : before_all;
   spec->cutoff = chunk.end ? moment_of(chunk.end) : spec->cutoff;
   spec->cutoff_is_now = false;
-  spec->failed_chunk = std::atoll(text_of(chunk.id).c_str());
+  spec->failed_chunk = chunk.id;
   return *spec;
 }
 
@@ -81,28 +101,28 @@ bool ends_all(const Error &error) {
   return state == sqlstate::canceled || state == sqlstate::admin_shutdown;
 }
 
-Row redo(const ChunkToRedo &chunk, const PivotSpec &spec) {
-  Row told{chunk.id, chunk.ship, chunk.start, chunk.end, "succeeded", "0", "0", {}, {}};
+RedoneChunk redo(const ChunkToRedo &chunk, const PivotSpec &spec) {
+  RedoneChunk redone{chunk.id, chunk.ship, chunk.start, chunk.end, "succeeded", 0, 0, {}, {}};
   try {
     WorkerTask task = task_for(spec);
     // Whoever calls it: the chunk, and the views that it may read, are that role's.
     task.role = chunk.owner;
-    const Row run = start_run(spec, name_of(spec.mode), task, run_in_worker);
-    told[5] = run.at(2);
-    told[6] = run.at(3);
+    const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task, run_in_worker));
+    redone.read = reply.result.read;
+    redone.written = reply.result.inserted;
   } catch (const ServerError &) {
     throw;  // of this process
   } catch (const Error &error) {
     if (ends_all(error)) throw;
-    told[4] = "failed";
-    told[7] = error.diagnostics().sqlstate;
-    told[8] = error.diagnostics().message;
+    redone.status = "failed";
+    redone.sqlstate = error.diagnostics().sqlstate;
+    redone.message = error.diagnostics().message;
   }
-  return told;
+  return redone;
 }
 
-Rows reprocess(const std::optional<std::string> &ship, bool dry_run, std::int64_t delay_ms,
-               std::optional<std::int64_t> run_id) {
+std::vector<RedoneChunk> reprocess(const std::optional<std::string> &ship, bool dry_run,
+                                   std::int64_t delay_ms, std::optional<std::int64_t> run_id) {
   if (run_id && !find_run(*run_id))
     throw Error(sqlstate::undefined_object, "run " + std::to_string(*run_id) + " does not exist",
                 "Or it belongs to another role.",
@@ -114,16 +134,16 @@ Rows reprocess(const std::optional<std::string> &ship, bool dry_run, std::int64_
     PivotSpec spec = spec_of(chunk);
     chunks.emplace_back(std::move(chunk), std::move(spec));
   }
-  Rows told;
+  std::vector<RedoneChunk> redone;
   for (const auto &[chunk, spec] : chunks) {
     if (dry_run) {
-      told.push_back({chunk.id, chunk.ship, chunk.start, chunk.end, "would run", {}, {}, {}, {}});
+      redone.push_back({chunk.id, chunk.ship, chunk.start, chunk.end, "would run", {}, {}, {}, {}});
       continue;
     }
-    if (!told.empty() && delay_ms > 0) wait_for_ms(delay_ms);
-    told.push_back(redo(chunk, spec));
+    if (!redone.empty() && delay_ms > 0) wait_for_ms(delay_ms);
+    redone.push_back(redo(chunk, spec));
   }
-  return told;
+  return redone;
 }
 
 }  // namespace
@@ -140,8 +160,8 @@ Datum tablesync_reprocess_failed_chunks(PG_FUNCTION_ARGS) {
     const std::optional<std::int64_t> run_id =
         PG_ARGISNULL(3) ? std::nullopt : std::optional<std::int64_t>(PG_GETARG_INT64(3));
     return pg::set_result(
-        fcinfo, pg::reprocess(pg::text_argument(fcinfo, 0), pg::bool_argument(fcinfo, 1).value_or(false),
-                              delay_ms, run_id));
+        fcinfo, encode_all(pg::reprocess(pg::text_argument(fcinfo, 0),
+                                         pg::bool_argument(fcinfo, 1).value_or(false), delay_ms, run_id)));
   });
 }
 }

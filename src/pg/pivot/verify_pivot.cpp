@@ -5,11 +5,11 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include <cstdlib>
-
 #include "core/base/text.h"
 #include "pg/pivot/pivot_call.h"
+#include "pg/pivot/verify_pivot_work.h"
 #include "pg/record/pivot_record.h"
+#include "pg/record/run_record.h"
 #include "pg/run/failed_start.h"
 #include "pg/server/airlock.h"
 #include "pg/server/sql_call.h"
@@ -18,23 +18,24 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-void tell_result(const PivotSpec &spec, const Row &run) {
-  const auto count = [&](size_t n) { return with_commas(std::atoll(text_of(run.at(n)).c_str())); };
+void tell_result(const PivotSpec &spec, const RunReply &reply) {
+  const auto found = decode<PivotComparison>(reply.details);
   const std::string text =
-      display_name(spec.target.name) + ": " + count(2) + " readings read, " + count(11) +
-      " cells compared, " + count(12) + " missing or different" +
-      (text_of(run.at(13)) == "0" ? "" : ", " + count(13) + " readings that no column takes") + " in " +
-      human_seconds(std::atof(text_of(run.at(9)).c_str())) + " (run " + text_of(run.at(0)) + ")";
+      display_name(spec.target.name) + ": " + with_commas(reply.result.read.value_or(0)) +
+      " readings read, " + with_commas(found.compared) + " cells compared, " + with_commas(found.different) +
+      " missing or different" +
+      (found.unstored == 0 ? "" : ", " + with_commas(found.unstored) + " readings that no column takes") +
+      " in " + human_seconds(reply.seconds) + " (run " + std::to_string(reply.result.run_id) + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-Rows verify(FunctionCallInfo fcinfo) {
+std::vector<PivotDifference> verify(FunctionCallInfo fcinfo) {
   check_may_launch("verify_pivot");
   const PivotSpec spec = verify_pivot_spec_from(fcinfo);
   check_early(spec);
-  const Row run = start_run(spec, "verify", task_for(spec), run_in_worker);
-  tell_result(spec, run);
-  return find_pivot_differences(std::atoll(text_of(run.at(0)).c_str()));
+  const RunReply reply = decode_reply(start_run(spec, "verify", task_for(spec), run_in_worker));
+  tell_result(spec, reply);
+  return find_pivot_differences(reply.result.run_id);
 }
 
 }  // namespace
@@ -46,6 +47,6 @@ PG_FUNCTION_INFO_V1(tablesync_verify_pivot);
 
 Datum tablesync_verify_pivot(PG_FUNCTION_ARGS) {
   using namespace tablesync;
-  return pg::enter([=] { return pg::set_result(fcinfo, pg::verify(fcinfo)); });
+  return pg::enter([=] { return pg::set_result(fcinfo, encode_all(pg::verify(fcinfo))); });
 }
 }

@@ -1,7 +1,6 @@
 #include "pg/pivot/verify_pivot_work.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -154,7 +153,7 @@ void VerifyPivotWork::compare(WideTable &table) {
     std::map<Moment, Row> found;
     for (Row &row : query(select_rows(table.name, table.time_column, table.column_names(), times,
                                       table.target.time_has_zone)))
-      found.emplace(std::strtoll(text_of(row.at(0)).c_str(), nullptr, 10), std::move(row));
+      found.emplace(as_int64(row.front()), std::move(row));
     for (std::size_t n = first; n < end; ++n) {
       const auto there = found.find(times[n - first]);
       compare(table, *rows[n], there == found.end() ? nullptr : &there->second);
@@ -170,7 +169,7 @@ void VerifyPivotWork::compare(const WideTable &table, const WideRow &row, const 
     const std::string expected = text_of(copier_.pass().buffer().value_at(*column.cells, row));
     const Cell there = found != nullptr ? found->at(n + 1) : Cell();
     const Cell shown =
-        there && column.cells->type == ValueType::boolean ? Cell(bool_of(there) ? "true" : "false") : there;
+        there && column.cells->type == ValueType::boolean ? Cell(as_bool(there) ? "true" : "false") : there;
     note({table.ship, row.time, column.channel}, expected, shown, shown == expected);
   }
 }
@@ -204,7 +203,7 @@ void VerifyPivotWork::finish() {
 }
 
 Row VerifyPivotWork::told() const {
-  return {std::to_string(found_.compared), std::to_string(found_.different), std::to_string(found_.unstored)};
+  return encode(PivotComparison{found_.compared, found_.different, found_.unstored});
 }
 
 }  // namespace tablesync::pg

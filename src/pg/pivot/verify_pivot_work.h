@@ -12,6 +12,19 @@
 
 namespace tablesync::pg {
 
+// What a verification sends to its caller beside the result of the run.
+struct PivotComparison {
+  std::int64_t compared = 0, different = 0;  // cells
+  std::int64_t unstored = 0;                 // readings that no column takes
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &comparison, Visitor &&column) {
+    column("compared", comparison.compared);
+    column("different", comparison.different);
+    column("unstored", comparison.unstored);
+  }
+};
+
 class VerifyPivotWork final : public Work, private ReadingSink {
  public:
   VerifyPivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
@@ -20,8 +33,7 @@ class VerifyPivotWork final : public Work, private ReadingSink {
   const RunCounts &counts() const override { return counts_; }
   std::string told_watermark() const override { return {}; }
   bool progressed() const override { return false; }  // what was compared is in memory alone
-  // The readings that were compared, and those that no column could take.
-  Row told() const override;
+  Row told() const override;                          // PivotComparison
 
  private:
   using Place = std::tuple<std::string, Moment, std::string>;  // ship, time, channel

@@ -46,15 +46,16 @@ const HeldType *held_by(unsigned int oid, int typmod) {
 unsigned int oid_of(ValueType type) { return held_by(sql_type_of(type))->oid; }
 
 void check_may_fill(const PivotSpec &spec) {
-  const Rows writable = query(
-      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-      "n.nspname "
-      "= $1 AND c.relkind IN ('r', 'p') AND pg_catalog.starts_with(pg_catalog.lower(c.relname COLLATE "
-      "\"C\"), $2) "
-      "AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, "
-      "'INSERT') "
-      "LIMIT 1",
-      {spec.target.schema, folded(spec.target.name)});
+  const Rows writable = query(R"(
+SELECT FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1
+  AND c.relkind IN ('r', 'p')
+  AND pg_catalog.starts_with(pg_catalog.lower(c.relname COLLATE "C"), $2)
+  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+  AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
+LIMIT 1)",
+                              {spec.target.schema, folded(spec.target.name)});
   if (writable.empty()) check_may_prepare(spec.target.schema, spec);
 }
 
@@ -66,11 +67,17 @@ void comment_on_column(unsigned int table, int attnum, const std::string &commen
 
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
                     const std::string &ship) {
-  const Rows keys = query(
-      "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND "
-      "a.attnum = i.indkey[0] WHERE i.indrelid = $1::pg_catalog.oid AND i.indisunique AND i.indisvalid AND "
-      "i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1 AND a.attname = $2",
-      {std::to_string(oid), time});
+  const Rows keys = query(R"(
+SELECT FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = $1::pg_catalog.oid
+  AND i.indisunique
+  AND i.indisvalid
+  AND i.indimmediate
+  AND i.indpred IS NULL
+  AND i.indnkeyatts = 1
+  AND a.attname = $2)",
+                          {std::to_string(oid), time});
   if (keys.empty())
     throw Error("42P10", "table \"" + display_name(table) + "\" has no primary key on \"" + time + "\"",
                 "It is there already, and was to be filled as the wide table of ship \"" + ship + "\".",

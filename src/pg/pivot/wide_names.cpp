@@ -12,6 +12,7 @@ extern "C" {
 #include <iterator>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/pivot/wide_table.h"
 #include "pg/record/pivot_record.h"
 #include "pg/server/airlock.h"
@@ -54,20 +55,23 @@ std::string WideNames::table_name(const std::string &ship, const std::string &gr
 void WideNames::read_relations() {
   relations_.emplace();
   ships_.clear();
-  std::map<std::string, std::string> by_oid;
-  const Rows found = query(
-      // Letters that are not of ASCII stay as they are in "C".
-      "SELECT c.relname, c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = (SELECT n.oid FROM "
-      "pg_catalog.pg_namespace n WHERE n.nspname = $1) AND pg_catalog.starts_with(pg_catalog.lower(c.relname "
-      "COLLATE \"C\"), $2) ORDER BY c.relname",
-      {spec_.target.schema, folded(spec_.target.name)});
-  std::vector<std::string> oids;
+  std::map<unsigned int, std::string> by_oid;
+  // Letters that are not of ASCII stay as they are in "C".
+  const Rows found = query(R"(
+SELECT c.relname, c.oid
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1)
+  AND pg_catalog.starts_with(pg_catalog.lower(c.relname COLLATE "C"), $2)
+ORDER BY c.relname)",
+                           {spec_.target.schema, folded(spec_.target.name)});
+  std::vector<unsigned int> oids;
   for (const Row &row : found) {
-    relations_->emplace(folded(text_of(row[0])), text_of(row[0]));
-    oids.push_back(text_of(row[1]));
-    by_oid.emplace(oids.back(), text_of(row[0]));
+    const auto [name, oid] = values_of<std::string, unsigned int>(row);
+    relations_->emplace(folded(name), name);
+    oids.push_back(oid);
+    by_oid.emplace(oid, name);
   }
-  for (const auto &[oid, ship] : ships_of_tables(oids)) ships_.emplace(by_oid.at(oid), ship);
+  for (const ShipOfTable &known : ships_of_tables(oids)) ships_.emplace(by_oid.at(known.table), known.ship);
 }
 
 std::string WideNames::find(const std::string &table) {

@@ -8,10 +8,10 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cstdlib>
 #include <unordered_map>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/base/text.h"
 #include "core/pivot/wide_table.h"
 #include "core/sql/deparse.h"
@@ -31,12 +31,8 @@ std::string made_as(ValueType type) {
   return type == ValueType::string ? "pg_catalog.text" : sql_type_of(type);
 }
 
-unsigned int to_oid(const Cell &cell) {
-  return static_cast<unsigned int>(std::strtoul(text_of(cell).c_str(), nullptr, 10));
-}
-
 WideTableRecord record_of(const WideTable &table) {
-  return {std::to_string(table.oid),
+  return {table.oid,
           table.ship,
           table.group,
           table.name.name,
@@ -77,7 +73,7 @@ void WideTables::load(bool exact) {
     WideTable &table =
         begin_table(ship, record.ship, record.group, static_cast<int>(number) + 1, record.name.name);
     table.name = record.name;
-    table.oid = to_oid(record.oid);
+    table.oid = record.oid;
     table.owner = record.owner;
     table.made_here = record.made_here;
     table.time_column = record.time_column;
@@ -93,10 +89,10 @@ void WideTables::load(bool exact) {
 }
 
 void WideTables::take_records(const std::vector<WideTable *> &tables) {
-  std::vector<std::string> oids;
+  std::vector<unsigned int> oids;
   std::unordered_map<unsigned int, WideTable *> by_oid;
   for (WideTable *table : tables) {
-    oids.push_back(std::to_string(table->oid));
+    oids.push_back(table->oid);
     by_oid[table->oid] = table;
   }
   each_wide_column(oids, [&](const KnownColumn &column) {
@@ -127,40 +123,40 @@ WideTable &WideTables::begin_table(Ship &ship, const std::string &name, const st
 }
 
 void WideTables::read_attributes(const std::vector<WideTable *> &tables) {
-  std::vector<std::string> oids;
+  std::vector<unsigned int> oids;
   std::map<unsigned int, WideTable *> by_oid;
   for (WideTable *table : tables) {
-    oids.push_back(std::to_string(table->oid));
+    oids.push_back(table->oid);
     by_oid[table->oid] = table;
     table->size = RowSize();
     table->target.oid = table->oid;
   }
   if (oids.empty()) return;
-  for (const Row &attribute : wide_attributes(oids)) {
-    WideTable &table = *by_oid.at(to_oid(attribute[0]));
-    table.rows->width = std::max(table.rows->width, std::atoi(text_of(attribute[1]).c_str()));
-    if (bool_of(attribute[3]))
+  for (const WideAttribute &attribute : wide_attributes(oids)) {
+    WideTable &table = *by_oid.at(attribute.table);
+    table.rows->width = std::max(table.rows->width, attribute.attnum);
+    if (attribute.dropped) {
       table.size.add_other(0);
-    else if (text_of(attribute[4]) == table.time_column)
+      continue;
+    }
+    const bool is_time = attribute.name == table.time_column;
+    if (is_time)
       take_time(table, attribute);
-    else if (attribute[2])
+    else if (attribute.channel)
       take_column(table, attribute);
     else
-      table.size.add_other(std::max(std::atoi(text_of(attribute[6]).c_str()), 1));
-    if (bool_of(attribute[3])) continue;
+      table.size.add_other(std::max(attribute.length, 1));
     Ship &ship = ships_[table.ship];
-    ship.taken.insert(text_of(attribute[4]));
-    if (!attribute[2] && text_of(attribute[4]) != table.time_column)
-      ship.unusable.insert(text_of(attribute[4]));
+    ship.taken.insert(attribute.name);
+    if (!attribute.channel && !is_time) ship.unusable.insert(attribute.name);
   }
 }
 
-void WideTables::take_time(WideTable &table, const Row &attribute) {
-  const unsigned int type = to_oid(attribute[5]);
-  if (type != TIMESTAMPTZOID && type != TIMESTAMPOID)
+void WideTables::take_time(WideTable &table, const WideAttribute &attribute) {
+  if (attribute.type != TIMESTAMPTZOID && attribute.type != TIMESTAMPOID)
     throw Error("42804", "column \"" + table.time_column + "\" of \"" + display_name(table.name) +
                              "\" is neither timestamp with time zone nor timestamp");
-  take_time(table, std::atoi(text_of(attribute[1]).c_str()), type == TIMESTAMPTZOID);
+  take_time(table, attribute.attnum, attribute.type == TIMESTAMPTZOID);
   table.size.add_timestamp();
 }
 
@@ -182,12 +178,11 @@ void WideTables::refuse_type(const std::string &column, const QualifiedName &tab
               "Make it boolean, smallint, integer, bigint, double precision or text.");
 }
 
-void WideTables::take_column(WideTable &table, const Row &attribute) {
-  const unsigned int type = to_oid(attribute[5]);
-  const HeldType *const held = held_by(type, std::atoi(text_of(attribute[7]).c_str()));
-  if (held == nullptr) refuse_type(text_of(attribute[4]), table.name, text_of(attribute[2]));
-  take_column(table, std::atoi(text_of(attribute[1]).c_str()), text_of(attribute[2]), text_of(attribute[4]),
-              type, held->integer_bytes, held->type);
+void WideTables::take_column(WideTable &table, const WideAttribute &attribute) {
+  const HeldType *const held = held_by(attribute.type, attribute.typmod);
+  if (held == nullptr) refuse_type(attribute.name, table.name, *attribute.channel);
+  take_column(table, attribute.attnum, *attribute.channel, attribute.name, attribute.type,
+              held->integer_bytes, held->type);
   table.size.add(held->type);
 }
 
@@ -232,22 +227,20 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
 }
 
 void WideTables::record_adopted(WideTable &table) {
-  const std::string oid = std::to_string(table.oid);
   std::vector<WideColumnRecord> columns;
   std::set<std::string> channels;
   table.target.time_at = -1;
-  for (const Row &attribute : wide_attributes({oid})) {
-    const int attnum = std::atoi(text_of(attribute[1]).c_str());
-    const std::string &name = text_of(attribute[4]);
-    if (bool_of(attribute[3])) continue;
-    if (name == table.time_column)
+  for (const WideAttribute &attribute : wide_attributes({table.oid})) {
+    if (attribute.dropped) continue;
+    if (attribute.name == table.time_column)
       take_time(table, attribute);
-    else if (!attribute[2] && held_by(to_oid(attribute[5]), std::atoi(text_of(attribute[7]).c_str()))) {
+    else if (!attribute.channel && held_by(attribute.type, attribute.typmod)) {
       // What is on record as the column of a channel stays it. The others say it themselves, or by their
       // names.
-      const std::string said(channel_of_comment(text_of(attribute[8])));
-      const std::string &channel = said.empty() ? name : said;
-      if (channels.insert(channel).second) columns.push_back({attnum, channel, name, to_oid(attribute[5])});
+      const std::string said(channel_of_comment(attribute.comment));
+      const std::string &channel = said.empty() ? attribute.name : said;
+      if (channels.insert(channel).second)
+        columns.push_back({attribute.attnum, channel, attribute.name, attribute.type});
     }
   }
   if (table.target.time_at < 0)
@@ -256,7 +249,7 @@ void WideTables::record_adopted(WideTable &table) {
                 "It has rows of ship \"" + table.ship + "\", each with its time.",
                 "Name the column " + std::string(time_name) + ", or rename the table.");
   record_wide_table(source_, record_of(table));
-  record_wide_columns(oid, columns);
+  record_wide_columns(table.oid, columns);
 }
 
 // ---- ships and channels -----------------------------------------------------------------------------------
@@ -288,7 +281,7 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
   Ship &ship = find_ship(name);
   if (source_.spec.all_text) type = ValueType::string;
   const std::string group = names_.group_of(channel);
-  if (ship.unusable.contains(channel)) refuse_type(channel, ship.tables.at(0)->name, channel);
+  if (ship.unusable.contains(channel)) refuse_type(channel, ship.tables.front()->name, channel);
   const std::string column = wide_column_name(channel, ship.taken);
   WideTable *table = nullptr;
   int number = 1;
@@ -394,7 +387,7 @@ void WideTables::make(WideTable &table) {
     table.has_key = false;
     record_wide_table(source_, record_of(table));
   }
-  record_wide_columns(std::to_string(table.oid), records);
+  record_wide_columns(table.oid, records);
   for (const WideColumnRecord &record : records)
     comment_on_column(table.oid, record.attnum, wide_column_comment(record.channel));
   table.counts.columns += static_cast<std::int64_t>(lacking.size());
@@ -413,7 +406,7 @@ void WideTables::build_key(WideTable &table) {
 
 bool WideTables::widen(WideTable &table, const std::vector<std::string> &columns) {
   if (!hold(table)) return false;
-  if (bool_of(query(has_integer_beyond_decimal(table.name, columns)).at(0).at(0))) return false;
+  if (single<bool>(query(has_integer_beyond_decimal(table.name, columns)))) return false;
   drop_wide_view(source_, table.ship);
   ships_.at(table.ship).new_tables = true;
   execute(widen_to_decimal(table.name, columns));
@@ -422,7 +415,7 @@ bool WideTables::widen(WideTable &table, const std::vector<std::string> &columns
     for (const WideColumn &column : table.columns)
       if (column.name == name)
         records.push_back({column.cells->at + 1, column.channel, name, oid_of(ValueType::decimal)});
-  record_wide_columns(std::to_string(table.oid), records);
+  record_wide_columns(table.oid, records);
   return true;
 }
 
@@ -451,8 +444,7 @@ void WideTables::drop(const PivotSource &source, const std::vector<std::string> 
     const bool asked = ships.empty() || std::find(ships.begin(), ships.end(), table.ship) != ships.end();
     if (!table.made_here || !asked) continue;
     // Whoever gave it another name or schema wants to keep it.
-    if (table.name != table.recorded ||
-        !hold_same({to_oid(table.oid), table.name, table.owner}, HeldFor::writing)) {
+    if (table.name != table.recorded || !hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) {
       tell_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
                 "It was made as " + display_name(table.recorded) + ", and renamed or moved since.");
       forget_wide_table(table.oid);

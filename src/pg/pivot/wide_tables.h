@@ -116,8 +116,8 @@ class WideTables {
   void take_records(const std::vector<WideTable *> &tables);
   void read_attributes(const std::vector<WideTable *> &tables);
   void take_time(WideTable &table, int attnum, bool has_zone);
-  void take_time(WideTable &table, const Row &attribute);
-  void take_column(WideTable &table, const Row &attribute);
+  void take_time(WideTable &table, const WideAttribute &attribute);
+  void take_column(WideTable &table, const WideAttribute &attribute);
   void take_column(WideTable &table, int attnum, const std::string &channel, const std::string &name,
                    unsigned int type, std::uint8_t integer_bytes, ValueType held);
   static void refuse_type(const std::string &column, const QualifiedName &table, const std::string &channel);

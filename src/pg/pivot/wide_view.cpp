@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/pivot/wide_table.h"
 #include "pg/server/spi.h"
 
@@ -17,26 +18,41 @@ QualifiedName view_of(const PivotSource &source, const std::string &ship) {
   return {source.spec.target.schema, wide_table_name(source.spec.target.name, ship, view_suffix)};
 }
 
+// A column of a relation that may be a view of ours; none where it has no columns.
+struct ViewColumn {
+  std::string comment;  // of the view, where it is one of the current user's
+  std::string name;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &view, Visitor &&column) {
+    column("comment", view.comment);
+    column("name", view.name);
+  }
+};
+
 // Its columns, where the view is there and is ours, which its comment says; nothing where it is not there.
 // Throws 42710 where another relation has its name.
 std::optional<std::vector<std::string>> find_view(const QualifiedName &view) {
   // A comment can be anybody's: the view must be the current user's, too.
-  const Rows found = query(
-      "SELECT CASE WHEN c.relkind = 'v' AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE "
-      "r.rolname = "
-      "current_user) THEN pg_catalog.obj_description(c.oid, 'pg_class') END, a.attname FROM "
-      "pg_catalog.pg_class c JOIN "
-      "pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid "
-      "= "
-      "c.oid AND a.attnum > 0 WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum",
-      {view.schema, view.name});
+  const auto found = decode_all<ViewColumn>(query(R"(
+SELECT CASE WHEN c.relkind = 'v'
+             AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
+            THEN pg_catalog.obj_description(c.oid, 'pg_class') END AS comment,
+       a.attname AS name
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE n.nspname = $1
+  AND c.relname = $2
+ORDER BY a.attnum)",
+                                                  {view.schema, view.name}));
   if (found.empty()) return std::nullopt;
-  if (text_of(found[0][0]) != view_comment)
+  if (found.front().comment != view_comment)
     throw Error("42710",
                 "\"" + display_name(view) + "\" exists, and is no view that pivot_ship() made for you",
                 "The view that joins the wide tables of a ship would have this name.", "Rename it.");
   std::vector<std::string> columns;
-  for (const Row &row : found) columns.push_back(text_of(row[1]));
+  for (const ViewColumn &column : found) columns.push_back(column.name);
   return columns;
 }
 

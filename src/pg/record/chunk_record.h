@@ -9,9 +9,11 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/range/chunk.h"
 #include "core/range/watermark.h"
 #include "core/spec/run_spec.h"
+#include "pg/record/columns.h"
 #include "pg/record/run_record.h"
 
 namespace tablesync::pg {
@@ -55,15 +57,32 @@ void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &
 // A chunk that failed, or whose worker is gone, and was not done since: the first one by number, from `from`
 // on.
 struct FailedChunk {
-  std::int64_t run_id;
+  std::int64_t run_id = 0;
   Chunk chunk;
   Diagnostics error;  // sqlstate, message, detail; empty where its worker is gone
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &failed, Visitor &&column) {
+    column("run_id", failed.run_id);
+    column("chunk_no", failed.chunk.number);
+    column("lower", failed.chunk.lower);
+    column("upper", failed.chunk.upper);
+    column("sqlstate", failed.error.sqlstate);
+    column("message", failed.error.message);
+    column("detail", failed.error.detail);
+  }
 };
 std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from = 0);
 std::int64_t count_failed_chunks(const std::string &subject);
 // What a run has committed so far.
 struct DoneChunks {
   std::int64_t chunks = 0, rows = 0;  // rows: that were read
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &done, Visitor &&column) {
+    column("chunks", done.chunks);
+    column("rows", done.rows);
+  }
 };
 DoneChunks count_done_chunks(std::int64_t run_id);
 
@@ -72,12 +91,49 @@ DoneChunks count_done_chunks(std::int64_t run_id);
 struct KeptRequest {
   std::string request;  // for from_kept()
   std::string subject;
-  unsigned int owner;
+  unsigned int owner = 0;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &kept, Visitor &&column) {
+    column("request", Jsonb{kept.request});
+    column("subject", kept.subject);
+    column("owner", kept.owner);
+  }
 };
 std::optional<KeptRequest> find_request(std::int64_t run_id);
-// The failed chunks of it, or a chunk that was listed before: as the columns of retry_chunks() and, first,
-// their run.
-Rows list_failed_chunks(const KeptRequest &kept);
-Rows list_chunk(const KeptRequest &kept, const Row &listed);
+
+// A chunk as retry_chunks() lists it.
+struct ListedChunk {
+  std::int64_t chunk_no = 0;
+  std::string status;
+  Cell lower, upper;  // arrays
+  std::optional<std::int64_t> rows_read;
+  Cell sqlstate, message;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &chunk, Visitor &&column) {
+    column("chunk_no", chunk.chunk_no);
+    column("status", chunk.status);
+    column("lower", chunk.lower, "text[]");
+    column("upper", chunk.upper, "text[]");
+    column("rows_read", chunk.rows_read);
+    column("sqlstate", chunk.sqlstate);
+    column("message", chunk.message);
+  }
+};
+struct ChunkOfRun {
+  std::int64_t run_id = 0;
+  ListedChunk chunk;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &listed, Visitor &&column) {
+    column("run_id", listed.run_id);
+    ListedChunk::each_column(listed.chunk, column);
+  }
+};
+// The failed chunks of the request; and a chunk that was listed before, as it is now, or nothing where it is
+// gone.
+std::vector<ChunkOfRun> list_failed_chunks(const KeptRequest &kept);
+std::optional<ChunkOfRun> list_chunk(const KeptRequest &kept, const ChunkOfRun &listed);
 
 }  // namespace tablesync::pg

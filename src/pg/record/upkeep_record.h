@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "pg/record/columns.h"
+
 namespace tablesync::pg {
 
 // Closes the records of runs whose worker is gone without a word: of this target, or, where it is empty, of
@@ -20,10 +22,19 @@ void forget_dropped_roles();
 // A sync that was interrupted and may go on: its owner may still log in and call sync_table(), and nobody has
 // worked on its target since.
 struct Resumable {
-  unsigned int owner;
+  unsigned int owner = 0;
   std::string target, request;  // of tablesync.checkpoint, JSON
-  int crashes;                  // in a row that ended it
-  std::int64_t ended_ms_ago;
+  int crashes = 0;              // in a row that ended it
+  std::int64_t ended_ms_ago = 0;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &resumable, Visitor &&column) {
+    column("owner", resumable.owner);
+    column("target", resumable.target);
+    column("request", Jsonb{resumable.request});
+    column("crashes", resumable.crashes);
+    column("ended_ms_ago", resumable.ended_ms_ago);
+  }
 };
 std::vector<Resumable> find_resumable();
 

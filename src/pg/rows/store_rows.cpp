@@ -31,7 +31,7 @@ constexpr Size batch_bytes = 65535 * 8;
 
 constexpr Size room_size = MAXALIGN(VARATT_SHORT_MAX);
 
-struct Column {
+struct StoredColumn {
   const char *name;
   int attribute;  // in the table, from 0
   Oid type;
@@ -41,9 +41,9 @@ struct Column {
   FmgrInfo receive;
 };
 
-struct Loader {
+struct RowStore {
   Relation relation;
-  Column *columns;
+  StoredColumn *columns;
   int column_count;
   Datum *values;
   bool *nulls;
@@ -59,7 +59,7 @@ struct Loader {
   int pending;
   Size pending_bytes;
   uint64 stored;
-  const Column *reading;  // for the error context
+  const StoredColumn *reading;  // for the error context
 };
 
 [[noreturn]] void bad_format(const char *what) {
@@ -72,7 +72,7 @@ T take(CopyMessage &message) {
   return tablesync::take<T, bad_format>(message);
 }
 
-Datum receive_value(Column &column, char *bytes, int length) {
+Datum receive_value(StoredColumn &column, char *bytes, int length) {
   // Receive functions may read a zero behind the value (stringinfo.h); what stands there comes back.
   const char behind = bytes[length];
   bytes[length] = 0;
@@ -86,7 +86,7 @@ Datum receive_value(Column &column, char *bytes, int length) {
 
 // The build with fault points holds every short way against the long one.
 #ifdef TABLESYNC_FAULTS
-void check_decoded(Column &column, char *bytes, int length, Datum value) {
+void check_decoded(StoredColumn &column, char *bytes, int length, Datum value) {
   Datum const expected = receive_value(column, bytes, length);
   int16 size = 0;
   bool by_value = false;
@@ -102,27 +102,27 @@ void check_decoded(Column &column, char *bytes, int length, Datum value) {
   if (!same) elog(ERROR, "column \"%s\" was decoded to what its receive function does not make", column.name);
 }
 #else
-void check_decoded(Column &, char *, int, Datum) {}
+void check_decoded(StoredColumn &, char *, int, Datum) {}
 #endif
 
-void take_value(Loader &loader, int at, CopyMessage &message) {
-  Column &column = loader.columns[at];
-  loader.reading = &column;
+void take_value(RowStore &store, int at, CopyMessage &message) {
+  StoredColumn &column = store.columns[at];
+  store.reading = &column;
   const auto length = static_cast<int32>(take<uint32>(message));
-  loader.nulls[column.attribute] = length == -1;
+  store.nulls[column.attribute] = length == -1;
   if (length == -1) {
     if (column.not_null)
       ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
                       errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-                             column.name, RelationGetRelationName(loader.relation))));
+                             column.name, RelationGetRelationName(store.relation))));
     // A domain may not allow nulls; strict functions are not asked.
     if (!column.receive.fn_strict)
       ReceiveFunctionCall(&column.receive, nullptr, column.parameter, column.typmod);
     return;
   }
   if (length < 0 || length > message.end - message.at) bad_format("a value that is cut off");
-  Datum &value = loader.values[column.attribute];
-  if (decode_value(column.type, column.typmod, message.at, length, loader.rooms + at * room_size, &value))
+  Datum &value = store.values[column.attribute];
+  if (decode_value(column.type, column.typmod, message.at, length, store.rooms + at * room_size, &value))
     check_decoded(column, message.at, length, value);
   else
     value = receive_value(column, message.at, length);
@@ -130,75 +130,74 @@ void take_value(Loader &loader, int at, CopyMessage &message) {
 }
 
 // The tuple is in `place`, its values in the row's context.
-HeapTuple form_row(Loader &loader, CopyMessage &message, MemoryContext place) {
-  MemoryContextReset(loader.row);
-  MemoryContext const outer = MemoryContextSwitchTo(loader.row);
-  for (int i = 0; i < loader.column_count; ++i) take_value(loader, i, message);
-  loader.reading = nullptr;
+HeapTuple form_row(RowStore &store, CopyMessage &message, MemoryContext place) {
+  MemoryContextReset(store.row);
+  MemoryContext const outer = MemoryContextSwitchTo(store.row);
+  for (int i = 0; i < store.column_count; ++i) take_value(store, i, message);
+  store.reading = nullptr;
   if (message.at != message.end) bad_format("a row that is too long");
   MemoryContextSwitchTo(place);
-  HeapTuple const tuple = heap_form_tuple(RelationGetDescr(loader.relation), loader.values, loader.nulls);
+  HeapTuple const tuple = heap_form_tuple(RelationGetDescr(store.relation), store.values, store.nulls);
   MemoryContextSwitchTo(outer);
   return tuple;
 }
 
-void insert_pending(Loader &loader) {
-  if (loader.pending == 0) return;
-  MemoryContext const outer = MemoryContextSwitchTo(loader.row);
-  table_multi_insert(loader.relation, loader.slots, loader.pending, loader.command, loader.options,
-                     loader.bulk);
+void insert_pending(RowStore &store) {
+  if (store.pending == 0) return;
+  MemoryContext const outer = MemoryContextSwitchTo(store.row);
+  table_multi_insert(store.relation, store.slots, store.pending, store.command, store.options, store.bulk);
   MemoryContextSwitchTo(outer);
-  for (int i = 0; i < loader.pending; ++i) ExecClearTuple(loader.slots[i]);
-  MemoryContextReset(loader.batch);
-  loader.stored += static_cast<uint64>(loader.pending);
-  loader.pending = 0;
-  loader.pending_bytes = 0;
+  for (int i = 0; i < store.pending; ++i) ExecClearTuple(store.slots[i]);
+  MemoryContextReset(store.batch);
+  store.stored += static_cast<uint64>(store.pending);
+  store.pending = 0;
+  store.pending_bytes = 0;
 }
 
-void store_row(Loader &loader, CopyMessage &message, Size size) {
-  if (loader.in_pages) {
-    HeapTuple const tuple = form_row(loader, message, loader.row);
-    MemoryContext const outer = MemoryContextSwitchTo(loader.row);
-    add_to_heap_pages(loader.pages, tuple);
+void store_row(RowStore &store, CopyMessage &message, Size size) {
+  if (store.in_pages) {
+    HeapTuple const tuple = form_row(store, message, store.row);
+    MemoryContext const outer = MemoryContextSwitchTo(store.row);
+    add_to_heap_pages(store.pages, tuple);
     MemoryContextSwitchTo(outer);
-    ++loader.stored;
+    ++store.stored;
     return;
   }
   // The batch's context frees it.
-  ExecStoreHeapTuple(form_row(loader, message, loader.batch), loader.slots[loader.pending++], false);
-  loader.pending_bytes += size;
-  if (loader.pending == batch_rows || loader.pending_bytes > batch_bytes) insert_pending(loader);
+  ExecStoreHeapTuple(form_row(store, message, store.batch), store.slots[store.pending++], false);
+  store.pending_bytes += size;
+  if (store.pending == batch_rows || store.pending_bytes > batch_bytes) insert_pending(store);
 }
 
 void add_error_context(void *argument) {
-  const auto *loader = static_cast<Loader *>(argument);
-  const char *const table = RelationGetRelationName(loader->relation);
-  const auto line =
-      static_cast<unsigned long long>(loader->stored + static_cast<uint64>(loader->pending) + 1);
-  if (loader->reading != nullptr)
-    errcontext("COPY %s, line %llu, column %s", table, line, loader->reading->name);
+  const auto *store = static_cast<RowStore *>(argument);
+  const char *const table = RelationGetRelationName(store->relation);
+  const auto line = static_cast<unsigned long long>(store->stored + static_cast<uint64>(store->pending) + 1);
+  if (store->reading != nullptr)
+    errcontext("COPY %s, line %llu, column %s", table, line, store->reading->name);
   else
     errcontext("COPY %s, line %llu", table, line);
 }
 
-void prepare(Loader &loader, const char *const *names, bool freeze) {
+void prepare(RowStore &store, const char *const *names, bool freeze) {
   // Where several fill one table, pages that one has added for all are found by the map of free space.
-  loader.options =
-      (RELATION_IS_LOCAL(loader.relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
-  loader.command = GetCurrentCommandId(true);
-  loader.bulk = GetBulkInsertState();
-  loader.in_pages = freeze && writes_heap_pages(loader.relation);
-  if (loader.in_pages) loader.pages = begin_heap_pages(loader.relation);
-  TupleDesc const shape = RelationGetDescr(loader.relation);
-  loader.columns = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(loader.column_count)));
-  for (int i = 0; i < loader.column_count; ++i) {
-    Column &column = loader.columns[i];
+  store.options =
+      (RELATION_IS_LOCAL(store.relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
+  store.command = GetCurrentCommandId(true);
+  store.bulk = GetBulkInsertState();
+  store.in_pages = freeze && writes_heap_pages(store.relation);
+  if (store.in_pages) store.pages = begin_heap_pages(store.relation);
+  TupleDesc const shape = RelationGetDescr(store.relation);
+  store.columns =
+      static_cast<StoredColumn *>(palloc0(sizeof(StoredColumn) * static_cast<Size>(store.column_count)));
+  for (int i = 0; i < store.column_count; ++i) {
+    StoredColumn &column = store.columns[i];
     column.name = names[i];
-    column.attribute = get_attnum(RelationGetRelid(loader.relation), names[i]) - 1;
+    column.attribute = get_attnum(RelationGetRelid(store.relation), names[i]) - 1;
     if (column.attribute < 0)
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                      errmsg("column \"%s\" of relation \"%s\" does not exist", names[i],
-                             RelationGetRelationName(loader.relation))));
+      ereport(ERROR,
+              (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" of relation \"%s\" does not exist",
+                                                         names[i], RelationGetRelationName(store.relation))));
     auto *attribute = TupleDescAttr(shape, column.attribute);
     column.type = attribute->atttypid;
     column.typmod = attribute->atttypmod;
@@ -207,17 +206,17 @@ void prepare(Loader &loader, const char *const *names, bool freeze) {
     getTypeBinaryInputInfo(column.type, &function, &column.parameter);
     fmgr_info(function, &column.receive);
   }
-  loader.values = static_cast<Datum *>(palloc0(sizeof(Datum) * static_cast<Size>(shape->natts)));
-  loader.nulls = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
-  loader.rooms = static_cast<char *>(palloc(room_size * static_cast<Size>(loader.column_count)));
-  loader.row = AllocSetContextCreate(CurrentMemoryContext, "row being loaded", ALLOCSET_DEFAULT_SIZES);
+  store.values = static_cast<Datum *>(palloc0(sizeof(Datum) * static_cast<Size>(shape->natts)));
+  store.nulls = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
+  store.rooms = static_cast<char *>(palloc(room_size * static_cast<Size>(store.column_count)));
+  store.row = AllocSetContextCreate(CurrentMemoryContext, "row being loaded", ALLOCSET_DEFAULT_SIZES);
   // Its first block stays: memory that is given back to the system after each batch comes as zeroed pages
   // again.
   constexpr Size kept = 1 << 20;
-  loader.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", kept,
-                                       ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
-  loader.slots = static_cast<TupleTableSlot **>(palloc(sizeof(TupleTableSlot *) * batch_rows));
-  for (int i = 0; i < batch_rows; ++i) loader.slots[i] = MakeSingleTupleTableSlot(shape, &TTSOpsHeapTuple);
+  store.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", kept,
+                                      ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
+  store.slots = static_cast<TupleTableSlot **>(palloc(sizeof(TupleTableSlot *) * batch_rows));
+  for (int i = 0; i < batch_rows; ++i) store.slots[i] = MakeSingleTupleTableSlot(shape, &TTSOpsHeapTuple);
 }
 
 }  // namespace
@@ -234,11 +233,11 @@ bool stores_plain_rows(Relation relation, int column_count) {
 
 uint64 store_rows(Relation relation, const char *const *names, int column_count, bool freeze,
                   NextMessage next, void *context) {
-  Loader loader{};
-  loader.relation = relation;
-  loader.column_count = column_count;
-  prepare(loader, names, freeze);
-  ErrorContextCallback callback{error_context_stack, add_error_context, &loader};
+  RowStore store{};
+  store.relation = relation;
+  store.column_count = column_count;
+  prepare(store, names, freeze);
+  ErrorContextCallback callback{error_context_stack, add_error_context, &store};
   error_context_stack = &callback;
 
   bool header_taken = false, trailer_taken = false;
@@ -251,19 +250,19 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
     if (trailer_taken) bad_format("data after the end of the COPY");
     trailer_taken = !take_row<bad_format>(message, column_count);
     if (trailer_taken) continue;
-    store_row(loader, message, size);
+    store_row(store, message, size);
   }
   if (!trailer_taken) bad_format("a COPY without an end");
-  insert_pending(loader);
-  if (loader.in_pages) end_heap_pages(loader.pages);
+  insert_pending(store);
+  if (store.in_pages) end_heap_pages(store.pages);
 
   error_context_stack = callback.previous;
-  FreeBulkInsertState(loader.bulk);
-  table_finish_bulk_insert(relation, loader.options);
-  for (int i = 0; i < batch_rows; ++i) ExecDropSingleTupleTableSlot(loader.slots[i]);
-  MemoryContextDelete(loader.batch);
-  MemoryContextDelete(loader.row);
-  return loader.stored;
+  FreeBulkInsertState(store.bulk);
+  table_finish_bulk_insert(relation, store.options);
+  for (int i = 0; i < batch_rows; ++i) ExecDropSingleTupleTableSlot(store.slots[i]);
+  MemoryContextDelete(store.batch);
+  MemoryContextDelete(store.row);
+  return store.stored;
 }
 
 }  // namespace tablesync::pg

@@ -259,24 +259,25 @@ void Run::fail(const Diagnostics &said) {
   }
 }
 
-// The columns of sync_table(), and what the work tells beside.
 Row Run::reply(const char *status) const {
-  const auto count = [](std::int64_t rows) { return Cell(std::to_string(rows)); };
-  const std::string watermark = work_ ? work_->told_watermark() : "";
-  Row row{count(run_id_),
-          std::string(status),
-          count(done_.read),
-          count(done_.inserted),
-          count(done_.updated),
-          count(done_.deleted),
-          count(done_.unchanged),
-          count(done_.rejected),
-          watermark.empty() ? Cell() : Cell(watermark),
-          std::to_string(static_cast<double>(steady_ms() - started_ms_) / 1000) + " seconds",
-          work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
-  if (work_)
-    for (const Cell &cell : work_->told()) row.push_back(cell);
-  return row;
+  RunReply reply;
+  reply.seconds = static_cast<double>(steady_ms() - started_ms_) / 1000;
+  RunResult &result = reply.result;
+  result.run_id = run_id_;
+  result.status = status;
+  result.read = done_.read;
+  result.inserted = done_.inserted;
+  result.updated = done_.updated;
+  result.deleted = done_.deleted;
+  result.unchanged = done_.unchanged;
+  result.rejected = done_.rejected;
+  result.duration = std::to_string(reply.seconds) + " seconds";
+  if (work_) {
+    result.watermark = work_->told_watermark();
+    result.consistent = work_->consistent();
+    reply.details = work_->told();
+  }
+  return encode_reply(reply);
 }
 
 void run_worker(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request)) {

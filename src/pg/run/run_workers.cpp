@@ -43,7 +43,7 @@ std::optional<RunCounts> run_workers(const RunSpec &spec, RunSteps &steps, int w
       [&] {
         if (workers.count() < wanted) tell_missing(spec, workers.count(), wanted);
         started(workers.count());
-        for (const Row &reply : workers.wait(steps.progress())) counts += counts_of(reply);
+        for (const Row &reply : workers.wait(steps.progress())) counts += decode<RunCounts>(reply);
       },
       [&]() noexcept { workers.end(); });
   return workers.count() > 0 ? std::optional(counts) : std::nullopt;

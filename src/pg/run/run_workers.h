@@ -17,7 +17,7 @@ struct SharedRun;
 // ---- in the leader -------------------------------------------------------------------------------------
 
 // Runs so many, or as many as there are slots for (a NOTICE says so), and returns what they did together, as
-// their replies tell by row_of(). Nothing where there is no slot at all. `task`: of the nth, from 0;
+// their replies (RunCounts) say. Nothing where there is no slot at all. `task`: of the nth, from 0;
 // `started` hears how many there are. Throws the first error of a worker, when all have ended.
 std::optional<RunCounts> run_workers(const RunSpec &spec, RunSteps &steps, int wanted,
                                      const std::function<WorkerTask(int)> &task,

@@ -8,9 +8,9 @@ extern "C" {
 #include "storage/lock.h"
 }
 
-#include <cstdlib>
 #include <string>
 
+#include "core/base/record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
 
@@ -40,13 +40,20 @@ LOCKTAG tag_of(const TargetLock &lock) { return tag_of(lock.target, lock.of_pivo
 LOCKMODE mode_of(const TargetLock &lock) { return lock.shared ? ShareLock : ExclusiveLock; }
 
 int holder_of(const LOCKTAG &tag) {
-  const Rows rows = query(
-      "SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'userlock' AND l.granted AND l.database = "
-      "$1::pg_catalog.oid AND l.pid <> pg_catalog.pg_backend_pid() AND l.classid = $2::pg_catalog.oid AND "
-      "l.objid = $3::pg_catalog.oid AND l.objsubid = $4::pg_catalog.int2",
-      {std::to_string(tag.locktag_field1), std::to_string(tag.locktag_field2),
-       std::to_string(tag.locktag_field3), std::to_string(tag.locktag_field4)});
-  return rows.empty() ? 0 : std::atoi(text_of(rows[0][0]).c_str());
+  const Rows holders = query(R"(
+SELECT l.pid
+FROM pg_catalog.pg_locks l
+WHERE l.locktype = 'userlock'
+  AND l.granted
+  AND l.database = $1::pg_catalog.oid
+  AND l.pid <> pg_catalog.pg_backend_pid()
+  AND l.classid = $2::pg_catalog.oid
+  AND l.objid = $3::pg_catalog.oid
+  AND l.objsubid = $4::pg_catalog.int2
+LIMIT 1)",
+                             {std::to_string(tag.locktag_field1), std::to_string(tag.locktag_field2),
+                              std::to_string(tag.locktag_field3), std::to_string(tag.locktag_field4)});
+  return single_or<std::optional<int>>(holders, 0).value_or(0);
 }
 
 }  // namespace

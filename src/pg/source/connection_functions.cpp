@@ -10,6 +10,7 @@ extern "C" {
 #include <optional>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "pg/server/airlock.h"
 #include "pg/server/guc.h"
 #include "pg/server/latch_host.h"
@@ -24,11 +25,41 @@ namespace tablesync::pg {
 namespace {
 
 // The columns of test_connection().
+struct ConnectionTest {
+  bool works = false;
+  std::string version, role;
+  std::optional<bool> encrypted;
+  std::string latency, kind;
+  std::string failed_step;
+  Diagnostics error = no_error();
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &test, Visitor &&column) {
+    column("ok", test.works);
+    column("server_version", or_null(test.version));
+    column("remote_role", or_null(test.role));
+    column("encrypted", test.encrypted);
+    column("latency", or_null(test.latency), "interval");
+    column("server_kind", or_null(test.kind));
+    column("failed_step", or_null(test.failed_step));
+    column("sqlstate", or_null(test.error.sqlstate));
+    column("message", or_null(test.error.message));
+    column("detail", or_null(test.error.detail));
+    column("hint", or_null(test.error.hint));
+  }
+
+  static Diagnostics no_error() {
+    Diagnostics none;
+    none.sqlstate.clear();
+    return none;
+  }
+};
+
 Row failed_row(const std::string &step, const Diagnostics &said) {
-  const auto text = [](const std::string &value) { return value.empty() ? Cell() : Cell(value); };
-  return {"false",        std::nullopt, std::nullopt,        std::nullopt,       std::nullopt,
-          std::nullopt,   text(step),   text(said.sqlstate), text(said.message), text(said.detail),
-          text(said.hint)};
+  ConnectionTest test;
+  test.failed_step = step;
+  test.error = said;
+  return encode(test);
 }
 
 std::string step_of(const Error &error) {
@@ -51,22 +82,19 @@ Row connect_and_ask(const std::string &server) {
   LatchHost host;
   remote::Connection connection(host, connection_settings(server, memory_limit_mb));
   // The first statement loads catalogs; the second shows the way there and back.
-  const Rows facts = connection.query("SELECT current_user, pg_catalog.pg_is_in_recovery()");
+  const auto [role, standby] = values_of<std::string, bool>(
+      only_row(connection.query("SELECT current_user, pg_catalog.pg_is_in_recovery()")));
   const auto start = std::chrono::steady_clock::now();
   connection.query("SELECT");
   const auto end = std::chrono::steady_clock::now();
-  const bool standby = bool_of(facts.at(0).at(1));
-  return {"true",
-          connection.server_version_text(),
-          facts[0][0],
-          connection.encrypted() ? "true" : "false",
-          as_interval(end - start),
-          standby ? "standby" : "primary",
-          std::nullopt,
-          std::nullopt,
-          std::nullopt,
-          std::nullopt,
-          std::nullopt};
+  ConnectionTest test;
+  test.works = true;
+  test.version = connection.server_version_text();
+  test.role = role;
+  test.encrypted = connection.encrypted();
+  test.latency = as_interval(end - start);
+  test.kind = standby ? "standby" : "primary";
+  return encode(test);
 }
 
 // A failure is an answer here, except one of our own server's (a cancel, say).

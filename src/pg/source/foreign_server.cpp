@@ -110,7 +110,7 @@ Datum tablesync_fdw_validator(PG_FUNCTION_ARGS) {
     const auto given = pg::named_options(options);
     if (catalog != ForeignServerRelationId && catalog != UserMappingRelationId) {
       if (!given.empty())
-        throw Error(sqlstate::invalid_option, "invalid option \"" + given[0].name + "\"", {},
+        throw Error(sqlstate::invalid_option, "invalid option \"" + given.front().name + "\"", {},
                     "Only servers and user mappings of tablesync have options.");
       PG_RETURN_VOID();
     }

@@ -21,7 +21,7 @@ Row copy_table_chunks(SharedRun &run, std::string_view request) {
     RunSteps steps(run.progress);
     TableSync sync(spec, asked.run_id, steps);
     TableChunkCopier copier(spec, steps, sync, true);
-    return row_of(copy_chunks(spec, asked.run_id, steps, copier));
+    return encode(copy_chunks(spec, asked.run_id, steps, copier));
   });
 }
 

@@ -11,8 +11,6 @@ extern "C" {
 #include "utils/acl.h"
 }
 
-#include <cstdlib>
-
 #include "core/sql/deparse.h"
 #include "pg/record/run_record.h"
 #include "pg/server/airlock.h"
@@ -37,14 +35,13 @@ QualifiedName name_for(std::int64_t run_id, const RunSpec &spec) {
 }
 
 // Takes from others what default privileges gave them: they may not be allowed to read the target.
-void revoke_all(const QualifiedName &name, const std::string &oid) {
-  std::vector<std::string> grantees;
-  for (const Row &row : query("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE "
-                              "quote_ident(pg_get_userbyid(a.grantee)) END "
-                              "FROM pg_catalog.pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1::oid AND "
-                              "a.grantee <> c.relowner",
-                              {oid}))
-    grantees.push_back(text_of(row[0]));
+void revoke_all(const QualifiedName &name, unsigned int oid) {
+  const auto grantees = only_column<std::string>(query(R"(
+SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+FROM pg_catalog.pg_class c, aclexplode(c.relacl) a
+WHERE c.oid = $1::oid
+  AND a.grantee <> c.relowner)",
+                                                       {std::to_string(oid)}));
   if (!grantees.empty())
     query("REVOKE ALL ON " + quote_qualified(name) + " FROM " + join(grantees, ", ") + " CASCADE");
 }
@@ -56,8 +53,7 @@ bool may_drop(const HeldRelation &table) {
 int drop(const std::vector<HiddenTableRecord> &tables) {
   int dropped = 0;
   for (const HiddenTableRecord &record : tables) {
-    const auto oid = static_cast<unsigned int>(std::strtoul(record.oid.c_str(), nullptr, 10));
-    const std::optional<HeldRelation> table = look_up_relation(oid);
+    const std::optional<HeldRelation> table = look_up_relation(record.oid);
     // Under another name it is what a run made of it, or another table that has its oid by now.
     const bool is_there = table && table->name.name == record.name;
     if (is_there && (!may_drop(*table) || !hold_same(*table, HeldFor::writing))) continue;
@@ -78,43 +74,44 @@ bool may_make_hidden_table(const RunSpec &spec) {
 }
 
 bool is_name_decoded(const std::string &schema) {
-  return XLogLogicalInfoActive() &&
-         bool_of(
-             query("SELECT EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables) OR EXISTS "
-                   "(SELECT FROM pg_catalog.pg_publication_namespace p JOIN pg_catalog.pg_namespace n ON "
-                   "n.oid = p.pnnspid WHERE n.nspname = $1) OR EXISTS (SELECT FROM "
-                   "pg_catalog.pg_replication_slots s WHERE s.slot_type = 'logical' AND s.plugin <> "
-                   "'pgoutput' AND s.database = pg_catalog.current_database())",
-                   {schema})
-                 .at(0)
-                 .at(0));
+  return XLogLogicalInfoActive() && single<bool>(query(R"(
+SELECT EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE p.puballtables)
+    OR EXISTS (
+       SELECT FROM pg_catalog.pg_publication_namespace p
+       JOIN pg_catalog.pg_namespace n ON n.oid = p.pnnspid
+       WHERE n.nspname = $1)
+    OR EXISTS (
+       SELECT FROM pg_catalog.pg_replication_slots s
+       WHERE s.slot_type = 'logical'
+         AND s.plugin <> 'pgoutput'
+         AND s.database = pg_catalog.current_database()))",
+                                                       {schema}));
 }
 
 HeldRelation make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan) {
   const QualifiedName name = name_for(run_id, spec);
   query(create_shared_stage(name, plan));
   const HeldRelation made{find_target(name), name, GetUserId()};
-  const std::string oid = std::to_string(made.oid);
-  revoke_all(name, oid);
-  record_hidden_table(run_id, spec, oid, name.name);
+  revoke_all(name, made.oid);
+  record_hidden_table(run_id, spec, {made.oid, name.name});
   return made;
 }
 
 HeldRelation hide_target(std::int64_t run_id, const RunSpec &spec, unsigned int target_oid) {
   const QualifiedName name = name_for(run_id, spec);
   execute(rename_table(spec.target, name.name));
-  record_hidden_table(run_id, spec, std::to_string(target_oid), name.name);
+  record_hidden_table(run_id, spec, {target_oid, name.name});
   return {target_oid, name, GetUserId()};
 }
 
 void make_target(const HeldRelation &hidden, const RunSpec &spec) {
   execute(rename_table(hidden.name, spec.target.name));
-  forget_hidden_table(std::to_string(hidden.oid));
+  forget_hidden_table(hidden.oid);
 }
 
 void drop_hidden_table(const HeldRelation &hidden) {
   execute(drop_table(hidden.name));
-  forget_hidden_table(std::to_string(hidden.oid));
+  forget_hidden_table(hidden.oid);
 }
 
 namespace {

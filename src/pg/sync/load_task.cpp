@@ -1,20 +1,35 @@
 #include "pg/sync/load_task.h"
 
-#include <cstdlib>
-
+#include "core/base/record.h"
 #include "pg/server/airlock.h"
 #include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {
 
-Row row_of(const std::vector<std::string> &texts) { return {texts.begin(), texts.end()}; }
+// A task as it travels.
+struct LoadRequest {
+  std::string spec;
+  LoadTask task;
 
-std::vector<std::string> texts_of(const Row &row) {
-  std::vector<std::string> texts;
-  for (const Cell &cell : row) texts.push_back(text_of(cell));
-  return texts;
-}
+  template <typename Record, typename Visitor>
+  static void each_column(Record &request, Visitor &&column) {
+    auto &task = request.task;
+    column("spec", request.spec);
+    column("shared", task.shared);
+    column("snapshot", task.snapshot);
+    column("system_identifier", task.system_identifier);
+    column("database_oid", task.database_oid);
+    column("relation_oid", task.relation_oid);
+    column("snapshot_xmin", task.snapshot_xmin);
+    column("table_oid", task.table.oid);
+    column("table_schema", task.table.name.schema);
+    column("table_name", task.table.name.name);
+    column("table_owner", task.table.owner);
+    column("columns", task.columns);
+    column("statements", task.statements);
+  }
+};
 
 }  // namespace
 
@@ -37,32 +52,13 @@ void SharedLoad::detach(dsm_handle handle) {
 }
 
 std::string serialize(const LoadTask &task) {
-  return serialize(Row{serialize(task.spec), std::to_string(task.shared), task.snapshot,
-                       task.system_identifier, task.database_oid, task.relation_oid,
-                       std::to_string(task.snapshot_xmin), std::to_string(task.table.oid),
-                       task.table.name.schema, task.table.name.name, std::to_string(task.table.owner),
-                       serialize(row_of(task.columns)), serialize(row_of(task.statements))});
+  return serialize(encode(LoadRequest{serialize(task.spec), task}));
 }
 
 LoadTask deserialize_load_task(std::string_view bytes) {
-  const std::vector<std::string> texts = texts_of(deserialize_row(bytes));
-  size_t n = 0;
-  const auto next = [&] { return texts.at(n++); };
-  LoadTask task;
-  task.spec = deserialize_sync_spec(next());
-  task.shared = static_cast<dsm_handle>(std::strtoul(next().c_str(), nullptr, 10));
-  task.snapshot = next();
-  task.system_identifier = next();
-  task.database_oid = next();
-  task.relation_oid = next();
-  task.snapshot_xmin = std::strtoull(next().c_str(), nullptr, 10);
-  task.table.oid = static_cast<unsigned int>(std::strtoul(next().c_str(), nullptr, 10));
-  task.table.name.schema = next();
-  task.table.name.name = next();
-  task.table.owner = static_cast<unsigned int>(std::strtoul(next().c_str(), nullptr, 10));
-  task.columns = texts_of(deserialize_row(next()));
-  task.statements = texts_of(deserialize_row(next()));
-  return task;
+  LoadRequest request = decode<LoadRequest>(deserialize_row(bytes));
+  request.task.spec = deserialize_sync_spec(request.spec);
+  return request.task;
 }
 
 }  // namespace tablesync::pg

@@ -29,12 +29,11 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-class Loader {
+class StatementLoader {
  public:
-  Loader(const LoadTask &task, SharedRun &run) : task_(task), run_(run) {}
+  StatementLoader(const LoadTask &task, SharedRun &run) : task_(task), run_(run) {}
 
-  // Reads statement after statement, as long as there are any. Returns what it has read, as row_of() makes
-  // it.
+  // Reads statement after statement, as long as there are any. Returns what it has read, a RunCounts.
   Row load_all() {
     SharedLoad &shared = *SharedLoad::attach(task_.shared);
     remote::ServerSource source(host_, connection_settings(task_.spec.server, task_.spec.memory_limit_mb));
@@ -59,7 +58,7 @@ class Loader {
     }
     source.close();
     SharedLoad::detach(task_.shared);
-    return row_of(counts);
+    return encode(counts);
   }
 
  private:
@@ -97,7 +96,7 @@ Row load_task(SharedRun &run, std::string_view request) {
   const LoadTask task = deserialize_load_task(request);
   return work_for_run(run, task.spec, "load", [&] {
     Row loaded;
-    in_transaction([&] { loaded = Loader(task, run).load_all(); });
+    in_transaction([&] { loaded = StatementLoader(task, run).load_all(); });
     return loaded;
   });
 }

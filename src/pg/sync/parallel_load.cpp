@@ -7,9 +7,9 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
+#include "core/base/cell.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/range/parallel_read.h"
@@ -49,9 +49,7 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
   return ranges.size() < 2 ? "it is small" : "";
 }
 
-unsigned int oid_of(const Table &table) {
-  return static_cast<unsigned int>(std::strtoul(table.oid.c_str(), nullptr, 10));
-}
+unsigned int oid_of(const Table &table) { return as_oid(table.oid); }
 
 }  // namespace
 

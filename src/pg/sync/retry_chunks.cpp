@@ -41,9 +41,9 @@ SyncSpec spec_of(const KeptRequest &kept) {
   return *spec;
 }
 
-Rows retry(std::int64_t run_id, bool dry_run) {
+std::vector<ListedChunk> retry(std::int64_t run_id, bool dry_run) {
   const KeptRequest kept = request_of(run_id);
-  Rows listed = list_failed_chunks(kept);
+  std::vector<ChunkOfRun> listed = list_failed_chunks(kept);
   if (!dry_run) {
     check_may_launch("retry_chunks");
     const SyncSpec spec = spec_of(kept);
@@ -51,14 +51,12 @@ Rows retry(std::int64_t run_id, bool dry_run) {
     // Whoever calls it: the request is SQL of the role that made it.
     task.role = kept.owner;
     start_run(spec, name_of(spec.mode), task, run_in_worker);
-    for (Row &chunk : listed) {
-      // They are gone with their run's record only.
-      const Rows now = list_chunk(kept, chunk);
-      if (!now.empty()) chunk = now[0];
-    }
+    // They are gone with their run's record only.
+    for (ChunkOfRun &chunk : listed) chunk = list_chunk(kept, chunk).value_or(chunk);
   }
-  for (Row &chunk : listed) chunk.erase(chunk.begin());  // the run
-  return listed;
+  std::vector<ListedChunk> chunks;
+  for (const ChunkOfRun &one : listed) chunks.push_back(one.chunk);
+  return chunks;
 }
 
 }  // namespace
@@ -70,6 +68,7 @@ PG_FUNCTION_INFO_V1(tablesync_retry_chunks);
 
 Datum tablesync_retry_chunks(PG_FUNCTION_ARGS) {
   using namespace tablesync;
-  return pg::enter([=] { return pg::set_result(fcinfo, pg::retry(PG_GETARG_INT64(0), PG_GETARG_BOOL(1))); });
+  return pg::enter(
+      [=] { return pg::set_result(fcinfo, encode_all(pg::retry(PG_GETARG_INT64(0), PG_GETARG_BOOL(1)))); });
 }
 }

@@ -15,7 +15,6 @@ extern "C" {
 }
 
 #include <cmath>
-#include <cstdlib>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -43,25 +42,27 @@ void check_early(const SyncSpec &spec) {
   }
 }
 
-void tell_result(const SyncSpec &spec, const Row &row) {
-  const auto count = [&](int n) { return with_commas(std::atoll(text_of(row[n]).c_str())); };
-  const std::string name = display_name(spec.target.name);
+void tell_result(const SyncSpec &spec, const RunReply &reply) {
+  const RunResult &result = reply.result;
+  const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
+  const std::string name = display_name(spec.target.name), run = std::to_string(result.run_id);
   std::string text;
-  if (text_of(row[1]) == "skipped")
-    text = name + ": skipped, another run is going on (run " + text_of(row[0]) + ")";
+  if (reply.skipped())
+    text = name + ": skipped, another run is going on (run " + run + ")";
   else
-    text = name + ": " + count(2) + " read, " + count(3) + " inserted, " + count(4) + " updated, " +
-           count(5) + " deleted, " + count(6) + " unchanged" +
-           (text_of(row[7]) == "0" ? "" : ", " + count(7) + " rejected") + " in " +
-           human_seconds(std::atof(text_of(row[9]).c_str())) + " (run " + text_of(row[0]) + ")";
+    text = name + ": " + count(result.read) + " read, " + count(result.inserted) + " inserted, " +
+           count(result.updated) + " updated, " + count(result.deleted) + " deleted, " +
+           count(result.unchanged) + " unchanged" +
+           (result.rejected == 0 ? "" : ", " + count(result.rejected) + " rejected") + " in " +
+           human_seconds(reply.seconds) + " (run " + run + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-Row started_row(std::int64_t run_id) {
-  Row row(11);
-  row[0] = std::to_string(run_id);
-  row[1] = "running";
-  return row;
+RunResult started_result(std::int64_t run_id) {
+  RunResult result;
+  result.run_id = run_id;
+  result.status = "running";
+  return result;
 }
 
 // Lets the transaction go, and with it the snapshot that would hold back vacuum during the wait.
@@ -73,56 +74,44 @@ void release_snapshot() {
   });
 }
 
-Row sync(FunctionCallInfo fcinfo, const char *function, bool may_release_snapshot) {
+RunResult sync(FunctionCallInfo fcinfo, const char *function, bool may_release_snapshot) {
   check_may_launch(function);
   const SyncSpec spec = sync_spec_from(fcinfo);
   const bool wait = waits(fcinfo, functions::sync_table);
   check_early(spec);
   const std::string mode = name_of(spec.mode);
-  if (!wait) return started_row(start_run(spec, mode, task_for(spec), start_in_worker));
+  if (!wait) return started_result(start_run(spec, mode, task_for(spec), start_in_worker));
   if (may_release_snapshot) release_snapshot();
-  Row row = start_run(spec, mode, task_for(spec), run_in_worker);
-  tell_result(spec, row);
-  return row;
+  const RunReply reply = decode_reply(start_run(spec, mode, task_for(spec), run_in_worker));
+  tell_result(spec, reply);
+  return reply.result;
 }
 
-Row existing_run(std::int64_t run_id) {
-  std::optional<Row> row = find_run(run_id);
-  if (!row)
+RunRecord existing_run(std::int64_t run_id) {
+  std::optional<RunRecord> run = find_run(run_id);
+  if (!run)
     throw Error(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
                 "Or it belongs to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
-  return *row;
-}
-
-// Raises the error that ended a run.
-[[noreturn]] void raise_recorded(const Row &row) {
-  Diagnostics said;
-  said.sqlstate = text_of(row[12]);
-  said.message = text_of(row[13]);
-  said.detail = text_of(row[14]);
-  said.hint = text_of(row[15]);
-  said.context = text_of(row[16]);
-  throw Error(said);
+  return *run;
 }
 
 // A run whose worker was gone when its record was read, and had not written it.
-bool ended_unrecorded(const Row &row) { return text_of(row[1]) == "interrupted" && !row[12]; }
+bool ended_unrecorded(const RunRecord &run) {
+  return run.result.status == "interrupted" && run.error.sqlstate.empty();
+}
 
-Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
+RunResult wait_for_run(std::int64_t run_id, TimestampTz give_up) {
   for (;;) {
-    Row row = existing_run(run_id);
+    RunRecord run = existing_run(run_id);
     // The worker may have written it and gone since.
-    if (ended_unrecorded(row)) row = existing_run(run_id);
-    if (ended_unrecorded(row))
+    if (ended_unrecorded(run)) run = existing_run(run_id);
+    if (ended_unrecorded(run))
       throw Error("57P02", "the worker of run " + std::to_string(run_id) + " ended without a word",
                   "It was killed, or the server crashed or was stopped.", "The server's log says more.");
-    const std::string &status = text_of(row[1]);
-    if (status == "failed" || status == "canceled" || status == "interrupted") raise_recorded(row);
-    if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) {
-      row.resize(11);
-      return row;
-    }
+    const std::string &status = run.result.status;
+    if (status == "failed" || status == "canceled" || status == "interrupted") throw Error(run.error);
+    if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) return run.result;
     call([] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50, PG_WAIT_EXTENSION);
       ResetLatch(MyLatch);
@@ -131,22 +120,41 @@ Row wait_for_run(std::int64_t run_id, TimestampTz give_up) {
   }
 }
 
-Rows progress_of(std::int64_t run_id) {
+// The columns of run_progress().
+struct ProgressRow {
+  std::string phase;
+  std::int64_t rows = 0, bytes = 0;
+  std::optional<std::int64_t> percent, rate;
+  Cell time_left;
+  std::int64_t memory_bytes = 0;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &progress, Visitor &&column) {
+    column("phase", progress.phase);
+    column("rows", progress.rows);
+    column("bytes", progress.bytes);
+    column("percent", progress.percent);
+    column("rows_per_second", progress.rate);
+    column("time_left", progress.time_left, "interval");
+    column("memory_bytes", progress.memory_bytes);
+  }
+};
+
+std::vector<ProgressRow> progress_of(std::int64_t run_id) {
   const std::uint32_t handle = find_segment(run_id);
   if (handle == 0) return {};
   SharedSegment segment = SharedSegment::attach(handle);
-  Rows rows;
+  std::vector<ProgressRow> rows;
   // The handle may have been taken by another run by now.
   if (segment.run() != nullptr && segment.run()->run_id.load() == run_id) {
     const ProgressReading now = read(segment.run()->progress, GetCurrentTimestamp());
     const auto known = [](double value) {
-      return value < 0 ? Cell() : Cell(std::to_string(static_cast<std::int64_t>(value)));
+      return value < 0 ? std::nullopt : std::optional(static_cast<std::int64_t>(value));
     };
-    rows.push_back(
-        {std::string(name_of(now.phase)), std::to_string(now.rows), std::to_string(now.bytes),
-         known(now.percent()), known(now.rate()),
-         now.seconds_left() < 0 ? Cell() : Cell(std::to_string(std::lround(now.seconds_left())) + " seconds"),
-         std::to_string(now.memory_bytes)});
+    const Cell left =
+        now.seconds_left() < 0 ? Cell() : Cell(std::to_string(std::lround(now.seconds_left())) + " seconds");
+    rows.push_back({name_of(now.phase), now.rows, now.bytes, known(now.percent()), known(now.rate()), left,
+                    now.memory_bytes});
   }
   segment.detach();
   return rows;
@@ -165,7 +173,7 @@ PG_FUNCTION_INFO_V1(tablesync_run_progress);
 
 Datum tablesync_sync_table(PG_FUNCTION_ARGS) {
   using namespace tablesync;
-  return pg::enter([=] { return pg::record_result(fcinfo, pg::sync(fcinfo, "sync_table", false)); });
+  return pg::enter([=] { return pg::record_result(fcinfo, encode(pg::sync(fcinfo, "sync_table", false))); });
 }
 
 Datum tablesync_run_sync(PG_FUNCTION_ARGS) {
@@ -173,7 +181,7 @@ Datum tablesync_run_sync(PG_FUNCTION_ARGS) {
   return pg::enter([=] {
     // Inside a transaction block, or a function, the snapshot must stay.
     const bool atomic = !IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic;
-    return pg::record_result(fcinfo, pg::sync(fcinfo, "run_sync", !atomic));
+    return pg::record_result(fcinfo, encode(pg::sync(fcinfo, "run_sync", !atomic)));
   });
 }
 
@@ -187,7 +195,7 @@ Datum tablesync_wait_run(PG_FUNCTION_ARGS) {
         return DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
                                    PG_GETARG_DATUM(1));
       }));
-    return pg::record_result(fcinfo, pg::wait_for_run(PG_GETARG_INT64(0), give_up));
+    return pg::record_result(fcinfo, encode(pg::wait_for_run(PG_GETARG_INT64(0), give_up)));
   });
 }
 
@@ -202,6 +210,6 @@ Datum tablesync_cancel_run(PG_FUNCTION_ARGS) {
 
 Datum tablesync_run_progress(PG_FUNCTION_ARGS) {
   using namespace tablesync;
-  return pg::enter([=] { return pg::set_result(fcinfo, pg::progress_of(PG_GETARG_INT64(0))); });
+  return pg::enter([=] { return pg::set_result(fcinfo, encode_all(pg::progress_of(PG_GETARG_INT64(0)))); });
 }
 }

@@ -1,14 +1,15 @@
 #include "pg/sync/table_sync.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "core/base/cell.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "core/table/target_files.h"
 #include "pg/pair/compare.h"
 #include "pg/pair/field_bounds.h"
+#include "pg/record/watermark_record.h"
 #include "pg/rows/load.h"
 #include "pg/server/fault.h"
 #include "pg/server/session_option.h"
@@ -17,6 +18,7 @@
 #include "pg/target/apply.h"
 #include "pg/target/stage.h"
 #include "pg/target/target.h"
+#include "pg/target/triggers.h"
 
 namespace tablesync::pg {
 
@@ -158,12 +160,12 @@ std::optional<std::vector<std::string>> TableSync::no_days(const std::string &bo
 void TableSync::read_count() {
   if (spec_.custom_count.empty()) return;
   const Rows rows = pair_.source->query(pair_.user_sql().count);
-  const std::string count = rows.size() == 1 ? text_of(rows[0][0]) : "";
+  const std::string count = rows.size() == 1 ? single<std::string>(rows) : "";
   if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)
     throw Error("42601", "custom_count must be one SELECT that returns one number",
                 "It returned " +
                     (rows.size() == 1 ? "\"" + count + "\"" : std::to_string(rows.size()) + " rows") + ".");
-  counted_ = std::strtoll(count.c_str(), nullptr, 10);
+  counted_ = as_int64(count);
 }
 
 // It counts what the sync is of; a run that reads a part of that can only be held to be less.
@@ -272,8 +274,8 @@ void TableSync::check_seen(std::int64_t stored) const {
   if (stored == 0 || spec_.verify == VerifyMode::none) return;
   std::int64_t seen = stored;
   if (!pair_.target_is_new)
-    seen = std::atoll(text_of(query(count_rows(spec_.target)).at(0).at(0)).c_str());
-  else if (bool_of(query(is_empty(spec_.target)).at(0).at(0)))
+    seen = single<std::int64_t>(query(count_rows(spec_.target)));
+  else if (single<bool>(query(is_empty(spec_.target))))
     seen = 0;
   if (seen != stored)
     fail_swallowed(pair_.target,
@@ -320,9 +322,10 @@ void TableSync::merge_stage(std::int64_t staged) {
 // The source has done its part: its transaction need not wait for ours.
 void TableSync::leave_source() {
   if (field_ && field_is_converted()) {
-    const Rows rows = pair_.source->query(
-        select(since_ ? pair_.all_rows : rows_, highest_in_field(*field_, quote_identifier(field_->name))));
-    highest_there_ = rows.empty() ? "" : text_of(rows[0].at(0));
+    highest_there_ = single_or<std::string>(
+        pair_.source->query(select(since_ ? pair_.all_rows : rows_,
+                                   highest_in_field(*field_, quote_identifier(field_->name)))),
+        "");
   }
   if (spec_.verify != VerifyMode::full) pair_.source->close();
   fault_point(FaultPoint::source_done);
@@ -357,12 +360,11 @@ std::int64_t TableSync::fetch_absent_rows() {
 
 void TableSync::refuse_empty(std::int64_t rows) const {
   if (rows > 0 || pair_.target_is_empty || spec_.allow_empty) return;
-  const std::string there = text_of(query(count_rows(spec_.target)).at(0).at(0));
-  throw Error(sqlstate::wrong_state,
-              "refusing to delete all " + with_commas(std::atoll(there.c_str())) + " rows of \"" +
-                  display_name(spec_.target) + "\"",
-              "The source returned no rows.",
-              "If it is really empty now: options => '{\"allow_empty\": true}'.");
+  const auto there = single<std::int64_t>(query(count_rows(spec_.target)));
+  throw Error(
+      sqlstate::wrong_state,
+      "refusing to delete all " + with_commas(there) + " rows of \"" + display_name(spec_.target) + "\"",
+      "The source returned no rows.", "If it is really empty now: options => '{\"allow_empty\": true}'.");
 }
 
 Deletes TableSync::choose_deletes() const {

@@ -1,8 +1,8 @@
 #include "pg/target/apply.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "core/base/record.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "pg/server/fault.h"
@@ -10,11 +10,10 @@
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
 #include "pg/target/target.h"
+#include "pg/target/triggers.h"
 
 namespace tablesync::pg {
 namespace {
-
-std::int64_t number(const Rows &rows) { return std::strtoll(text_of(rows.at(0).at(0)).c_str(), nullptr, 10); }
 
 [[noreturn]] void fail_swallowed(const ApplyJob &job, const std::string &what) {
   pg::fail_swallowed(job.target, what, job.exclusively_locked);
@@ -90,9 +89,10 @@ void fail_repeated_key(const std::string &key, const SyncPlan &plan) {
 void check_keys(const QualifiedName &table, const SyncPlan &plan) {
   const Rows bad = query(find_bad_key(table, plan));
   if (bad.empty()) return;
-  if (!bool_of(bad[0][1])) fail_repeated_key(text_of(bad[0][0]), plan);
+  const auto [key, has_null] = values_of<std::string, bool>(bad.front());
+  if (!has_null) fail_repeated_key(key, plan);
   throw Error(sqlstate::not_null_violation,
-              "source returned a null in key (" + join(plan.key, ", ") + "): " + text_of(bad[0][0]),
+              "source returned a null in key (" + join(plan.key, ", ") + "): " + key,
               "A null never matches, so the row would be inserted again on every run.",
               "Choose a key without nulls: primary_key => ARRAY[...].");
 }
@@ -113,7 +113,7 @@ std::int64_t rows_before(const ApplyJob &job, const RunCounts &counts) {
   const double clearly_allowed = job.spec.max_delete_fraction / 10;
   const auto estimate = static_cast<double>(job.target.row_estimate);
   if (static_cast<double>(counts.deleted) < clearly_allowed * estimate) return job.target.row_estimate;
-  return number(query(count_rows(job.target.name))) + counts.deleted - counts.inserted;
+  return single<std::int64_t>(query(count_rows(job.target.name))) + counts.deleted - counts.inserted;
 }
 
 void check_deletes(const ApplyJob &job, const RunCounts &counts) {
@@ -202,11 +202,12 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
     if (index.index_name != said.constraint) continue;
     const Rows found = query(find_blocking_row(job.target.name, job.plan, index));
     if (found.empty()) break;
+    const auto [row, value] = values_of<std::string, std::string>(found.front());
     throw Error(
         sqlstate::unique_violation,
-        "row " + text_of(found[0][0]) + " of \"" + display_name(job.target.name) +
-            "\" blocks a row of the source: unique index \"" + index.index_name + "\" has " +
-            text_of(found[0][1]) + " already",
+        "row " + row + " of \"" + display_name(job.target.name) +
+            "\" blocks a row of the source: unique index \"" + index.index_name + "\" has " + value +
+            " already",
         "The source has given that value to another row, and this run has not read the row that held it: "
         "it was deleted there, or changed without the sync being able to see it.",
         "Pass delete_missing => true, which removes what the source has no longer; or "
@@ -257,9 +258,7 @@ void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   job.steps.enter(Phase::remove, -1);
   // Under the same search_path as the statements that use it: the text of a regclass depends on it.
   execute(create_difference(job.target.name, job.plan));
-  const Row difference = query(sum_difference()).at(0);
-  const std::int64_t lacking = std::atoll(text_of(difference.at(0)).c_str());
-  const std::int64_t too_many = std::atoll(text_of(difference.at(1)).c_str());
+  const auto [lacking, too_many] = values_of<std::int64_t, std::int64_t>(only_row(query(sum_difference())));
   if (job.deletes != Deletes::none) {
     fault_point(FaultPoint::deletes_begun);
     counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
@@ -283,13 +282,13 @@ void apply(const ApplyJob &job, RunCounts &counts) {
   else
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
-  const std::int64_t live = job.plan.mark ? number(query(count_staged(job.plan))) : job.staged;
+  const std::int64_t live = job.plan.mark ? single<std::int64_t>(query(count_staged(job.plan))) : job.staged;
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
   check_deletes(job, counts);
 
   if (!is_counted(job)) return;
-  const std::int64_t now = number(query(count_rows(job.target.name)));
+  const std::int64_t now = single<std::int64_t>(query(count_rows(job.target.name)));
   if (now == live) return;
   if (job.plan.keyed()) check_keys(job.plan.stage, job.plan);
   fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));

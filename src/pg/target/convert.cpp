@@ -1,8 +1,7 @@
 #include "pg/target/convert.h"
 
-#include <cstdlib>
-
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "pg/record/run_record.h"
@@ -36,10 +35,9 @@ class Converter {
   }
 
   static std::int64_t block_count() {
-    const Rows rows =
+    return single<std::int64_t>(
         query("SELECT pg_catalog.pg_relation_size(" + quote_literal(quote_qualified(received_name)) +
-              "::pg_catalog.regclass) / pg_catalog.current_setting('block_size')::pg_catalog.int8");
-    return std::strtoll(text_of(rows.at(0).at(0)).c_str(), nullptr, 10);
+              "::pg_catalog.regclass) / pg_catalog.current_setting('block_size')::pg_catalog.int8"));
   }
 
   static std::string place(std::int64_t block, std::int64_t row) {
@@ -61,9 +59,8 @@ class Converter {
     const Rows rows = query("SELECT r.ctid FROM " + quote_qualified(received_name) +
                             " AS r WHERE r.ctid OPERATOR(pg_catalog.>=) " + place(block, 0) +
                             " AND r.ctid OPERATOR(pg_catalog.<) " + place(block + 1, 0));
-    for (const Row &row : rows) {
-      const std::string is_this =
-          "r.ctid OPERATOR(pg_catalog.=) " + quote_literal(text_of(row[0])) + "::pg_catalog.tid";
+    for (const std::string &ctid : only_column<std::string>(rows)) {
+      const std::string is_this = "r.ctid OPERATOR(pg_catalog.=) " + quote_literal(ctid) + "::pg_catalog.tid";
       if (!try_convert(is_this)) reject(is_this);
     }
   }
@@ -72,11 +69,10 @@ class Converter {
     const std::string from = " FROM " + quote_qualified(received_name) + " AS r WHERE " + is_this;
     std::vector<std::string> key;
     for (const std::string &column : plan_.key) key.push_back("r." + quote_identifier(column));
-    const Row row =
+    const auto [row_key, row] = values_of<std::string, std::string>(only_row(
         query("SELECT " +
               (key.empty() ? "NULL" : "(ROW(" + join(key, ", ") + ")::pg_catalog.record)::pg_catalog.text") +
-              ", pg_catalog.to_jsonb(r)::pg_catalog.text" + from)
-            .at(0);
+              ", pg_catalog.to_jsonb(r)::pg_catalog.text" + from)));
     Diagnostics said;
     said.sqlstate = "22000";
     said.message = "the row cannot be converted";
@@ -90,22 +86,23 @@ class Converter {
                                           });
       if (!good) break;
     }
-    if (on_bad_row_ == OnBadRow::raise) fail(said, row, from);
-    record_reject(run_id_, spec_, text_of(row[0]), text_of(row[1]), said);
+    if (on_bad_row_ == OnBadRow::raise) fail(said, row_key, row, from);
+    record_reject(run_id_, spec_, row_key, row, said);
     ++rejected_;
   }
 
-  [[noreturn]] void fail(const Diagnostics &said, const Row &row, const std::string &from) const {
+  [[noreturn]] void fail(const Diagnostics &said, const std::string &row_key, const std::string &row,
+                         const std::string &from) const {
     constexpr size_t longest = 200;
     std::string value;
     if (!said.column.empty())
-      value = text_of(
-          query("SELECT r." + quote_identifier(said.column) + "::pg_catalog.text" + from).at(0).at(0));
+      value = single<std::string>(
+          query("SELECT r." + quote_identifier(said.column) + "::pg_catalog.text" + from));
     if (value.size() > longest) value = clipped(value, longest) + " ...";
     const std::string key = join(plan_.key, ", ");
     throw Error(said.sqlstate, "column \"" + said.column + "\": " + said.message,
-                (plan_.key.empty() ? "In row " + clipped(text_of(row[1]), longest)
-                                   : "In the row with key (" + key + ") = " + text_of(row[0])) +
+                (plan_.key.empty() ? "In row " + clipped(row, longest)
+                                   : "In the row with key (" + key + ") = " + row_key) +
                     " of the source; the value is \"" + value + "\".",
                 "Mend it on the source, convert it in custom_select, or let such rows go to "
                 "tablesync.reject: options => "

@@ -8,14 +8,14 @@ extern "C" {
 
 #include <string>
 
+#include "core/base/record.h"
 #include "pg/server/spi.h"
 
 namespace tablesync::pg {
 namespace {
 
 std::string plan_of(const std::string &statement) {
-  const Rows plan = query("EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) " + statement);
-  return text_of(plan.at(0).at(0));
+  return single<std::string>(query("EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) " + statement));
 }
 
 // The nodes of a plan ($1), and the tables that hold the rows of $2: itself, or its partitions.
@@ -35,32 +35,27 @@ WITH node AS (
 
 bool is_read_in_place(const QualifiedName &table) {
   const std::string name = quote_qualified(table);
-  return bool_of(query(std::string(nodes_and_leaves) + R"(
+  return single<bool>(query(std::string(nodes_and_leaves) + R"(
 SELECT NOT EXISTS (SELECT FROM node n WHERE n.type NOT IN ('Append', 'Bitmap Heap Scan', 'Bitmap Index Scan',
                    'Gather', 'Index Only Scan', 'Index Scan', 'Result', 'Seq Scan'))
    AND NOT EXISTS (SELECT FROM leaf l WHERE l.relkind <> 'r' OR l.relam <> $3::pg_catalog.oid OR NOT EXISTS (
                    SELECT FROM node n WHERE n.schema = l.schema AND n.name = l.name)))",
-                       {plan_of("SELECT FROM " + name), name, std::to_string(HEAP_TABLE_AM_OID)})
-                     .at(0)
-                     .at(0));
+                            {plan_of("SELECT FROM " + name), name, std::to_string(HEAP_TABLE_AM_OID)}));
 }
 
 bool is_plain_table(const QualifiedName &table) {
   const std::string name = quote_qualified(table);
-  const Row rights = query(
-                         "SELECT pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'SELECT') AND "
-                         "pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'INSERT')",
-                         {name})
-                         .at(0);
-  if (!bool_of(rights.at(0)) || !is_read_in_place(table)) return false;
-  return bool_of(query(std::string(nodes_and_leaves) + R"(
+  const bool may_read_and_write = single<bool>(query(R"(
+SELECT pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'SELECT')
+   AND pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'INSERT'))",
+                                                     {name}));
+  if (!may_read_and_write || !is_read_in_place(table)) return false;
+  return single<bool>(query(std::string(nodes_and_leaves) + R"(
 SELECT NOT EXISTS (SELECT FROM node n WHERE n.type NOT IN ('ModifyTable', 'Result'))
    AND EXISTS (SELECT FROM node n JOIN pg_catalog.pg_class c ON c.oid = $2::pg_catalog.regclass
                JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
                WHERE n.type = 'ModifyTable' AND n.schema = s.nspname AND n.name = c.relname))",
-                       {plan_of("INSERT INTO " + name + " DEFAULT VALUES"), name})
-                     .at(0)
-                     .at(0));
+                            {plan_of("INSERT INTO " + name + " DEFAULT VALUES"), name}));
 }
 
 }  // namespace tablesync::pg

@@ -1,5 +1,6 @@
 #include "pg/target/stage.h"
 
+#include "core/base/record.h"
 #include "pg/server/spi.h"
 #include "pg/target/target.h"
 
@@ -14,7 +15,7 @@ void Stage::make(const SyncPlan &plan) {
 
 void Stage::make_or_keep(const SyncPlan &plan, double now, double max_age) {
   const bool is_same = !definition_.empty() && definition_ == create_stage(name_, plan, on_commit_);
-  if (is_same && now - made_at_ < max_age && bool_of(query(table_exists(name_)).at(0).at(0))) return;
+  if (is_same && now - made_at_ < max_age && single<bool>(query(table_exists(name_)))) return;
   make(plan);
   made_at_ = now;
 }

@@ -27,6 +27,7 @@ extern "C" {
 }
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/sql/deparse.h"
 #include "core/table/describe.h"
 #include "pg/server/airlock.h"
@@ -188,20 +189,35 @@ bool try_lock_exclusively(unsigned int oid) {
 }
 
 void drop_if_exists(const QualifiedName &name) {
-  if (bool_of(query(table_exists(name)).at(0).at(0))) query(drop_table(name));
+  if (single<bool>(query(table_exists(name)))) query(drop_table(name));
 }
 
 Table describe_target(const QualifiedName &name) {
   const Rows relation = query(relation_query(), {quote_qualified(name)});
   if (relation.empty())
     throw Error(sqlstate::undefined_table, "table \"" + display_name(name) + "\" does not exist");
-  Table table = decode_relation(relation[0]);
+  Table table = decode_relation(relation.front());
   decode_columns(table, query(columns_query(PG_VERSION_NUM), {table.oid}));
   decode_keys(table, query(keys_query(), {table.oid}));
   return table;
 }
 
 namespace {
+
+// A relation that a user has named, and whether he may read it.
+struct NamedRelation {
+  QualifiedName name;
+  std::string kind;
+  bool readable = false;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &found, Visitor &&column) {
+    column("schema", found.name.schema);
+    column("name", found.name.name);
+    column("kind", found.kind);
+    column("readable", found.readable);
+  }
+};
 
 [[noreturn]] void fail_select(const std::string &name) {
   throw Error(sqlstate::insufficient_privilege, "permission denied for table " + name, {},
@@ -211,17 +227,20 @@ namespace {
 }  // namespace
 
 QualifiedName find_readable(const std::string &sql_name) {
-  const Rows found = query(
-      "SELECT n.nspname, c.relname, c.relkind, pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM "
-      "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
-      "pg_catalog.to_regclass($1)",
-      {sql_name});
-  if (found.empty()) throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist");
-  const QualifiedName name{text_of(found[0][0]), text_of(found[0][1])};
-  if (std::string_view("rpvmf").find(text_of(found[0][2])) == std::string_view::npos)
-    throw Error(sqlstate::wrong_object_type, "\"" + display_name(name) + "\" is not a table or view");
-  if (!bool_of(found[0][3])) fail_select(display_name(name));
-  return name;
+  const auto found = decode_first<NamedRelation>(query(R"(
+SELECT n.nspname AS schema,
+       c.relname AS name,
+       c.relkind AS kind,
+       pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = pg_catalog.to_regclass($1))",
+                                                       {sql_name}));
+  if (!found) throw Error(sqlstate::undefined_table, "relation " + sql_name + " does not exist");
+  if (std::string_view("rpvmf").find(found->kind) == std::string_view::npos)
+    throw Error(sqlstate::wrong_object_type, "\"" + display_name(found->name) + "\" is not a table or view");
+  if (!found->readable) fail_select(display_name(found->name));
+  return found->name;
 }
 
 std::optional<HeldRelation> hold_readable(const QualifiedName &name, HeldFor purpose) {
@@ -261,24 +280,31 @@ void check_may_create_in(const std::string &schema) {
 // The source's type by the same name here, in SQL form; empty where there is none. Built from our own
 // catalog, never from the text that the source sent.
 std::string local_type(const Column &column) {
-  const Rows rows = query(
-      "SELECT pg_catalog.format_type(CASE WHEN $3::bool THEN t.typarray ELSE t.oid END, $4::int4) FROM "
-      "pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = "
-      "$1::name AND "
-      "t.typname = $2::name AND t.typtype <> 'p' AND t.typisdefined AND (t.typarray <> 0 OR NOT $3::bool)",
-      {column.type.schema, column.type.name, column.type.is_array ? "true" : "false",
-       std::to_string(column.typmod)});
-  return rows.empty() ? "" : text_of(rows[0][0]);
+  return single_or<std::string>(
+      query(R"(
+SELECT pg_catalog.format_type(CASE WHEN $3::bool THEN t.typarray ELSE t.oid END, $4::int4)
+FROM pg_catalog.pg_type t
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname = $1::name
+  AND t.typname = $2::name
+  AND t.typtype <> 'p'
+  AND t.typisdefined
+  AND (t.typarray <> 0 OR NOT $3::bool))",
+            {column.type.schema, column.type.name, column.type.is_array ? "true" : "false",
+             std::to_string(column.typmod)}),
+      "");
 }
 
 bool collation_exists(const QualifiedName &name) {
-  return !query(
-              "SELECT FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = "
-              "c.collnamespace WHERE "
-              "n.nspname = $1::name AND c.collname = $2::name AND c.collencoding IN (-1, (SELECT d.encoding "
-              "FROM "
-              "pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))",
-              {name.schema, name.name})
+  return !query(R"(
+SELECT FROM pg_catalog.pg_collation c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+WHERE n.nspname = $1::name
+  AND c.collname = $2::name
+  AND c.collencoding IN (
+      -1,
+      (SELECT d.encoding FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())))",
+                {name.schema, name.name})
               .empty();
 }
 
@@ -351,16 +377,6 @@ void widen_target_column(const QualifiedName &target, const Column &source) {
           " TYPE " + required_type(source));
 }
 
-namespace {
-
-std::vector<std::string> first_column(const Rows &rows) {
-  std::vector<std::string> values;
-  for (const Row &row : rows) values.push_back(text_of(row[0]));
-  return values;
-}
-
-}  // namespace
-
 std::string base_type(unsigned int table, const std::string &column) {
   const char *const name = column.c_str();
   return call([&] {
@@ -374,49 +390,12 @@ std::string base_type(unsigned int table, const std::string &column) {
 }
 
 bool may_analyze(const Table &target) {
-  const Rows rows = query(
-      "SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
-      {target.oid});
-  return !rows.empty() && bool_of(rows[0][0]);
-}
-
-std::vector<std::string> before_row_triggers(const Table &target) {
-  // pg_trigger.tgtype: bit 0 is ROW, bit 1 is BEFORE. Partitions have triggers of their own.
-  return first_column(
-      query("SELECT DISTINCT g.tgname FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid OR g.tgrelid "
-            "IN (SELECT "
-            "i.relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) i)) AND NOT g.tgisinternal AND "
-            "g.tgenabled <> 'D' "
-            "AND (g.tgtype & 3) = 3 ORDER BY 1",
-            {target.oid}));
-}
-
-std::vector<std::string> triggers_of(const Table &target) {
-  return first_column(
-      query("SELECT DISTINCT g.tgname FROM pg_catalog.pg_trigger g WHERE (g.tgrelid = $1::oid OR g.tgrelid "
-            "IN (SELECT "
-            "i.relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) i)) AND NOT g.tgisinternal AND "
-            "g.tgenabled <> 'D' ORDER BY 1",
-            {target.oid}));
-}
-
-bool cascades_to_itself(const Table &target) {
-  return bool_of(
-      query("WITH RECURSIVE taken (oid) AS (SELECT c.conrelid FROM pg_catalog.pg_constraint c WHERE "
-            "c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd') AND c.confrelid = $1::oid UNION "
-            "SELECT c.conrelid FROM pg_catalog.pg_constraint c JOIN taken t ON c.confrelid = t.oid "
-            "WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')) SELECT EXISTS (SELECT FROM "
-            "taken t WHERE t.oid = $1::oid)",
-            {target.oid})
-          .at(0)
-          .at(0));
-}
-
-std::vector<std::string> cascading_references(const Table &target) {
-  return first_column(query(
-      "SELECT c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f' AND c.confrelid = $1::oid AND "
-      "c.confdeltype IN ('c', 'n', 'd') ORDER BY 1",
-      {target.oid}));
+  const Rows found = query(R"(
+SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE')
+FROM pg_catalog.pg_class c
+WHERE c.oid = $1::oid)",
+                           {target.oid});
+  return single_or<bool>(found, false);
 }
 
 }  // namespace tablesync::pg

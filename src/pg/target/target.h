@@ -69,17 +69,4 @@ void widen_target_column(const QualifiedName &target, const Column &source);
 // Whether the current user may ANALYZE the table: others get a warning each time.
 bool may_analyze(const Table &target);
 
-// Names of enabled BEFORE ROW triggers: they can swallow rows.
-std::vector<std::string> before_row_triggers(const Table &target);
-
-// Names of all enabled triggers of users.
-std::vector<std::string> triggers_of(const Table &target);
-
-// Whether deleting a row may delete or change other rows of the same table: by a foreign key to itself, or by
-// several in a circle.
-bool cascades_to_itself(const Table &target);
-
-// Names of foreign keys of other tables that would delete or change rows there when rows here are deleted.
-std::vector<std::string> cascading_references(const Table &target);
-
 }  // namespace tablesync::pg

@@ -6,12 +6,12 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/sql/deparse_source.h"
 #include "pg/record/run_record.h"
+#include "pg/record/watermark_record.h"
 #include "pg/run/call_arguments.h"
 #include "pg/server/airlock.h"
 #include "pg/server/guc.h"
@@ -60,7 +60,7 @@ class Explainer {
 
   void look_here() {
     std::vector<std::string> conditions;
-    const auto oid = static_cast<unsigned int>(std::strtoul(target_.oid.c_str(), nullptr, 10));
+    const unsigned int oid = as_oid(target_.oid);
     // Not as a domain: its checks are code of its owner.
     for (size_t n = 0; n < key_.size(); ++n)
       conditions.push_back("t." + quote_identifier(key_[n]) + " " + equality_[n] + " CAST($" +
@@ -69,16 +69,18 @@ class Explainer {
                                 quote_qualified(target_.name) + " AS t WHERE " + join(conditions, " AND "),
                             Row(values_.begin(), values_.end()));
     here_ = !rows.empty();
-    say("target", here_ ? "there: " + text_of(rows[0][1]) : "not there");
-    if (here_) say("written by", writer(text_of(rows[0][0])));
+    if (!here_) return say("target", "not there");
+    const auto [xmin, row] = values_of<std::string, std::string>(rows.front());
+    say("target", "there: " + row);
+    say("written by", writer(xmin));
   }
 
   // The run whose transaction, or one of its subtransactions, wrote the row.
   std::string writer(const std::string &xmin) const {
-    const std::optional<Row> run = find_writer(display_name(target_.name), xmin);
+    const std::optional<Writer> run = find_writer(display_name(target_.name), xmin);
     if (!run) return "no run that is on record (transaction " + xmin + ")";
-    return (run->at(3) ? "chunk " + text_of(run->at(3)) + " of " : std::string()) + "run " +
-           text_of(run->at(0)) + " of " + text_of(run->at(1)) + ", which ended " + text_of(run->at(2));
+    return (run->chunk_no ? "chunk " + std::to_string(*run->chunk_no) + " of " : std::string()) + "run " +
+           std::to_string(run->run_id) + " of " + run->command + ", which ended " + run->finished_at;
   }
 
   void look_at_records() {
@@ -86,14 +88,14 @@ class Explainer {
     known_ = read_watermark(target_.oid);
     if (known_ && !known_->own) known_.reset();
     const std::string name = display_name(target_.name);
-    if (const std::optional<Row> last = find_last_sync(name))
-      say("last sync", "run " + text_of(last->at(0)) + ", " + text_of(last->at(1)) + ", begun " +
-                           text_of(last->at(2)) + (last->at(3) ? ": " + text_of(last->at(3)) : ""));
-    const std::optional<Row> reject = find_reject(name, values_);
+    if (const std::optional<LastSync> last = find_last_sync(name))
+      say("last sync", "run " + std::to_string(last->run_id) + ", " + last->status + ", begun " +
+                           last->started_at + (last->message.empty() ? "" : ": " + last->message));
+    const std::optional<RejectRecord> reject = find_reject(name, values_);
     rejected_ = reject.has_value();
     if (rejected_)
-      say("rejected", "by run " + text_of(reject->at(0)) + ", column \"" + text_of(reject->at(1)) +
-                          "\": " + text_of(reject->at(2)));
+      say("rejected", "by run " + std::to_string(reject->run_id) + ", column \"" + reject->column_name +
+                          "\": " + reject->message);
     if (!known_) return;
     say("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
     if (!known_->restored.empty())

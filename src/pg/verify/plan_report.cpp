@@ -10,10 +10,11 @@ extern "C" {
 
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "pg/server/airlock.h"
@@ -28,7 +29,21 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// The lines: item, value, state (ok, warning, error or NULL for what is only told), what to run.
+// The columns of sync_plan().
+struct PlanLine {
+  std::string item, value;
+  std::string state;  // ok, warning or error; empty for a plain fact
+  std::string fix;    // what to run
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &line, Visitor &&column) {
+    column("item", line.item);
+    column("value", or_null(line.value));
+    column("state", or_null(line.state));
+    column("fix", or_null(line.fix));
+  }
+};
+
 class Report {
  public:
   void tell(const std::string &item, const std::string &value) { add(item, value, {}, {}); }
@@ -39,26 +54,20 @@ class Report {
   void fail(const std::string &item, const Diagnostics &said) {
     add(item, said.message + (said.detail.empty() ? "" : " (" + said.detail + ")"), "error", said.hint);
   }
-  const Rows &rows() const { return rows_; }
+  Rows rows() const { return encode_all(lines_); }
 
  private:
   void add(const std::string &item, const std::string &value, const std::string &state,
            const std::string &fix) {
-    const auto cell = [](const std::string &text) { return text.empty() ? Cell() : Cell(text); };
-    rows_.push_back({item, cell(value), cell(state), cell(fix)});
+    lines_.push_back({item, value, state, fix});
   }
-  Rows rows_;
+  std::vector<PlanLine> lines_;
 };
 
+// Empty where it returns no row.
 std::string ask_source(TablePair &pair, const std::string &sql,
                        const std::vector<std::string> &parameters = {}) {
-  const Rows rows = pair.source->query(sql, parameters);
-  return rows.empty() || rows[0].empty() ? "" : text_of(rows[0][0]);
-}
-
-std::string ask_here(const std::string &sql) {
-  const Rows rows = query(sql);
-  return rows.empty() ? "" : text_of(rows[0].at(0));
+  return single_or<std::string>(pair.source->query(sql, parameters), "");
 }
 
 class Planner {
@@ -89,13 +98,12 @@ class Planner {
     const Table &source = pair().source->table();
     report_.ok("connection",
                "PostgreSQL " + pair().source->server_version_text() + " as " + pair().source->role());
+    const auto bytes = single<std::optional<std::int64_t>>(
+        pair().source->query("SELECT pg_catalog.pg_table_size($1::pg_catalog.oid)", {source.oid}));
     report_.ok("source",
                display_name(source.name) +
                    (source.row_estimate < 0 ? "" : ", about " + with_commas(source.row_estimate) + " rows") +
-                   ", " +
-                   human_bytes(std::atoll(
-                       ask_source(pair(), "SELECT pg_catalog.pg_table_size($1::pg_catalog.oid)", {source.oid})
-                           .c_str())));
+                   ", " + human_bytes(bytes.value_or(0)));
     const bool superuser =
         ask_source(pair(),
                    "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) "
@@ -151,12 +159,13 @@ class Planner {
   void tell_estimate() {
     const std::string plan =
         ask_source(pair(), "EXPLAIN (FORMAT JSON) " + select_of(sync_.rows(), pair().plan));
-    const Rows numbers = query(
+    const auto [rows, width] = values_of<double, double>(only_row(query(
         "SELECT $1::pg_catalog.json #>> '{0,Plan,Plan Rows}', $1::pg_catalog.json #>> '{0,Plan,Plan Width}'",
-        {plan});
-    const std::int64_t rows = std::atoll(text_of(numbers.at(0).at(0)).c_str());
-    bytes_ = rows * std::atoll(text_of(numbers[0].at(1)).c_str());
-    report_.tell("estimate", "about " + with_commas(rows) + " rows, " + human_bytes(bytes_));
+        {plan})));
+    constexpr double most = 1e15;  // what a planner expects of joins has no bounds
+    bytes_ = static_cast<std::int64_t>(std::min(rows * width, most));
+    report_.tell("estimate", "about " + with_commas(static_cast<std::int64_t>(std::min(rows, most))) +
+                                 " rows, " + human_bytes(bytes_));
   }
 
   void tell_field_index() {
@@ -233,10 +242,9 @@ class Planner {
           "SELECT * FROM pg_stat_activity WHERE pid = " + horizon.oldest_pid + "; on the source.");
     else
       report_.ok("horizon", horizon.instant);
-    const double skew =
-        std::atof(ask_here("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - " +
-                           quote_literal(horizon.clock) + "::pg_catalog.timestamptz)")
-                      .c_str());
+    const auto skew =
+        single<double>(query("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - " +
+                             quote_literal(horizon.clock) + "::pg_catalog.timestamptz)"));
     if (std::fabs(skew) > 5)
       report_.warn("clocks", human_seconds(std::fabs(skew)) + " apart; only the source's counts",
                    "Keep both servers' time with NTP.");
@@ -259,13 +267,13 @@ class Planner {
       report_.warn("encoding",
                    there + " there, " + here + " here: texts are converted; one that cannot be is an error",
                    {});
-    const int used = std::atoi(
-        ask_here("SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type NOT IN "
-                 "('client "
-                 "backend', 'autovacuum launcher', 'autovacuum worker', 'checkpointer', 'background writer', "
-                 "'walwriter', 'archiver', 'startup', 'walreceiver', 'walsender')")
-            .c_str());
-    const int slots = std::atoi(session_option("max_worker_processes").c_str());
+    const int used = single<int>(query(R"(
+SELECT pg_catalog.count(*)
+FROM pg_catalog.pg_stat_activity a
+WHERE a.backend_type NOT IN (
+    'client backend', 'autovacuum launcher', 'autovacuum worker', 'checkpointer', 'background writer',
+    'walwriter', 'archiver', 'startup', 'walreceiver', 'walsender'))"));
+    const int slots = as_int(session_option("max_worker_processes"));
     const std::string told =
         std::to_string(slots - used) + " of " + std::to_string(slots) + " worker slots free";
     if (used >= slots)

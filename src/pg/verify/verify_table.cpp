@@ -6,8 +6,6 @@ extern "C" {
 #include "fmgr.h"
 }
 
-#include <cstdlib>
-
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/spec/sync_spec.h"
@@ -21,6 +19,7 @@ extern "C" {
 #include "pg/source/foreign_server.h"
 #include "pg/sync/sync_call.h"
 #include "pg/target/target.h"
+#include "pg/verify/verify_work.h"
 #include "pg/worker/worker.h"
 
 namespace tablesync::pg {
@@ -52,27 +51,31 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   return spec;
 }
 
-void tell_result(const SyncSpec &spec, const Row &row) {
-  const auto count = [&](size_t n) { return with_commas(std::atoll(text_of(row.at(n)).c_str())); };
-  const bool repaired = spec.command == Command::repair;
-  std::string text = display_name(spec.target.name) + ": " + count(11) + " rows compared, " + count(12) +
-                     " missing, " + count(14) + " different, " + count(13) + " extra";
-  if (repaired) text += "; " + count(3) + " inserted, " + count(4) + " updated, " + count(5) + " deleted";
-  if (text_of(row.at(7)) != "0") text += "; " + count(7) + " rejected";
-  text += " in " + human_seconds(std::atof(text_of(row.at(9)).c_str())) + " (run " + text_of(row.at(0)) + ")";
+void tell_result(const SyncSpec &spec, const RunReply &reply) {
+  const auto found = decode<ComparedRows>(reply.details);
+  const RunResult &result = reply.result;
+  const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
+  std::string text = display_name(spec.target.name) + ": " + count(found.compared) + " rows compared, " +
+                     count(found.missing) + " missing, " + count(found.different) + " different, " +
+                     count(found.extra) + " extra";
+  if (spec.command == Command::repair)
+    text += "; " + count(result.inserted) + " inserted, " + count(result.updated) + " updated, " +
+            count(result.deleted) + " deleted";
+  if (result.rejected != 0) text += "; " + count(result.rejected) + " rejected";
+  text += " in " + human_seconds(reply.seconds) + " (run " + std::to_string(result.run_id) + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-Rows verify(FunctionCallInfo fcinfo) {
+std::vector<Difference> verify(FunctionCallInfo fcinfo) {
   check_may_launch("verify_table");
   const SyncSpec spec = spec_from_arguments(fcinfo);
   if (!spec.server.empty()) connection_options(connection_source(spec.server));
   if (const unsigned int oid = find_target(spec.target); oid != 0) check_not_locked_here(oid);
-  const Row row = start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker);
-  if (text_of(row.at(1)) == "skipped")
+  const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker));
+  if (reply.skipped())
     throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");
-  tell_result(spec, row);
-  return find_differences(std::atoll(text_of(row.at(0)).c_str()));
+  tell_result(spec, reply);
+  return find_differences(reply.result.run_id);
 }
 
 }  // namespace
@@ -84,6 +87,6 @@ PG_FUNCTION_INFO_V1(tablesync_verify_table);
 
 Datum tablesync_verify_table(PG_FUNCTION_ARGS) {
   using namespace tablesync;
-  return pg::enter([=] { return pg::set_result(fcinfo, pg::verify(fcinfo)); });
+  return pg::enter([=] { return pg::set_result(fcinfo, encode_all(pg::verify(fcinfo))); });
 }
 }

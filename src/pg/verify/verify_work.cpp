@@ -5,6 +5,7 @@
 #include "core/sql/deparse.h"
 #include "core/sql/deparse_verify.h"
 #include "pg/record/difference_record.h"
+#include "pg/record/watermark_record.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
 #include "pg/target/apply.h"
@@ -166,8 +167,7 @@ void VerifyWork::start_anew() {
 }
 
 Row VerifyWork::told() const {
-  return {std::to_string(found_.source_rows), std::to_string(found_.missing), std::to_string(found_.extra),
-          std::to_string(found_.different)};
+  return encode(ComparedRows{found_.source_rows, found_.missing, found_.extra, found_.different});
 }
 
 }  // namespace tablesync::pg

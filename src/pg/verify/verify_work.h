@@ -10,6 +10,19 @@
 
 namespace tablesync::pg {
 
+// What a verification sends to its caller beside the result of the run.
+struct ComparedRows {
+  std::int64_t compared = 0, missing = 0, extra = 0, different = 0;
+
+  template <typename Record, typename Visitor>
+  static void each_column(Record &rows, Visitor &&column) {
+    column("compared", rows.compared);
+    column("missing", rows.missing);
+    column("extra", rows.extra);
+    column("different", rows.different);
+  }
+};
+
 class VerifyWork final : public Work {
  public:
   VerifyWork(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
@@ -18,8 +31,7 @@ class VerifyWork final : public Work {
   bool step() override;
   const RunCounts &counts() const override { return counts_; }
   std::string told_watermark() const override { return {}; }
-  // Rows compared, then missing, extra and different ones.
-  Row told() const override;
+  Row told() const override;  // ComparedRows
 
  private:
   void take_definition();
