@@ -91,8 +91,9 @@ bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   if (!in_chunk_) return false;
   counts_ = {};
   lose_source();
-  // Others write the tables of a pivot, or the chunks of this run.
-  if (!by_source && (claimed_ || spec_.command == Command::pivot) && try_again(said.sqlstate)) return true;
+  // The other writer can be a worker of this run.
+  const bool meets_others = claimed_ || kind_.chunks_meet_others;
+  if (!by_source && meets_others && try_again(said.sqlstate)) return true;
   // Whoever has claimed it does it again.
   in_chunk_ = claimed_;
   if (by_source && said.sqlstate == sqlstate::canceled) {
@@ -120,15 +121,10 @@ bool ChunkCopier::try_again(const std::string &sqlstate) {
 void ChunkCopier::make_smaller() {
   if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (checkpoint.size == 1 || !is_new_ || claimed_)
-    throw Error(
-        "54000",
-        "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) + " for chunk " +
-            with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
-        "It has " + tablesync::tell(chunk_, checkpoint.by) + ".",
-        "Raise tablesync.max_source_transaction, or pass " +
-            std::string(spec_.command == Command::pivot
-                            ? "a shorter chunk_interval; and see that the source has an index on its time."
-                            : "chunk_mode => false, which sets no limit."));
+    throw Error("54000",
+                "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
+                    " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
+                "It has " + tablesync::tell(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
   checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   save();
 }

@@ -13,6 +13,7 @@
 #include "core/spec/run_spec.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/run_kind.h"
 #include "pg/run/run_steps.h"
 
 namespace tablesync::pg {
@@ -21,7 +22,7 @@ class ChunkCopier {
  public:
   // `one_of_several`: claims what it copies.
   ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several)
-      : spec_(spec), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
+      : spec_(spec), kind_(kind_of(spec)), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
   ChunkCopier(const ChunkCopier &) = delete;
   ChunkCopier &operator=(const ChunkCopier &) = delete;
   virtual ~ChunkCopier() = default;
@@ -72,6 +73,7 @@ class ChunkCopier {
   void begin_transaction();
 
   const RunSpec &spec_;
+  const RunKind &kind_;
   const std::int64_t run_id_;
   RunSteps &steps_;
   const bool claims_;

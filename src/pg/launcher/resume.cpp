@@ -6,12 +6,9 @@
 
 #include "core/base/error.h"
 #include "core/base/retry.h"
-#include "core/spec/pivot_spec.h"
-#include "core/spec/sync_spec.h"
-#include "pg/pivot/pivot_call.h"
 #include "pg/record/upkeep_record.h"
+#include "pg/run/run_kind.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/sync_call.h"
 #include "pg/worker/worker.h"
 
 namespace tablesync::pg {
@@ -28,29 +25,21 @@ std::int64_t wait_ms(const Resumable &sync) {
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
 }
 
-void start(WorkerTask task, unsigned int owner) {
-  in_transaction([&] {
-    task.role = owner;
-    start_in_worker(task);
-  });
-}
-
 void start(const Resumable &run) {
-  // Whoever has called it again meanwhile goes on with it. Another version's: the next call goes on with it.
-  if (std::optional<SyncSpec> spec = from_kept(run.request)) {
-    spec->if_running = IfRunning::skip;
-    start(task_for(*spec), run.owner);
-  } else if (std::optional<PivotSpec> pivot = pivot_from_kept(run.request)) {
-    pivot->if_running = IfRunning::skip;
-    start(task_for(*pivot), run.owner);
-  }
+  const RunKind *const kind = find_kind(run.command);
+  if (kind == nullptr || kind->resume == nullptr) return;
+  std::optional<WorkerTask> task = kind->resume(run.request);
+  // The request of another version waits for the next call, which goes on with it.
+  if (!task) return;
+  task->role = run.owner;
+  in_transaction([&] { start_in_worker(*task); });
 }
 
 }  // namespace
 
 std::int64_t resume_interrupted() {
   std::vector<Resumable> syncs;
-  in_transaction([&] { syncs = find_resumable(); });
+  in_transaction([&] { syncs = find_resumable(resumable_commands()); });
   std::int64_t again_ms = -1;
   std::optional<Error> failure;
   for (const Resumable &sync : syncs) {
@@ -63,9 +52,9 @@ std::int64_t resume_interrupted() {
     try {
       start(sync);
     } catch (const Error &error) {
-      Diagnostics said = error.diagnostics();
-      add_context(said, "resume of the interrupted run of " + sync.target);
-      failure = Error(said);  // which must not keep the others
+      Diagnostics diagnostics = error.diagnostics();
+      add_context(diagnostics, "resume of the interrupted run of " + sync.target);
+      failure = Error(diagnostics);  // which must not keep the others
     }
   }
   if (failure) throw Error(*failure);

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "core/base/quote.h"
 #include "core/base/text.h"
 #include "pg/record/state.h"
 
@@ -43,18 +44,19 @@ void forget_dropped_roles() {
 
 // The last run that worked on the target must be the one that was interrupted. One that was sent away by
 // another did not.
-std::vector<Resumable> find_resumable() {
+std::vector<Resumable> find_resumable(const std::vector<std::string> &commands) {
   const Rows rows = state_of_all(
       "WITH worked AS (SELECT r.run_id, r.owner, r.target, r.status, r.sqlstate, r.finished_at, r.command "
       "FROM "
       "tablesync.run r "
-      "WHERE r.command IN ('sync_table', 'pivot_ship') AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT "
-      "FROM '55P03') "
+      "WHERE r.command = ANY ($1::text[]) AND r.status <> 'skipped' AND r.sqlstate IS DISTINCT FROM '55P03') "
       "SELECT c.owner::oid, c.target, encode(c.request, 'hex'), "
       "(SELECT count(*) FROM worked w WHERE w.target = c.target AND w.sqlstate = '57P02' AND w.run_id > "
       "coalesce((SELECT max(o.run_id) FROM worked o WHERE o.target = c.target AND o.status <> "
       "'interrupted'), 0)), "
-      "(extract(epoch FROM clock_timestamp() - l.finished_at) * 1000)::int8 "
+      "(extract(epoch FROM clock_timestamp() - l.finished_at) * 1000)::int8, "
+      // A prefix of wide tables can have the name of a table.
+      "coalesce((SELECT r.command FROM tablesync.run r WHERE r.run_id = c.run_id), l.command) "
       "FROM tablesync.checkpoint c JOIN pg_catalog.pg_roles o ON o.oid = c.owner::oid CROSS JOIN LATERAL "
       "(SELECT w.* FROM worked w WHERE w.target = c.target ORDER BY w.run_id DESC LIMIT 1) l "
       "WHERE l.owner = c.owner AND l.status = 'interrupted' AND o.rolcanlogin "
@@ -66,12 +68,12 @@ std::vector<Resumable> find_resumable() {
       "AND "
       "d.refobjid = e.oid WHERE e.extname = 'pg_tablesync' AND p.proname = l.command AND "
       "has_function_privilege(o.oid, p.oid, 'EXECUTE')) ORDER BY l.run_id",
-      {});
+      {"{" + join(commands, ",") + "}"});
   std::vector<Resumable> found;
   for (const Row &row : rows)
     found.push_back({static_cast<unsigned int>(std::strtoul(text_of(row[0]).c_str(), nullptr, 10)),
-                     text_of(row[1]), from_hex(text_of(row[2])), std::atoi(text_of(row[3]).c_str()),
-                     std::atoll(text_of(row[4]).c_str())});
+                     text_of(row[1]), from_hex(text_of(row[2])), text_of(row[5]),
+                     std::atoi(text_of(row[3]).c_str()), std::atoll(text_of(row[4]).c_str())});
   return found;
 }
 

@@ -22,10 +22,12 @@ void forget_dropped_roles();
 struct Resumable {
   unsigned int owner;
   std::string target, request;  // of tablesync.checkpoint
+  std::string command;          // of the run that wrote the checkpoint
   int crashes;                  // in a row that ended it
   std::int64_t ended_ms_ago;
 };
-std::vector<Resumable> find_resumable();
+// `commands`: the kinds of run that are resumed.
+std::vector<Resumable> find_resumable(const std::vector<std::string> &commands);
 
 // Who has hidden tables (see hidden_table.h) of runs that are not going on, and may log in.
 std::vector<unsigned int> owners_of_remains();

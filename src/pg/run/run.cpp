@@ -20,6 +20,7 @@ extern "C" {
 #include "pg/record/run_record.h"
 #include "pg/record/upkeep_record.h"
 #include "pg/run/run_failure.h"
+#include "pg/run/run_kind.h"
 #include "pg/run/run_settings.h"
 #include "pg/run/target_lock.h"
 #include "pg/server/airlock.h"
@@ -46,7 +47,7 @@ void add_run_context(void *) {
 }  // namespace
 
 Run::Run(SharedRun &shared, RunTask task)
-    : shared_(shared), task_(std::move(task)), started_ms_(steady_ms()) {}
+    : shared_(shared), task_(std::move(task)), kind_(kind_of(task_.spec)), started_ms_(steady_ms()) {}
 
 Row Run::run() {
   try {
@@ -61,7 +62,7 @@ Row Run::run() {
 
 // What the user is told of a failure: which of the ways to be stopped it was, and in which run.
 Diagnostics Run::explain(Diagnostics said) const {
-  const std::string subject = task_.called;
+  const std::string subject = kind_.called;
   if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
     const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
     // A caller that is canceled ends its worker by a SIGTERM too.
@@ -103,7 +104,7 @@ void Run::tell_committed(Diagnostics &said) const {
 
 Row Run::work() {
   fault_point(FaultPoint::worker_started);
-  const std::string activity = std::string(name_of(task_.spec.command)) + " " + describe_spec(task_.spec);
+  const std::string activity = std::string(kind_.command) + " " + describe_spec(task_.spec);
   call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
   in_transaction([&] {
     apply_settings(task_.spec);
@@ -214,11 +215,9 @@ bool Run::lock(const TargetLock &lock) {
   const std::optional<int> holder = try_lock_target(lock);
   if (!holder) return true;
   if (task_.spec.if_running == IfRunning::skip) return false;
-  const bool pivots = task_.spec.command == Command::pivot;
   throw Error(sqlstate::lock_not_available,
-              (pivots ? "wide tables \"" : "table \"") + display_name(lock.target) +
-                  (pivots ? "\" are being filled by process " : "\" is being synced by process ") +
-                  std::to_string(*holder),
+              std::string(kind_.locked_noun) + " \"" + display_name(lock.target) + "\" " +
+                  kind_.locked_state + " by process " + std::to_string(*holder),
               {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
 }
 

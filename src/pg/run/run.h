@@ -12,6 +12,7 @@
 #include "core/base/error.h"
 #include "core/spec/run_spec.h"
 #include "pg/record/run_record.h"
+#include "pg/run/run_kind.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/target_lock.h"
 #include "pg/run/work.h"
@@ -21,7 +22,6 @@ namespace tablesync::pg {
 
 struct RunTask {
   const RunSpec &spec;
-  std::string called;             // in messages: "the sync"
   std::string mode;               // for its record
   std::vector<TargetLock> locks;  // of what nobody else may work on, in the order in which all take them
   // Throws where the current user has no right to what the locks are on: he must not keep those waiting who
@@ -56,6 +56,7 @@ class Run {
 
   SharedRun &shared_;
   RunTask task_;
+  const RunKind &kind_;
   std::int64_t run_id_ = 0;
   bool locked_ = false;  // the target
   std::int64_t started_ms_;

@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "pg/run/call_arguments.h"
+#include "pg/run/run_kind.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/server/sql_call.h"
@@ -24,12 +25,7 @@ void take_options(SyncSpec &spec, const std::optional<std::string> &json) {
     set_option(spec, text_of(row[0]), row[1]);
 }
 
-WorkerTask task_for(const SyncSpec &spec) {
-  const bool syncs = spec.command == Command::sync;
-  return {syncs ? "tablesync_sync_worker" : "tablesync_verify_worker",
-          "pg_tablesync " + std::string(syncs ? "sync " : "verify ") + describe_spec(spec),
-          display_name(spec.target.name), serialize(spec)};
-}
+WorkerTask task_for(const SyncSpec &spec) { return worker_of(spec, serialize(spec)); }
 
 namespace {
 
