@@ -87,7 +87,7 @@ void ChunkCopier::record(const Diagnostics *failure) {
 
 // ---- what can go wrong with it ----------------------------------------------------------------------------
 
-bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
+bool ChunkCopier::recover(const Diagnostics &said, bool by_source) {
   if (!in_chunk_) return false;
   counts_ = {};
   lose_source();
@@ -104,8 +104,8 @@ bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
   if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(said.sqlstate)) return false;
   in_chunk_ = false;
   record(&said);
-  tell(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + said.message,
-       "It has " + tablesync::tell(chunk_, checkpoint.by) + ".");
+  notice(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + said.message,
+         "It has " + describe(chunk_, checkpoint.by) + ".");
   ++failed_;
   return true;
 }
@@ -124,7 +124,7 @@ void ChunkCopier::make_smaller() {
     throw Error("54000",
                 "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
                     " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
-                "It has " + tablesync::tell(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
+                "It has " + describe(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
   checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   save();
 }
@@ -135,7 +135,7 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
   constexpr char changed[] = "40001";  // serialization_failure: the run begins again
   const auto step = [&] {
     steps.enter(Phase::describe);
-    if (copier.make_way()) return true;
+    if (copier.alter_tables()) return true;
     if (const std::string why = copier.open(); !why.empty())
       throw Error(changed, "\"" + display_name(spec.target) + "\" or its source was changed during the run",
                   "What was read does not go together with the rest: " + why + ".");
@@ -143,7 +143,9 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
     copier.copy();
     return true;
   };
-  const auto absorb = [&](const Diagnostics &said, bool by_source) { return copier.absorb(said, by_source); };
+  const auto recover = [&](const Diagnostics &said, bool by_source) {
+    return copier.recover(said, by_source);
+  };
 
   RunCounts all;
   bool more = true;
@@ -153,7 +155,7 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
       all += copier.counts();
       if (!copier.in_chunk()) attempt = 1;
     } catch (const Error &error) {
-      if (absorbed(error.diagnostics(), absorb)) continue;
+      if (recovered(error.diagnostics(), recover)) continue;
       if (attempt > spec.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
       wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "What is committed stays");
     }

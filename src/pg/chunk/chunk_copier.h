@@ -32,7 +32,7 @@ class ChunkCopier {
   virtual std::string open() = 0;
   // Does what must be committed before the chunk is copied, in the current transaction, which is for that
   // alone; false where there is nothing.
-  virtual bool make_way() { return false; }
+  virtual bool alter_tables() { return false; }
   // Of its records: see chunk_record.h.
   virtual const std::string &subject() const = 0;
 
@@ -47,7 +47,7 @@ class ChunkCopier {
   void copy();
   void forget() { in_chunk_ = false; }
   // After an error: whether the run can go on without the chunk, or with the same once more.
-  virtual bool absorb(const Diagnostics &said, bool by_source);
+  virtual bool recover(const Diagnostics &failure, bool by_source);
 
   const RunCounts &counts() const { return counts_; }  // of the last copy()
   std::int64_t failed() const { return failed_; }      // chunks, so far

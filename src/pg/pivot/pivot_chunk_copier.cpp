@@ -129,7 +129,7 @@ std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink
 const std::string &PivotChunkCopier::order() {
   if (!order_) order_ = in_order_of_age(plan_, bool_of(ask(has_ages(narrow_)).at(0).at(0)));
   if (order_->empty())
-    tell_once(
+    notice_once(
         *source_, "readings of one ship, channel and time have several values: the last one that comes wins",
         "\"" + display_name(narrow_.name) +
             "\" is no table of this server's own, whose rows tell which was written later. They can come in "
@@ -155,10 +155,10 @@ bool PivotChunkCopier::finds_times() {
   const double to_read = total_cost(ask(explain(select_readings(plan_, of_ships_and_call()))));
   const std::string ends = oldest_and_newest(plan_, spec_.ships, of_call(plan_, spec_), false);
   if (to_read < large || total_cost(ask(explain(ends))) < part * to_read) return true;
-  tell(spec_, "is read in one chunk, since the source does not find readings by their time",
-       "A chunk that fails, or is interrupted, is all of it.",
-       "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
-           plan_.column(ReadingColumn::created_time) + ");");
+  notice(spec_, "is read in one chunk, since the source does not find readings by their time",
+         "A chunk that fails, or is interrupted, is all of it.",
+         "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
+             plan_.column(ReadingColumn::created_time) + ");");
   return false;
 }
 
@@ -182,21 +182,21 @@ void PivotChunkCopier::check_times() {
       "CREATE VIEW ... AS SELECT * FROM " + name + " OFFSET 0; and read that: its times are compared here.");
 }
 
-void PivotChunkCopier::tell_beyond_cutoff() {
+void PivotChunkCopier::notice_beyond_cutoff() {
   const bool may_surprise = spec_.cutoff_is_now || (!plan_.time_has_zone && spec_.time_zone.empty());
   // A chunk that is done again has an end of its own.
   if (!may_surprise || spec_.failed_chunk != 0) return;
   const Row found = ask(beyond_cutoff(plan_, spec_)).at(0);
   const std::optional<Moment> newest = parse_moment(text_of(found.at(1)));
-  if (newest) tell_beyond({std::atoll(text_of(found.at(0)).c_str()), *newest});
+  if (newest) notice_beyond({std::atoll(text_of(found.at(0)).c_str()), *newest});
 }
 
 // Clocks are not all the same, and readings come while a call begins.
-void PivotChunkCopier::tell_beyond(const BeyondCutoff &beyond) const {
+void PivotChunkCopier::notice_beyond(const BeyondCutoff &beyond) const {
   constexpr Moment minute = 60'000'000;
   if (beyond.count == 0 || (spec_.cutoff_is_now && beyond.newest < spec_.cutoff + minute)) return;
   const std::string zone = spec_.time_zone.empty() ? "UTC" : spec_.time_zone;
-  tell_once(
+  notice_once(
       *source_,
       with_commas(beyond.count) + " readings are left out because they are not before the cutoff, " +
           text_of_moment(spec_.cutoff) + (spec_.cutoff_is_now ? ", which is now" : ""),
@@ -254,7 +254,7 @@ void PivotChunkCopier::copy_rows() {
   // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
   const bool reads_all = chunk_.lower.empty() && spec_.cutoff_is_now && end == spec_.cutoff &&
                          (plan_.time_has_zone || plan_.time_zone == "UTC");
-  if (is_new_ && chunk_.number == 1 && !reads_all) tell_beyond_cutoff();
+  if (is_new_ && chunk_.number == 1 && !reads_all) notice_beyond_cutoff();
   const std::string order = in_order_ ? this->order() : "";
   std::vector<std::string> all = conditions(), without_time = all;
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(chunk_.lower[0])));
@@ -277,7 +277,7 @@ void PivotChunkCopier::copy_rows() {
   if (lacks_) throw Error(sqlstate::internal, "wide tables lack columns");
   close_source();
   pass_->finish();
-  if (reads_all && spec_.failed_chunk == 0) tell_beyond(pass_->beyond());
+  if (reads_all && spec_.failed_chunk == 0) notice_beyond(pass_->beyond());
   // The next chunk is read in order too where this one had to be, or where there is no order.
   in_order_ = in_order_ && (order.empty() || pass_->has_two_values());
   changes_ = 0;
@@ -295,7 +295,7 @@ void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
     forget_failed_chunk(chunk_run_, chunk_.number);
 }
 
-bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
+bool PivotChunkCopier::recover(const Diagnostics &said, bool by_source) {
   if (pass_ && pass_->needs_order()) {
     lose_source();
     in_order_ = true;
@@ -308,14 +308,14 @@ bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
     constexpr int most_changes = 10;
     return in_chunk() && ++changes_ <= most_changes;
   }
-  if (!lacks_) return ChunkCopier::absorb(said, by_source);
+  if (!lacks_) return ChunkCopier::recover(said, by_source);
   lacks_ = false;
   lacking_ = pass_->lacking();
   forget_tables();
   return true;
 }
 
-bool PivotChunkCopier::make_way() {
+bool PivotChunkCopier::alter_tables() {
   if (!lacking_.any()) return false;
   if (remote_) remote_->close();
   change_tables(lacking_);

@@ -21,8 +21,8 @@ class PivotChunkCopier final : public ChunkCopier {
 
   std::string open() override;
   const std::string &subject() const override { return subject_; }
-  bool absorb(const Diagnostics &said, bool by_source) override;
-  bool make_way() override;
+  bool recover(const Diagnostics &failure, bool by_source) override;
+  bool alter_tables() override;
 
   // After open(), for those who read something else than a chunk.
   const PivotSource &source() const { return *source_; }
@@ -43,7 +43,7 @@ class PivotChunkCopier final : public ChunkCopier {
   // Throws 0A000 where a source that asks others compares times in another way than this server.
   void check_times();
   // A NOTICE of the readings that lie beyond the cutoff, where the caller need not know that.
-  void tell_beyond_cutoff();
+  void notice_beyond_cutoff();
   // What select_readings() ends with, so that of two readings of one cell the later comes last. Empty where
   // nothing tells which is the later, with a NOTICE.
   const std::string &order();
@@ -70,7 +70,7 @@ class PivotChunkCopier final : public ChunkCopier {
   std::optional<Moment> skip_gap(Moment begin);
   void change_at_once(const Lacking &lacking);
   void widen(const Lacking &lacking);
-  void tell_beyond(const BeyondCutoff &beyond) const;
+  void notice_beyond(const BeyondCutoff &beyond) const;
 
   const PivotSpec &spec_;
   const std::string subject_;

@@ -46,7 +46,7 @@ bool PivotWork::step() {
     copier_.close_source();
     return done;
   }
-  if (copier_.make_way()) return false;
+  if (copier_.alter_tables()) return false;
   if (copier_.failed() >= most_failed_chunks) return finish();
   const bool redoes = leader_.choose_failed();
   if (!redoes && checkpoint_.complete) return finish();
@@ -73,7 +73,8 @@ bool PivotWork::prepare() {
   const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
   const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
   if (backfills && begun && begun->starts_over)
-    tell(spec_, "starts again from the first chunk, since a dump does not say which of its chunks were done");
+    notice(spec_,
+           "starts again from the first chunk, since a dump does not say which of its chunks were done");
   else if (backfills && begun && !spec_.restart) {
     leader_.refuse_other_definition(*begun, definition_of(spec_));
     resume(*begun);
@@ -163,7 +164,7 @@ void PivotWork::make_sampled(const Lacking &found) {
       counts.push_back(would);
     }
   });
-  for (const std::string &statement : statements) tell(spec_, "would run a statement", statement);
+  for (const std::string &statement : statements) notice(spec_, "would run a statement", statement);
   add_counts(run_id_, counts);
 }
 
@@ -171,8 +172,8 @@ void PivotWork::resume(const Checkpoint &begun) {
   checkpoint_ = begun;
   checkpoint_.run_id = run_id_;
   leader_.redo_up_to(checkpoint_.chunks);
-  tell(spec_,
-       "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
+  notice(spec_,
+         "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
   copier_.save();
 }
 

@@ -17,9 +17,11 @@ class PivotWork final : public Work {
   PivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
 
   bool step() override;
-  bool absorb(const Diagnostics &said, bool by_source) override { return copier_.absorb(said, by_source); }
+  bool recover(const Diagnostics &failure, bool by_source) override {
+    return copier_.recover(failure, by_source);
+  }
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return {}; }
+  std::string watermark() const override { return {}; }
   bool progressed() const override { return progressed_; }
 
  private:

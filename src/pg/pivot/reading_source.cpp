@@ -58,7 +58,7 @@ class Intake {
 
   void take(const Datum *values, const bool *nulls);
   // Texts of readings that are no more.
-  void tell() {
+  void publish() {
     call([&] { MemoryContextReset(detoasted_); });
     progress_.rows = rows_before_ + static_cast<std::uint64_t>(rows_);
   }
@@ -152,7 +152,7 @@ void Intake::take(const Datum *values, const bool *nulls) {
 }
 
 std::int64_t Intake::finish() {
-  tell();
+  publish();
   call([&] { MemoryContextDelete(detoasted_); });
   progress_.memory_bytes = private_memory();
   return rows_;
@@ -229,7 +229,7 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
   Intake intake(plan, plan.places, sink, rate, progress);
   each_row(select, {}, types_at(plan, plan.places), [&](const std::uintptr_t *values, const bool *nulls) {
     intake.take(values, nulls);
-    if (intake.rows() % rows_per_look == 0) intake.tell();
+    if (intake.rows() % rows_per_look == 0) intake.publish();
   });
   return intake.finish();
 }
@@ -284,7 +284,7 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
       deform(width);
       intake.take(scan.values(), scan.nulls());
     }
-    intake.tell();
+    intake.publish();
   }
   call([&] { scan.end(); });
   return intake.finish();

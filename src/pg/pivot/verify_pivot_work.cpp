@@ -50,7 +50,7 @@ void VerifyPivotWork::begin() {
         "A table that is there already is adopted by SELECT * FROM pivot_ship(..., mode => 'tables_only').");
   }
   copier_.check_times();
-  copier_.tell_beyond_cutoff();
+  copier_.notice_beyond_cutoff();
   const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
   is_one_chunk_ = !ends.oldest || !copier_.finds_times();
   // Without any, what has no finite time is left.
@@ -203,7 +203,7 @@ void VerifyPivotWork::finish() {
   record_pivot_differences(run_id_, listed);
 }
 
-Row VerifyPivotWork::told() const {
+Row VerifyPivotWork::extra_columns() const {
   return {std::to_string(found_.compared), std::to_string(found_.different), std::to_string(found_.unstored)};
 }
 

@@ -18,10 +18,10 @@ class VerifyPivotWork final : public Work, private ReadingSink {
 
   bool step() override;
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return {}; }
+  std::string watermark() const override { return {}; }
   bool progressed() const override { return false; }  // what was compared is in memory alone
   // The readings that were compared, and those that no column could take.
-  Row told() const override;
+  Row extra_columns() const override;
 
  private:
   using Place = std::tuple<std::string, Moment, std::string>;  // ship, time, channel

@@ -72,11 +72,11 @@ Diagnostics Run::explain(Diagnostics said) const {
     } else if (timed_out) {
       said.message = subject + " took longer than its timeout of " +
                      human_seconds(static_cast<double>(task_.spec.timeout_ms) / 1000);
-      said.hint = tell_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
+      said.hint = describe_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
     } else {
       said.message = subject + " was canceled";
     }
-    tell_committed(said);
+    describe_committed(said);
     said.context.clear();  // where it was at that moment says nothing
   }
   if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty() && !raised_by_source(said))
@@ -88,7 +88,7 @@ Diagnostics Run::explain(Diagnostics said) const {
 }
 
 // What stays of a run in chunks that was stopped.
-void Run::tell_committed(Diagnostics &said) const {
+void Run::describe_committed(Diagnostics &said) const {
   if (run_id_ == 0) return;
   DoneChunks done;
   try {
@@ -135,7 +135,7 @@ Row Run::work() {
   fault_point(FaultPoint::committed);
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-  keep_books();
+  record_commit();
   return reply("succeeded");
 }
 
@@ -151,18 +151,18 @@ void Run::do_work() {
       kept_ = kept_ || work_->progressed();
     } catch (const Error &error) {
       last = false;
-      if (absorb(error.diagnostics())) continue;
+      if (recover(error.diagnostics())) continue;
       if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
       work_.reset();
       in_transaction([&] { task_.drop_remains(); });
-      wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), tell_kept());
+      wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), describe_kept());
     }
   }
 }
 
-bool Run::absorb(const Diagnostics &said) {
-  return work_ && absorbed(said, [&](const Diagnostics &error, bool by_source) {
-           return work_->absorb(error, by_source);
+bool Run::recover(const Diagnostics &said) {
+  return work_ && recovered(said, [&](const Diagnostics &error, bool by_source) {
+           return work_->recover(error, by_source);
          });
 }
 
@@ -176,7 +176,7 @@ bool Run::do_part() {
     RunCounts all = done_;
     all += work_->counts();
     finish_run(run_id_,
-               {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent(), work_->first_xid()},
+               {"succeeded", all, work_->watermark(), nullptr, work_->consistent(), work_->first_xid()},
                steps_.done());
     fault_point(FaultPoint::run_finished);
   }
@@ -185,14 +185,14 @@ bool Run::do_part() {
 }
 
 // The data is safe: what fails from here on, a cancel say, is not the run.
-void Run::keep_books() {
+void Run::record_commit() {
   try {
     in_transaction([&] {
       set_session_option("synchronous_commit", "off");
       forget_dropped_targets();
       after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
-    fault_point(FaultPoint::books_kept);
+    fault_point(FaultPoint::commit_recorded);
   } catch (const ServerError &error) {
     const char *const message = error.what();
     call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
@@ -261,7 +261,7 @@ void Run::fail(const Diagnostics &said) {
 // The columns of sync_table(), and what the work tells beside.
 Row Run::reply(const char *status) const {
   const auto count = [](std::int64_t rows) { return Cell(std::to_string(rows)); };
-  const std::string watermark = work_ ? work_->told_watermark() : "";
+  const std::string watermark = work_ ? work_->watermark() : "";
   Row row{count(run_id_),
           std::string(status),
           count(done_.read),
@@ -274,7 +274,7 @@ Row Run::reply(const char *status) const {
           std::to_string(static_cast<double>(steady_ms() - started_ms_) / 1000) + " seconds",
           work_ ? Cell(work_->consistent() ? "t" : "f") : Cell()};
   if (work_)
-    for (const Cell &cell : work_->told()) row.push_back(cell);
+    for (const Cell &cell : work_->extra_columns()) row.push_back(cell);
   return row;
 }
 

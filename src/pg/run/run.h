@@ -43,14 +43,14 @@ class Run {
   Row work();
   void do_work();
   bool do_part();
-  bool absorb(const Diagnostics &said);
-  void keep_books();
+  bool recover(const Diagnostics &failure);
+  void record_commit();
   bool lock();
   bool lock(const TargetLock &lock);
-  Diagnostics explain(Diagnostics said) const;
-  void tell_committed(Diagnostics &said) const;
-  std::string tell_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
-  void fail(const Diagnostics &said);
+  Diagnostics explain(Diagnostics failure) const;
+  void describe_committed(Diagnostics &failure) const;
+  std::string describe_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
+  void fail(const Diagnostics &failure);
   void drop_remains();
   Row reply(const char *status) const;
 

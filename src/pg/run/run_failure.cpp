@@ -34,11 +34,11 @@ void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &s
   steps.enter(Phase::retrying);
   in_transaction([&] { record_attempt(run_id, wait_ms, said); });
   fault_point(FaultPoint::attempt_recorded);
-  tell(spec,
-       "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec.max_retries) +
-           " failed: " + said.message,
-       said.detail,
-       kept + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
+  notice(spec,
+         "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec.max_retries) +
+             " failed: " + said.message,
+         said.detail,
+         kept + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
   wait_for_ms(wait_ms);
 }
 

@@ -8,7 +8,7 @@
 namespace tablesync::pg {
 
 // A NOTICE about the run's target.
-void tell(const RunSpec &spec, const std::string &text, const std::string &detail = {},
-          const std::string &hint = {});
+void notice(const RunSpec &spec, const std::string &text, const std::string &detail = {},
+            const std::string &hint = {});
 
 }  // namespace tablesync::pg

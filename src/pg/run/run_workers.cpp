@@ -18,17 +18,17 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-void tell_missing(const RunSpec &spec, int count, int wanted) {
+void notice_missing(const RunSpec &spec, int count, int wanted) {
   const std::string hint =
       "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
       "; needs a restart) or tablesync.max_workers_per_role, or wait until other workers have ended.";
   if (count == 0)
-    tell(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
+    notice(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
   else
-    tell(spec,
-         "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
-             " workers, since there are no more free slots",
-         {}, hint);
+    notice(spec,
+           "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
+               " workers, since there are no more free slots",
+           {}, hint);
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ std::optional<RunCounts> run_workers(const RunSpec &spec, RunSteps &steps, int w
   RunCounts counts;
   on_failure(
       [&] {
-        if (workers.count() < wanted) tell_missing(spec, workers.count(), wanted);
+        if (workers.count() < wanted) notice_missing(spec, workers.count(), wanted);
         started(workers.count());
         for (const Row &reply : workers.wait(steps.progress())) counts += counts_of(reply);
       },

@@ -28,17 +28,17 @@ class Work {
   // Of the last part.
   virtual const RunCounts &counts() const = 0;
   // How far the target is, as the mode counts; empty where it does not.
-  virtual std::string told_watermark() const = 0;
+  virtual std::string watermark() const = 0;
   // Whether the target is what the source was at one moment.
   virtual bool consistent() const { return true; }
   // After a part has failed: whether the work can go on without what failed, which is then recorded, in the
   // current transaction. `by_source`: the source raised the error.
-  virtual bool absorb(const Diagnostics &said, bool by_source) {
-    static_cast<void>(said), static_cast<void>(by_source);
+  virtual bool recover(const Diagnostics &failure, bool by_source) {
+    static_cast<void>(failure), static_cast<void>(by_source);
     return false;
   }
   // What the caller is told beside the columns of sync_table().
-  virtual Row told() const { return {}; }
+  virtual Row extra_columns() const { return {}; }
 };
 
 }  // namespace tablesync::pg

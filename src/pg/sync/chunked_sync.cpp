@@ -50,7 +50,7 @@ bool ChunkedSync::step() {
   // of everything is asked for, however long it takes.
   const int of_the_end = spec_.verify == VerifyMode::full ? 0 : 2;
   if (const std::string why = redoes || !all_read ? copier_.open() : copier_.open(of_the_end); !why.empty()) {
-    pg::tell(spec_, "starts again from the first chunk, since " + why);
+    notice(spec_, "starts again from the first chunk, since " + why);
     start();
     copier_.forget();
   }
@@ -98,7 +98,7 @@ bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
   copier_.files = choice.files;
   if (choice.surprising)
-    pg::tell(
+    notice(
         spec_,
         std::string("is read in ") + (choice.chunks ? "chunks" : "one transaction") + ", since " + choice.why,
         {}, choice.chunks ? "chunk_mode => false reads it in one transaction." : "");
@@ -120,22 +120,22 @@ void ChunkedSync::resume() {
   // A further attempt of the same run goes on in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {
-    pg::tell(spec_, "starts again from the first chunk, since " + why);
+    notice(spec_, "starts again from the first chunk, since " + why);
     start();
     return;
   }
   leader_.redo_up_to(checkpoint_.chunks);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
-  pg::tell(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
-                      with_commas(checkpoint_.chunks) + " chunks" +
-                      (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
-                      tell_done());
+  notice(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
+                    with_commas(checkpoint_.chunks) + " chunks" +
+                    (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
+                    describe_done());
   checkpoint_.run_id = pair_.run_id;
   checkpoint_.request = to_kept(spec_);
   copier_.save();
 }
 
-std::string ChunkedSync::tell_done() const {
+std::string ChunkedSync::describe_done() const {
   if (checkpoint_.complete) return "; all were read";
   if (checkpoint_.by != ChunkBy::ctid || files_.longest() == 0 || checkpoint_.lower.empty()) return "";
   const std::int64_t done = block_of(checkpoint_.lower, 0);
@@ -214,8 +214,8 @@ void ChunkedSync::add_key() {
 // transaction on the source may, in several. False: there is more to be done.
 bool ChunkedSync::conclude() {
   if (!checkpoint_.complete) {
-    pg::tell(spec_, "the chunks that failed are done; the sync is not complete", {},
-             "The same call of sync_table() as before goes on with it.");
+    notice(spec_, "the chunks that failed are done; the sync is not complete", {},
+           "The same call of sync_table() as before goes on with it.");
     pair_.source->close();
     consistent_ = false;
     return true;
@@ -233,8 +233,8 @@ void ChunkedSync::conclude_at_once() {
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
   if (!consistent_)
-    tell_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
-                      "\" were written since the run began.");
+    notice_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
+                        "\" were written since the run began.");
   finish();
 }
 
@@ -244,9 +244,9 @@ void ChunkedSync::finish() {
   if (checkpoint_.first_load && may_analyze(pair_.target)) execute(analyze(spec_.target));
 }
 
-void ChunkedSync::tell_inconsistent(const std::string &detail) const {
-  pg::tell(spec_, "rows that changed during the run may be older than others", detail,
-           "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
+void ChunkedSync::notice_inconsistent(const std::string &detail) const {
+  notice(spec_, "rows that changed during the run may be older than others", detail,
+         "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
 }
 
 bool ChunkedSync::conclude_in_parts() {
@@ -269,7 +269,7 @@ bool ChunkedSync::conclude_in_parts() {
   if (by_history) since.position = *checkpoint_.next;
   sync_.conclude(since, keys_ ? keys_->count() : -1);
   consistent_ = false;
-  tell_inconsistent(
+  notice_inconsistent(
       "What was written during the run was read in several transactions. The next sync reads what came "
       "after.");
   finish();
@@ -298,7 +298,7 @@ bool ChunkedSync::start_over() {
   return false;
 }
 
-bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
+bool ChunkedSync::recover(const Diagnostics &said, bool by_source) {
   if (ending_ && !by_source && said.sqlstate == sqlstate::cardinality) {
     repeated_ = said;
     pair_.source.reset();
@@ -309,9 +309,9 @@ bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
     concluding_ = false;
     in_parts_ = true;
     pair_.source.reset();
-    pg::tell(spec_, "the end is read in several transactions, since one would be longer than " +
-                        human_seconds(max_source_transaction_ms / 1000.0) +
-                        " on the source (tablesync.max_source_transaction)");
+    notice(spec_, "the end is read in several transactions, since one would be longer than " +
+                      human_seconds(max_source_transaction_ms / 1000.0) +
+                      " on the source (tablesync.max_source_transaction)");
     return true;
   }
   if (key_range_ && too_long) {
@@ -325,7 +325,7 @@ bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
                 "Give the source an index on the key, raise tablesync.max_source_transaction, or pass "
                 "delete_missing => false.");
   }
-  return copier_.absorb(said, by_source);
+  return copier_.recover(said, by_source);
 }
 
 void ChunkedSync::fail_incomplete() const {

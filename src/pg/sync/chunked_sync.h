@@ -24,9 +24,9 @@ class ChunkedSync final : public Work {
   ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps);
 
   bool step() override;
-  bool absorb(const Diagnostics &said, bool by_source) override;
+  bool recover(const Diagnostics &failure, bool by_source) override;
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return sync_.told_watermark(); }
+  std::string watermark() const override { return sync_.watermark(); }
   bool consistent() const override { return consistent_; }
   bool progressed() const override { return progressed_; }
   std::uint64_t first_xid() const override { return sync_.first_xid(); }
@@ -46,10 +46,10 @@ class ChunkedSync final : public Work {
   bool conclude_in_parts();
   void begin_second_round();
   void finish();
-  void tell_inconsistent(const std::string &detail) const;
+  void notice_inconsistent(const std::string &detail) const;
   bool start_over();
   [[noreturn]] void fail_incomplete() const;
-  std::string tell_done() const;
+  std::string describe_done() const;
 
   const SyncSpec &spec_;
   RunSteps &steps_;

@@ -51,7 +51,7 @@ class TableSync final : public Work {
   const SourceRows &rows() const { return rows_; }
   const std::optional<IncrementalField> &field() const { return field_; }
   const RunCounts &counts() const override { return pair_.counts; }
-  std::string told_watermark() const override;
+  std::string watermark() const override;
 
  private:
   void choose_rows();

@@ -57,11 +57,11 @@ std::string VerifyWork::choose_pending() {
       unproven_rows(*pair_->known, pair_->source_table, pair_->source->position(),
                     [&](int timeline) { return pair_->source->switch_point(timeline); });
   if (!pending)
-    tell(spec_, "all rows are compared, since the watermark says nothing of the source as it is now");
+    notice(spec_, "all rows are compared, since the watermark says nothing of the source as it is now");
   if (pending && !pending->empty() && !pair_->plan.keyed())
-    tell(spec_,
-         "rows that the next sync will read may be listed as extra, since there is no key to tell them by",
-         {}, "Pass primary_key => ARRAY[...].");
+    notice(spec_,
+           "rows that the next sync will read may be listed as extra, since there is no key to tell them by",
+           {}, "Pass primary_key => ARRAY[...].");
   return pending.value_or("");
 }
 
@@ -159,7 +159,7 @@ void VerifyWork::start_anew() {
   watermark_->position = pair_->source->position();
 }
 
-Row VerifyWork::told() const {
+Row VerifyWork::extra_columns() const {
   return {std::to_string(found_.source_rows), std::to_string(found_.missing), std::to_string(found_.extra),
           std::to_string(found_.different)};
 }

@@ -17,9 +17,9 @@ class VerifyWork final : public Work {
 
   bool step() override;
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return {}; }
+  std::string watermark() const override { return {}; }
   // Rows compared, then missing, extra and different ones.
-  Row told() const override;
+  Row extra_columns() const override;
 
  private:
   void take_definition();

@@ -52,7 +52,7 @@ class Launched {
   void wait_loop(const std::function<bool()> &done);
   void take_message(const char *data, Size size);
   void check_deadlock();
-  void tell_progress();
+  void notice_progress();
 
   std::string subject_;
   int slot_;  // see worker_slot.h
