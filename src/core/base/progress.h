@@ -1,4 +1,4 @@
-// Progress of one run: what a worker publishes and others read, and how it is told to people.
+// Progress of one run: what a worker publishes and others read, and how it is described.
 #pragma once
 
 #include <atomic>

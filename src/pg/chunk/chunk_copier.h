@@ -15,6 +15,7 @@
 #include "pg/record/run_record.h"
 #include "pg/run/run_kind.h"
 #include "pg/run/run_steps.h"
+#include "pg/run/work.h"
 
 namespace tablesync::pg {
 
@@ -30,8 +31,8 @@ class ChunkCopier {
   // Opens both sides for a further transaction. Says why what was read before does not go together with what
   // would be read now; empty where it does.
   virtual std::string open() = 0;
-  // Does what must be committed before the chunk is copied, in the current transaction, which is for that
-  // alone; false where there is nothing.
+  // Makes the changes of tables that must be committed before the chunk is copied, in the current
+  // transaction, which is for that alone; false if there are none to make.
   virtual bool alter_tables() { return false; }
   // Of its records: see chunk_record.h.
   virtual const std::string &subject() const = 0;
@@ -43,8 +44,9 @@ class ChunkCopier {
   void choose_next();
   // The next one, for this worker alone; false where there is none. A transaction of its own, after open().
   bool claim();
-  // After open(). Commits with its record.
-  void copy();
+  // After open(). `more`: the chunk commits with its record. `again`: the transaction is to be rolled back,
+  // and the next one does alter_tables() and copy() again.
+  StepEnd copy();
   void forget() { in_chunk_ = false; }
   // After an error: whether the run can go on without the chunk, or with the same once more.
   virtual bool recover(const Diagnostics &failure, bool by_source);
@@ -60,8 +62,9 @@ class ChunkCopier {
   virtual void find_end() = 0;
   // Where the one after chunk_ begins; empty where there is none.
   virtual Bound next_begin() const { return chunk_.upper; }
-  // Copies the rows of chunk_, and sets counts_.
-  virtual void copy_rows() = 0;
+  // Copies the rows of chunk_, and sets counts_. False if they are to be copied again, in another
+  // transaction.
+  virtual bool copy_rows() = 0;
   // Ends the transaction on the source.
   virtual void close_source() = 0;
   // After an error: the connection may have been left in the middle of a stream.

@@ -248,7 +248,7 @@ std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
 
 // ---- its readings -----------------------------------------------------------------------------------------
 
-void PivotChunkCopier::copy_rows() {
+bool PivotChunkCopier::copy_rows() {
   steps_.enter(Phase::copy);
   const Moment end = chunk_.upper.empty() ? after_all : moment_of(chunk_.upper[0]);
   // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
@@ -267,16 +267,15 @@ void PivotChunkCopier::copy_rows() {
   const std::int64_t read_now =
       scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
             : read(select_readings(plan_, all) + order, *pass_);
-  // Readings without a time are told, once.
-  if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all) {
+  // Readings without a time are rejected, in one chunk.
+  if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all && !pass_->needs_order()) {
     without_time.push_back(time_is_null(plan_));
     read(select_readings(plan_, without_time), *pass_);
   }
-  lacks_ = pass_->lacking().any();
-  // Given up, and done again when it is there.
-  if (lacks_) throw Error(sqlstate::internal, "wide tables lack columns");
+  if (must_repeat()) return false;
   close_source();
   pass_->finish();
+  if (must_repeat()) return false;
   if (reads_all && spec_.failed_chunk == 0) notice_beyond(pass_->beyond());
   // The next chunk is read in order too where this one had to be, or where there is no order.
   in_order_ = in_order_ && (order.empty() || pass_->has_two_values());
@@ -285,6 +284,20 @@ void PivotChunkCopier::copy_rows() {
   const std::int64_t bytes = counts_.bytes;
   counts_ = pass_->counts();
   counts_.bytes = bytes;
+  return true;
+}
+
+// Whether the pass has found that its readings must come again: in order, or when columns were made.
+bool PivotChunkCopier::must_repeat() {
+  if (pass_->needs_order()) {
+    in_order_ = true;
+    lose_source();
+    return true;
+  }
+  if (!pass_->lacking().any()) return false;
+  lacking_ = pass_->lacking();
+  forget_tables();
+  return true;
 }
 
 void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
@@ -295,12 +308,7 @@ void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
     forget_failed_chunk(chunk_run_, chunk_.number);
 }
 
-bool PivotChunkCopier::recover(const Diagnostics &said, bool by_source) {
-  if (pass_ && pass_->needs_order()) {
-    lose_source();
-    in_order_ = true;
-    return in_chunk();
-  }
+bool PivotChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (pass_ && pass_->outdated()) {
     lose_source();
     refresh_wide_columns(*source_);
@@ -308,11 +316,7 @@ bool PivotChunkCopier::recover(const Diagnostics &said, bool by_source) {
     constexpr int most_changes = 10;
     return in_chunk() && ++changes_ <= most_changes;
   }
-  if (!lacks_) return ChunkCopier::recover(said, by_source);
-  lacks_ = false;
-  lacking_ = pass_->lacking();
-  forget_tables();
-  return true;
+  return ChunkCopier::recover(failure, by_source);
 }
 
 bool PivotChunkCopier::alter_tables() {
@@ -325,7 +329,8 @@ bool PivotChunkCopier::alter_tables() {
 
 // ---- what the tables lack ---------------------------------------------------------------------------------
 
-// Who waits for a lock makes all who come later wait behind him: so not for long, and again after a while.
+// A session that waits for a lock blocks all that queue behind it. So each wait is short, with a pause after
+// it.
 void PivotChunkCopier::change_tables(const Lacking &lacking) {
   constexpr std::int64_t first_wait_ms = 50, longest_wait_ms = 2000;
   const std::int64_t began_ms = steady_ms(), limit_ms = lock_timeout_ms();

@@ -10,7 +10,7 @@
 namespace tablesync::pg {
 
 struct PivotSource : PivotIdentity {
-  mutable std::set<std::string> noticed;  // what the caller has been told of its tables
+  mutable std::set<std::string> noticed;  // texts of the notices about it, each raised once
 };
 
 // A NOTICE for the caller, once in a run of one worker.

@@ -16,7 +16,7 @@ class VerifyPivotWork final : public Work, private ReadingSink {
  public:
   VerifyPivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
 
-  bool step() override;
+  StepEnd step() override;
   const RunCounts &counts() const override { return counts_; }
   std::string watermark() const override { return {}; }
   bool progressed() const override { return false; }  // what was compared is in memory alone
@@ -30,7 +30,7 @@ class VerifyPivotWork final : public Work, private ReadingSink {
     Cell found;
   };
 
-  void take(const Reading &reading) override;
+  bool take(const Reading &reading) override;
   void compare_chunk(const std::string &select);
   void compare();
   void compare(WideTable &table);

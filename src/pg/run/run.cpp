@@ -54,41 +54,41 @@ Row Run::run() {
     return work();
   } catch (const Error &error) {
     detail::abort_transaction();
-    const Diagnostics said = explain(error.diagnostics());
-    fail(said);
-    throw ServerError(said);  // its context is complete
+    const Diagnostics failure = explain(error.diagnostics());
+    fail(failure);
+    throw ServerError(failure);  // its context is complete
   }
 }
 
-// What the user is told of a failure: which of the ways to be stopped it was, and in which run.
-Diagnostics Run::explain(Diagnostics said) const {
+// What the user reads about a failure: how the run was stopped, and which run it was.
+Diagnostics Run::explain(Diagnostics failure) const {
   const std::string subject = kind_.called;
-  if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
+  if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure)) {
     const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
     // A caller that is canceled ends its worker by a SIGTERM too.
     if (termination_requested() && !shared_.caller_failed) {
-      said.sqlstate = sqlstate::admin_shutdown;
-      said.message = subject + " was terminated";
+      failure.sqlstate = sqlstate::admin_shutdown;
+      failure.message = subject + " was terminated";
     } else if (timed_out) {
-      said.message = subject + " took longer than its timeout of " +
-                     human_seconds(static_cast<double>(task_.spec.timeout_ms) / 1000);
-      said.hint = describe_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
+      failure.message = subject + " took longer than its timeout of " +
+                        human_seconds(static_cast<double>(task_.spec.timeout_ms) / 1000);
+      failure.hint = describe_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
     } else {
-      said.message = subject + " was canceled";
+      failure.message = subject + " was canceled";
     }
-    describe_committed(said);
-    said.context.clear();  // where it was at that moment says nothing
+    describe_committed(failure);
+    failure.context.clear();  // where it was at that moment says nothing
   }
-  if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty() && !raised_by_source(said))
-    said.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
-                "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
-  said.context = shorten_own_statements(said.context);
-  if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
-  return said;
+  if (failure.sqlstate == sqlstate::lock_not_available && failure.hint.empty() && !raised_by_source(failure))
+    failure.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
+                   "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
+  failure.context = shorten_own_statements(failure.context);
+  if (failure.context.find(run_context.text) == std::string::npos) add_context(failure, run_context.text);
+  return failure;
 }
 
 // What stays of a run in chunks that was stopped.
-void Run::describe_committed(Diagnostics &said) const {
+void Run::describe_committed(Diagnostics &failure) const {
   if (run_id_ == 0) return;
   DoneChunks done;
   try {
@@ -97,9 +97,10 @@ void Run::describe_committed(Diagnostics &said) const {
     detail::abort_transaction();
   }
   if (done.chunks == 0) return;
-  said.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
-                with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
-  if (task_.spec.enable_checkpoint && said.hint.empty()) said.hint = "The same call goes on from there.";
+  failure.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
+                   with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
+  if (task_.spec.enable_checkpoint && failure.hint.empty())
+    failure.hint = "The same call goes on from there.";
 }
 
 Row Run::work() {
@@ -139,18 +140,19 @@ Row Run::work() {
   return reply("succeeded");
 }
 
-// Does the work, one transaction after the other; where a part fails in a way that may pass, again from what
-// is committed.
+// Does the work, one transaction after the other. After a part that failed in a way that may pass, begins
+// again from what is committed.
 void Run::do_work() {
-  bool last = false;
-  for (int attempt = 1; !last;) {
+  StepEnd end = StepEnd::more;
+  for (int attempt = 1; end != StepEnd::done;) {
     try {
-      in_transaction([&] { last = do_part(); });
+      in_transaction_unless([&] { return (end = do_part()) == StepEnd::again; });
+      if (end == StepEnd::again) continue;
       done_ += work_->counts();
       if (work_->progressed()) attempt = 1;
       kept_ = kept_ || work_->progressed();
     } catch (const Error &error) {
-      last = false;
+      end = StepEnd::more;
       if (recover(error.diagnostics())) continue;
       if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
       work_.reset();
@@ -160,19 +162,20 @@ void Run::do_work() {
   }
 }
 
-bool Run::recover(const Diagnostics &said) {
-  return work_ && recovered(said, [&](const Diagnostics &error, bool by_source) {
+bool Run::recover(const Diagnostics &failure) {
+  return work_ && recovered(failure, [&](const Diagnostics &error, bool by_source) {
            return work_->recover(error, by_source);
          });
 }
 
-bool Run::do_part() {
+StepEnd Run::do_part() {
   fault_point(FaultPoint::work_begun);
   if (!work_) work_ = task_.make_work(run_id_, steps_);
-  const bool last = work_->step();
+  const StepEnd end = work_->step();
+  if (end == StepEnd::again) return end;
   fault_point(FaultPoint::watermark_written);
   steps_.leave();
-  if (last) {
+  if (end == StepEnd::done) {
     RunCounts all = done_;
     all += work_->counts();
     finish_run(run_id_,
@@ -181,7 +184,7 @@ bool Run::do_part() {
     fault_point(FaultPoint::run_finished);
   }
   steps_.enter(Phase::commit);
-  return last;
+  return end;
 }
 
 // The data is safe: what fails from here on, a cancel say, is not the run.
@@ -233,10 +236,10 @@ void Run::drop_remains() {
 
 // Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
 // target closes the record.
-void Run::fail(const Diagnostics &said) {
+void Run::fail(const Diagnostics &failure) {
   if (run_id_ == 0) return;
-  const bool canceled = !raised_by_source(said) &&
-                        (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown);
+  const bool canceled = !raised_by_source(failure) && (failure.sqlstate == sqlstate::canceled ||
+                                                       failure.sqlstate == sqlstate::admin_shutdown);
   const bool interrupted = canceled && termination_requested() && server_is_stopping();
   const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
@@ -248,7 +251,7 @@ void Run::fail(const Diagnostics &said) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
       in_transaction([&] {
-        finish_run(run_id_, {status, {}, {}, &said}, steps_.done());
+        finish_run(run_id_, {status, {}, {}, &failure}, steps_.done());
         fault_point(FaultPoint::failure_recorded);
       });
       return;
@@ -258,7 +261,7 @@ void Run::fail(const Diagnostics &said) {
   }
 }
 
-// The columns of sync_table(), and what the work tells beside.
+// The columns of sync_table(), and those that the work adds.
 Row Run::reply(const char *status) const {
   const auto count = [](std::int64_t rows) { return Cell(std::to_string(rows)); };
   const std::string watermark = work_ ? work_->watermark() : "";

@@ -35,14 +35,14 @@ struct RunTask {
 class Run {
  public:
   Run(SharedRun &shared, RunTask task);
-  // To its end. Returns the columns of sync_table(), and what the work tells beside; throws what it failed
+  // To its end. Returns the columns of sync_table(), and those that the work adds; throws what it failed
   // with, its context complete.
   Row run();
 
  private:
   Row work();
   void do_work();
-  bool do_part();
+  StepEnd do_part();
   bool recover(const Diagnostics &failure);
   void record_commit();
   bool lock();

@@ -1,4 +1,4 @@
-// What a run tells its caller.
+// Notices of a run to its caller.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace tablesync::pg {
 
-// A NOTICE about the run's target.
+// Raises a NOTICE about the run's target.
 void notice(const RunSpec &spec, const std::string &text, const std::string &detail = {},
             const std::string &hint = {});
 

@@ -8,6 +8,7 @@ namespace tablesync::pg {
 
 bool KeyPass::step() {
   if (done_) return false;
+  reads_ = true;
   const SyncPlan keys = pair_.plan.key_alone();
   // One may be left of an attempt before.
   if (!made_) drop_if_exists(keys_name);
@@ -22,6 +23,8 @@ bool KeyPass::step() {
 }
 
 void KeyPass::committed() {
+  if (!reads_) return;
+  reads_ = false;
   made_ = true;
   count_ += staged_;
   done_ = range_.upper.empty();
@@ -29,6 +32,7 @@ void KeyPass::committed() {
 }
 
 bool KeyPass::make_smaller() {
+  reads_ = false;
   if (size_ == 1) return false;
   size_ = smaller_chunk_size(size_);
   return true;

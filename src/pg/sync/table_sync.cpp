@@ -34,16 +34,16 @@ void TableSync::prepare() {
 }
 
 // One step; where several read the source, two: their table must be committed before they can fill it.
-bool TableSync::step() {
+StepEnd TableSync::step() {
   if (!parallel_) prepare();
   return finish();
 }
 
-bool TableSync::finish() {
+StepEnd TableSync::finish() {
   if (parallel_)
     copy_in_parallel();
   else if (begin_in_parallel())
-    return false;
+    return StepEnd::more;
   else
     copy();
   advance();
@@ -53,7 +53,7 @@ bool TableSync::finish() {
   // Whatever was begun in chunks: it is all there now.
   if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
   if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
-  return true;
+  return StepEnd::done;
 }
 
 // Which rows the sync is of, and which of them this run reads.

@@ -12,7 +12,7 @@
 
 namespace tablesync::pg {
 
-bool VerifyWork::step() {
+StepEnd VerifyWork::step() {
   steps_.enter(Phase::describe);
   take_definition();
   pair_.emplace(spec_, run_id_, steps_);
@@ -28,7 +28,7 @@ bool VerifyWork::step() {
   if (pair_->source) pair_->source->close();
   record_differences(run_id_, spec_, found_.listed);
   if (watermark_) write_watermark(run_id_, spec_, pair_->target.oid, *watermark_);
-  return true;
+  return StepEnd::done;
 }
 
 // What the target was filled by is what it is compared with, where the call does not say otherwise.

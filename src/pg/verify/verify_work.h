@@ -15,7 +15,7 @@ class VerifyWork final : public Work {
   VerifyWork(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : spec_(spec), run_id_(run_id), steps_(steps) {}
 
-  bool step() override;
+  StepEnd step() override;
   const RunCounts &counts() const override { return counts_; }
   std::string watermark() const override { return {}; }
   // Rows compared, then missing, extra and different ones.
