@@ -18,8 +18,8 @@ namespace {
 constexpr int most_crashes = 5;
 constexpr std::int64_t first_wait_ms = 10'000;
 
-// How long it is to wait yet. After a shutdown there is nothing to wait for; nor is there a time to be told
-// where somebody has set the clock back.
+// How long it is to wait yet. After a shutdown there is nothing to wait for. Nor can the time be known if
+// somebody has set the clock back.
 std::int64_t wait_ms(const Resumable &sync) {
   if (sync.crashes == 0 || sync.ended_ms_ago < 0) return 0;
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);

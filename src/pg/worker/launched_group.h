@@ -24,7 +24,7 @@ class LaunchedGroup {
   // process ends by a FATAL error from here on, so do they.
   void start(int wanted, const std::function<WorkerTask(int)> &task);
   int count() const { return static_cast<int>(workers_.size()); }
-  // Passes on what they said and adds to `progress` what they have done since the last time. Returns whether
+  // Passes on their messages and adds to `progress` what they have done since the last time. Returns whether
   // any is at work. Does not block. Throws the first error of a worker: then end() them.
   bool poll(Progress &progress);
   // Waits until all have ended well; returns their replies. Throws as poll().
