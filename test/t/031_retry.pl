@@ -123,6 +123,23 @@ $proxy->none;
 is($resumed->finish->{sqlstate}, '', '... and the attempt goes on with the next chunk');
 $pair->assert_identical('items', 'raw.chunked');
 
+# Each connection brings a chunk before it is lost (they have 0.7, 2.9 and 1.5 MB): retries are counted from the last
+# chunk on, and the steps of all chunks are one.
+$pair->source_sql(q(
+	CREATE TABLE often (id int PRIMARY KEY, name text);
+	INSERT INTO often SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) g;
+	GRANT SELECT ON often TO reader;));
+$pair->source_sql('ANALYZE often');
+$proxy->fault('rst', 'copy', 3_300_000);
+$said = $pair->try_sync('often', 'raw.often', q(chunk_mode => true, batch_size => 714, max_retries => 1, options => '{"retry_delay": "10 ms"}'));
+is($said->{sqlstate}, '', 'a sync goes on as long as its attempts bring something');
+cmp_ok(scalar(grep { /: attempt 1 of 2 failed: / } @{ $said->{notices} }), '>=', 2, '... though more fail than there are retries');
+unlike("@{ $said->{notices} }", qr/: attempt 2 of/, '... each of which is the first one since a chunk');
+is($pair->sql("SELECT count(*) FROM tablesync.run_step WHERE step = 'chunks' AND run_id = (SELECT max(run_id) FROM tablesync.run)"), 1,
+	'... and its chunks are one step');
+$proxy->none;
+$pair->assert_identical('often', 'raw.often');
+
 
 $pair->source_sql(q(CREATE VIEW broken AS SELECT 1 / 0 AS id));
 $pair->source_sql('GRANT SELECT ON broken TO reader');

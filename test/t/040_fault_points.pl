@@ -62,7 +62,7 @@ my %met_by = (
 	run_finished     => 'load',    committed         => 'load');
 my @points    = TablesyncTest::Fault::points($pair);
 my %number    = map { $points[$_] => $_ } 0 .. $#points;
-my %committed = map { $_ => 1 } qw(committed books_kept replied);
+my %committed = map { $_ => 1 } qw(committed commit_recorded replied);
 my %unknown   = map { $_ => 1 } qw(worker_started run_begun);
 my %in_work   = map { $_ => 1 } @points[ $number{work_begun} .. $number{run_finished} ];
 
@@ -90,7 +90,7 @@ sub expected_of
 	my ($way, $point, $kind) = @_;
 	# What comes after the commit is book-keeping; a record that could not be written is written again; what
 	# is tried again succeeds, or meets the lost connection.
-	return ('', 'succeeded') if "$point $kind" eq 'books_kept error' || $way->{call} && $in_work{$point} && $kind eq 'error';
+	return ('', 'succeeded') if "$point $kind" eq 'commit_recorded error' || $way->{call} && $in_work{$point} && $kind eq 'error';
 	return ('08006', 'failed') if "$point $kind" eq 'failure_recorded error' || $way->{retries} && $in_work{$point} && $kind eq 'error';
 	return ($kind eq 'sigkill' ? 'lost|57P02' : '40001',
 		$committed{$point} ? 'succeeded' : $kind eq 'error' || $unknown{$point} && $kind ne 'sigkill' ? 'failed' : $unknown{$point} ? '' : 'running');
@@ -100,7 +100,7 @@ sub expected_of
 sub was_met
 {
 	my ($way, $point, $said) = @_;
-	return !$way->{lost} if $point eq 'books_kept';
+	return !$way->{lost} if $point eq 'commit_recorded';
 	return $way->{lost} if $point eq 'failure_recorded';
 	return $said->{text} =~ /fault point $point$/m;
 }

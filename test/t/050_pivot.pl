@@ -311,6 +311,23 @@ is($pair->sql(q(SELECT string_agg(status, ' ') FROM reprocess_failed_chunks())),
 $pivot->assert_oracle('readings', 'failing', name => '... and nothing is missing');
 is($pair->sql(q(SELECT count(*) FROM reprocess_failed_chunks())), 0, '... and is done');
 
+# Started again: what failed before is no part of it, also where the first chunk meets a channel that has no column, and
+# is rolled back.
+schema('restarted');
+$pivot->make('restarted_readings', seed => 40);
+my @restarted = (target_schema => "'restarted'", chunk_interval => "'20 minutes'", @sample);
+$pivot->run('src', 'restarted_readings', @restarted, mode => "'tables_only'");
+$pair->sql(qq(ALTER TABLE restarted.${prefix}ship1 ADD CONSTRAINT not_now CHECK (created_time NOT BETWEEN '2024-03-01 01:02Z' AND '2024-03-01 01:04Z')));
+$pair->assert_failed($pair->try($pivot->call('src', 'restarted_readings', @restarted)), '23514', undef, 'a chunk that fails before a restart');
+$pair->sql("ALTER TABLE restarted.${prefix}ship1 DROP CONSTRAINT not_now");
+my $newest = q(INSERT INTO restarted_readings (ship_id, data_channel_id, created_time, value_format, bool_v, str_v, long_v, double_v)
+	SELECT ship_id, '/brand/new', created_time, value_format, bool_v, str_v, long_v, double_v FROM restarted_readings
+	WHERE ship_id = 'SHIP1' AND isfinite(created_time) ORDER BY created_time DESC LIMIT 1);
+$pair->source_sql($newest);
+$pair->admin($newest);
+$pivot->run('src', 'restarted_readings', @restarted, options => q('{"restart": true}'));
+$pivot->assert_oracle('restarted_readings', 'restarted', name => 'a restart whose first chunk meets a new channel');
+
 # From a file: where server and source cannot be told, they must be given.
 $pair->sql(qq(DELETE FROM renamed.${prefix}only WHERE created_time BETWEEN '2024-03-01 00:30Z' AND '2024-03-01 01:00Z'));
 my $file = $pair->target->basedir . '/failed.csv';

@@ -23,7 +23,7 @@ my @points = grep { !$other{$_} } TablesyncTest::Fault::points($pair);
 my @kinds  = qw(error fatal sigkill);
 # A point is met again with the second chunk, the third time at the latest: the first one, which has several values of one
 # cell, is read twice. These are met once.
-my %once   = map { $_ => 1 } qw(worker_started run_begun run_recorded target_locked source_connected run_finished committed books_kept replied);
+my %once   = map { $_ => 1 } qw(worker_started run_begun run_recorded target_locked source_connected run_finished committed commit_recorded replied);
 # A chunk that met such an error is done again at once.
 my %in_chunk = map { $_ => 1 } qw(row_received copy_finished merge_done);
 my $number   = 0;
@@ -40,7 +40,7 @@ sub survives
 	my $said = $pair->try($pivot->call(@call, max_retries => 0));
 	$pair->wait_until($pair->target, 'SELECT true');
 	TablesyncTest::Fault::clear($pair);
-	my $outlived = $kind eq 'error' && ($point eq 'books_kept' || $in_chunk{$point});
+	my $outlived = $kind eq 'error' && ($point eq 'commit_recorded' || $in_chunk{$point});
 	if ($outlived)
 	{
 		is($said->{sqlstate}, '', "$name: the run succeeds") or diag($said->{text});
@@ -56,7 +56,7 @@ sub survives
 	is($pair->admin("SELECT count(*) FROM tablesync.run WHERE status = 'running'"), 0, '... every run is closed');
 	# A run that was committed, and whose caller did not hear of it, is done again: it finds nothing to do.
 	my $twice = $pair->admin("SELECT count(*) FROM (SELECT FROM tablesync.chunk WHERE run_id >= $first AND status = 'succeeded' GROUP BY lower, upper HAVING count(*) > 1) x");
-	is($twice, 0, '... no chunk was committed twice') unless $outlived || $point =~ /^(?:committed|books_kept|replied)$/;
+	is($twice, 0, '... no chunk was committed twice') unless $outlived || $point =~ /^(?:committed|commit_recorded|replied)$/;
 	return;
 }
 

@@ -80,24 +80,24 @@ TEST(Progress, GivesNoTimeLeftWhereNothingMoves) {
 }
 
 TEST(Tell, SaysAllThatIsKnownOfACopy) {
-  EXPECT_EQ(tell(copying(2'000'000)),
+  EXPECT_EQ(describe(copying(2'000'000)),
             "copy: 450,000 of about 2,000,000 rows (22 %), 85.0 MB, 90,000 rows/s, about 17.2 s left");
 }
 
 TEST(Tell, LeavesOutWhatIsUnknown) {
-  EXPECT_EQ(tell(copying(-1)), "copy: 450,000 rows, 85.0 MB, 90,000 rows/s");
-  EXPECT_EQ(tell({Phase::copy, 0, 0, -1, 0, 0}), "copy: 0 rows, 0 bytes");
+  EXPECT_EQ(describe(copying(-1)), "copy: 450,000 rows, 85.0 MB, 90,000 rows/s");
+  EXPECT_EQ(describe({Phase::copy, 0, 0, -1, 0, 0}), "copy: 0 rows, 0 bytes");
 }
 
 TEST(Tell, CountsRowsButNoBytesOfAMerge) {
-  EXPECT_EQ(tell({Phase::merge, 1000, 5000, 2000, 0, 1.0}),
+  EXPECT_EQ(describe({Phase::merge, 1000, 5000, 2000, 0, 1.0}),
             "merge: 1,000 of about 2,000 rows (50 %), 1,000 rows/s, about 1.0 s left");
-  EXPECT_EQ(tell({Phase::remove, 7, 0, -1, 0, 0}), "delete: 7 rows");
+  EXPECT_EQ(describe({Phase::remove, 7, 0, -1, 0, 0}), "delete: 7 rows");
 }
 
 TEST(Tell, GivesOnlyTheTimeOfOtherPhases) {
-  EXPECT_EQ(tell({Phase::key, 5, 5, 5, 0, 65}), "primary key: 1 min 5 s");
-  EXPECT_EQ(tell({Phase::waiting, 0, 0, -1, 0, 2}), "waiting: 2.0 s");
+  EXPECT_EQ(describe({Phase::key, 5, 5, 5, 0, 65}), "primary key: 1 min 5 s");
+  EXPECT_EQ(describe({Phase::waiting, 0, 0, -1, 0, 2}), "waiting: 2.0 s");
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ ProgressReading read(const Progress &progress, std::int64_t now_us) {
   return reading;
 }
 
-std::string tell(const ProgressReading &reading) {
+std::string describe(const ProgressReading &reading) {
   std::string text = name_of(reading.phase);
   if (!counts_rows(reading.phase)) return text + ": " + human_seconds(reading.seconds);
   text += ": " + with_commas(reading.rows);

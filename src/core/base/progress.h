@@ -1,4 +1,4 @@
-// Progress of one run: what a worker publishes and others read, and how it is told to people.
+// Progress of one run: what a worker publishes and others read, and how it is described.
 #pragma once
 
 #include <atomic>
@@ -51,6 +51,6 @@ struct ProgressReading {
 ProgressReading read(const Progress &progress, std::int64_t now_us);
 
 // "copy: 450,000 of about 2,000,000 rows (22 %), 85.0 MB, 90,000 rows/s, about 17.2 s left"
-std::string tell(const ProgressReading &reading);
+std::string describe(const ProgressReading &reading);
 
 }  // namespace tablesync

@@ -23,7 +23,7 @@ ChunkBy parse_chunk_by(const std::string &name) {
   return name == "key" ? ChunkBy::key : ChunkBy::ctid;
 }
 
-std::string tell(const Chunk &chunk, ChunkBy by) {
+std::string describe(const Chunk &chunk, ChunkBy by) {
   const auto end = [](const Bound &bound, const char *open) {
     return bound.empty() ? open : join(bound, ", ");
   };

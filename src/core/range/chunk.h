@@ -30,7 +30,7 @@ struct Chunk {
   Bound upper;              // by key: rows up to it, it too; by ctid, time: below it
 };
 // "pages from 100 to 200", "keys above (7, x) up to (9, y)"
-std::string tell(const Chunk &chunk, ChunkBy by);
+std::string describe(const Chunk &chunk, ChunkBy by);
 
 // Conditions over the rows of the source of a sync, those of the chunk, which is by ctid or key. Together the
 // chunks of one sync have every row, a null in the key included. Keys are ordered by the operators of

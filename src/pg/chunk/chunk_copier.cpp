@@ -66,11 +66,15 @@ void ChunkCopier::hand_out() {
   checkpoint.complete = checkpoint.lower.empty();
 }
 
-void ChunkCopier::copy() {
+StepEnd ChunkCopier::copy() {
   began_ = now_seconds();
-  copy_rows();
+  if (!copy_rows()) {
+    counts_ = {};
+    return StepEnd::again;
+  }
   record(nullptr);
   in_chunk_ = false;
+  return StepEnd::more;
 }
 
 // Writes what became of the chunk, and where the next begins.
@@ -87,24 +91,25 @@ void ChunkCopier::record(const Diagnostics *failure) {
 
 // ---- what can go wrong with it ----------------------------------------------------------------------------
 
-bool ChunkCopier::absorb(const Diagnostics &said, bool by_source) {
+bool ChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (!in_chunk_) return false;
   counts_ = {};
   lose_source();
-  // Others write the tables of a pivot, or the chunks of this run.
-  if (!by_source && (claimed_ || spec_.command == Command::pivot) && try_again(said.sqlstate)) return true;
+  // The other writer can be a worker of this run.
+  const bool meets_others = claimed_ || kind_.chunks_meet_others;
+  if (!by_source && meets_others && try_again(failure.sqlstate)) return true;
   // Whoever has claimed it does it again.
   in_chunk_ = claimed_;
-  if (by_source && said.sqlstate == sqlstate::canceled) {
+  if (by_source && failure.sqlstate == sqlstate::canceled) {
     make_smaller();
     return true;
   }
   // Without an end it cannot be left out; nor can what was not handed out.
-  if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(said.sqlstate)) return false;
+  if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(failure.sqlstate)) return false;
   in_chunk_ = false;
-  record(&said);
-  tell(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + said.message,
-       "It has " + tablesync::tell(chunk_, checkpoint.by) + ".");
+  record(&failure);
+  notice(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + failure.message,
+         "It has " + describe(chunk_, checkpoint.by) + ".");
   ++failed_;
   return true;
 }
@@ -120,15 +125,10 @@ bool ChunkCopier::try_again(const std::string &sqlstate) {
 void ChunkCopier::make_smaller() {
   if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (checkpoint.size == 1 || !is_new_ || claimed_)
-    throw Error(
-        "54000",
-        "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) + " for chunk " +
-            with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
-        "It has " + tablesync::tell(chunk_, checkpoint.by) + ".",
-        "Raise tablesync.max_source_transaction, or pass " +
-            std::string(spec_.command == Command::pivot
-                            ? "a shorter chunk_interval; and see that the source has an index on its time."
-                            : "chunk_mode => false, which sets no limit."));
+    throw Error("54000",
+                "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
+                    " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
+                "It has " + describe(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
   checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   save();
 }
@@ -139,25 +139,27 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
   constexpr char changed[] = "40001";  // serialization_failure: the run begins again
   const auto step = [&] {
     steps.enter(Phase::describe);
-    if (copier.make_way()) return true;
+    if (copier.alter_tables()) return StepEnd::more;
     if (const std::string why = copier.open(); !why.empty())
       throw Error(changed, "\"" + display_name(spec.target) + "\" or its source was changed during the run",
                   "What was read does not go together with the rest: " + why + ".");
-    if (!copier.in_chunk()) return copier.claim();
-    copier.copy();
-    return true;
+    if (!copier.in_chunk()) return copier.claim() ? StepEnd::more : StepEnd::done;
+    return copier.copy();
   };
-  const auto absorb = [&](const Diagnostics &said, bool by_source) { return copier.absorb(said, by_source); };
+  const auto recover = [&](const Diagnostics &failure, bool by_source) {
+    return copier.recover(failure, by_source);
+  };
 
   RunCounts all;
-  bool more = true;
-  for (int attempt = 1; more && copier.failed() < most_failed_chunks;) {
+  StepEnd end = StepEnd::more;
+  for (int attempt = 1; end != StepEnd::done && copier.failed() < most_failed_chunks;) {
     try {
-      in_transaction([&] { more = step(); });
+      in_transaction_unless([&] { return (end = step()) == StepEnd::again; });
       all += copier.counts();
       if (!copier.in_chunk()) attempt = 1;
     } catch (const Error &error) {
-      if (absorbed(error.diagnostics(), absorb)) continue;
+      end = StepEnd::more;
+      if (recovered(error.diagnostics(), recover)) continue;
       if (attempt > spec.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
       wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "What is committed stays");
     }

@@ -13,7 +13,9 @@
 #include "core/spec/run_spec.h"
 #include "pg/record/chunk_record.h"
 #include "pg/record/run_record.h"
+#include "pg/run/run_kind.h"
 #include "pg/run/run_steps.h"
+#include "pg/run/work.h"
 
 namespace tablesync::pg {
 
@@ -21,7 +23,7 @@ class ChunkCopier {
  public:
   // `one_of_several`: claims what it copies.
   ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several)
-      : spec_(spec), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
+      : spec_(spec), kind_(kind_of(spec)), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
   ChunkCopier(const ChunkCopier &) = delete;
   ChunkCopier &operator=(const ChunkCopier &) = delete;
   virtual ~ChunkCopier() = default;
@@ -29,9 +31,9 @@ class ChunkCopier {
   // Opens both sides for a further transaction. Says why what was read before does not go together with what
   // would be read now; empty where it does.
   virtual std::string open() = 0;
-  // Does what must be committed before the chunk is copied, in the current transaction, which is for that
-  // alone; false where there is nothing.
-  virtual bool make_way() { return false; }
+  // Makes the changes of tables that must be committed before the chunk is copied, in the current
+  // transaction, which is for that alone; false if there are none to make.
+  virtual bool alter_tables() { return false; }
   // Of its records: see chunk_record.h.
   virtual const std::string &subject() const = 0;
 
@@ -42,11 +44,12 @@ class ChunkCopier {
   void choose_next();
   // The next one, for this worker alone; false where there is none. A transaction of its own, after open().
   bool claim();
-  // After open(). Commits with its record.
-  void copy();
+  // After open(). `more`: the chunk commits with its record. `again`: the transaction is to be rolled back,
+  // and the next one does alter_tables() and copy() again.
+  StepEnd copy();
   void forget() { in_chunk_ = false; }
   // After an error: whether the run can go on without the chunk, or with the same once more.
-  virtual bool absorb(const Diagnostics &said, bool by_source);
+  virtual bool recover(const Diagnostics &failure, bool by_source);
 
   const RunCounts &counts() const { return counts_; }  // of the last copy()
   std::int64_t failed() const { return failed_; }      // chunks, so far
@@ -59,8 +62,9 @@ class ChunkCopier {
   virtual void find_end() = 0;
   // Where the one after chunk_ begins; empty where there is none.
   virtual Bound next_begin() const { return chunk_.upper; }
-  // Copies the rows of chunk_, and sets counts_.
-  virtual void copy_rows() = 0;
+  // Copies the rows of chunk_, and sets counts_. False if they are to be copied again, in another
+  // transaction.
+  virtual bool copy_rows() = 0;
   // Ends the transaction on the source.
   virtual void close_source() = 0;
   // After an error: the connection may have been left in the middle of a stream.
@@ -72,6 +76,7 @@ class ChunkCopier {
   void begin_transaction();
 
   const RunSpec &spec_;
+  const RunKind &kind_;
   const std::int64_t run_id_;
   RunSteps &steps_;
   const bool claims_;

@@ -58,7 +58,7 @@ void ChunkLeader::fail_incomplete(const std::string &hint) const {
       with_commas(failed) + " of " + with_commas(checkpoint.chunks) + " chunks of \"" +
           display_name(spec_.target) +
           "\" failed: " + (unknown ? "their worker has ended" : first.error.message),
-      "Chunk " + with_commas(first.chunk.number) + " has " + tell(first.chunk, checkpoint.by) + "." +
+      "Chunk " + with_commas(first.chunk.number) + " has " + describe(first.chunk, checkpoint.by) + "." +
           (first.error.detail.empty() ? "" : " " + first.error.detail),
       std::string(checkpoint.complete ? "All other rows are there" : "What comes after these was not read") +
           ". Mend the cause, then " + hint);

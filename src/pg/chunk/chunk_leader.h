@@ -48,7 +48,7 @@ Spec share_of(Spec spec, int workers) {
   return spec;
 }
 
-// What such a worker is told.
+// The request of such a worker.
 struct CopierRequest {
   std::string share;
   std::int64_t run_id = 0;

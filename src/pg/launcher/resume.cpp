@@ -10,13 +10,10 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "core/base/retry.h"
-#include "core/spec/pivot_spec.h"
-#include "core/spec/sync_spec.h"
-#include "pg/pivot/pivot_call.h"
 #include "pg/record/upkeep_record.h"
+#include "pg/run/run_kind.h"
 #include "pg/server/airlock.h"
 #include "pg/server/transaction.h"
-#include "pg/sync/sync_call.h"
 #include "pg/worker/worker.h"
 
 namespace tablesync::pg {
@@ -26,18 +23,11 @@ namespace {
 constexpr int most_crashes = 5;
 constexpr std::int64_t first_wait_ms = 10'000;
 
-// How long it is to wait yet. After a shutdown there is nothing to wait for; nor is there a time to be told
-// where somebody has set the clock back.
+// How long it is to wait yet. After a shutdown there is nothing to wait for. Nor can the time be known if
+// somebody has set the clock back.
 std::int64_t wait_ms(const Resumable &sync) {
   if (sync.crashes == 0 || sync.ended_ms_ago < 0) return 0;
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
-}
-
-void start(WorkerTask task, unsigned int owner) {
-  in_transaction([&] {
-    task.role = owner;
-    start_in_worker(task);
-  });
 }
 
 // What a newer version has kept may mean something that this one does not know.
@@ -50,23 +40,20 @@ void report_unknown(const Resumable &run) {
 }
 
 void start(const Resumable &run) {
-  // Whoever has called it again meanwhile goes on with it. Another version's: the next call goes on with it.
-  if (std::optional<SyncSpec> spec = from_kept(run.request)) {
-    spec->if_running = IfRunning::skip;
-    start(task_for(*spec), run.owner);
-  } else if (std::optional<PivotSpec> pivot = pivot_from_kept(run.request)) {
-    pivot->if_running = IfRunning::skip;
-    start(task_for(*pivot), run.owner);
-  } else {
-    report_unknown(run);
-  }
+  const RunKind *const kind = find_kind(run.command);
+  if (kind == nullptr || kind->resume == nullptr) return;
+  std::optional<WorkerTask> task = kind->resume(run.request);
+  // The request of another version waits for the next call, which goes on with it.
+  if (!task) return report_unknown(run);
+  task->role = run.owner;
+  in_transaction([&] { start_in_worker(*task); });
 }
 
 }  // namespace
 
 std::int64_t resume_interrupted() {
   std::vector<Resumable> syncs;
-  in_transaction([&] { syncs = find_resumable(); });
+  in_transaction([&] { syncs = find_resumable(resumable_commands()); });
   std::int64_t again_ms = -1;
   std::optional<Error> failure;
   for (const Resumable &sync : syncs) {
@@ -79,9 +66,9 @@ std::int64_t resume_interrupted() {
     try {
       start(sync);
     } catch (const Error &error) {
-      Diagnostics said = error.diagnostics();
-      add_context(said, "resume of the interrupted run of " + sync.target);
-      failure = Error(said);  // which must not keep the others
+      Diagnostics diagnostics = error.diagnostics();
+      add_context(diagnostics, "resume of the interrupted run of " + sync.target);
+      failure = Error(diagnostics);  // which must not keep the others
     }
   }
   if (failure) throw Error(*failure);

@@ -64,7 +64,7 @@ void TablePair::make_plan(const std::vector<std::string> &key, bool key_is_pendi
 
 // Of what each opening finds anew.
 void TablePair::tell_once(const std::string &text) {
-  if (told_.insert(text).second) tell(spec, text);
+  if (noticed_.insert(text).second) notice(spec, text);
 }
 
 void TablePair::connect() {
@@ -163,11 +163,11 @@ void TablePair::adapt_target() {
     }
     if (counterpart == nullptr) {
       add_target_column(spec.target, column);
-      tell(spec, name + " is new on the source and was added");
+      notice(spec, name + " is new on the source and was added");
       altered = true;
     } else if (is_widened(*counterpart, column)) {
       widen_target_column(spec.target, column);
-      tell(spec, name + " is wider on the source and was widened to " + column.sql_type);
+      notice(spec, name + " is wider on the source and was widened to " + column.sql_type);
       altered = true;
     }
     return false;
@@ -188,7 +188,7 @@ void TablePair::tell_dropped_columns() const {
           "Drop or rename it in " + display_name(spec.target) +
               " too; or keep the values that are here: options => '{\"on_schema_change\": \"ignore\"}' (or "
               "\"add\").");
-    tell(spec, what, "Rows of before keep its values; new rows have none.");
+    notice(spec, what, "Rows of before keep its values; new rows have none.");
   }
 }
 

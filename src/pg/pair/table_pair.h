@@ -92,7 +92,7 @@ class TablePair {
   unsigned int opened_ = 0;         // the oid of the target that was there; 0: none yet
   std::optional<ColumnPlan> mark_;  // of the plan
   std::optional<bool> is_plain_;    // the target that is open
-  std::set<std::string> told_;
+  std::set<std::string> noticed_;
 };
 
 // Throws unless the current user may do to the target what the call does: 42501, or 42P01 where a

@@ -12,6 +12,7 @@ extern "C" {
 #include "core/base/error.h"
 #include "core/pivot/wide_table.h"
 #include "pg/run/call_arguments.h"
+#include "pg/run/run_kind.h"
 #include "pg/server/airlock.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
@@ -107,11 +108,7 @@ void check_early(const PivotSpec &spec) {
     connection_options(connection_source(spec.server));
 }
 
-WorkerTask task_for(const PivotSpec &spec) {
-  const std::string what = spec.command == Command::pivot ? "pivot " : "verify ";
-  return {"tablesync_pivot_worker", "pg_tablesync " + what + describe_spec(spec),
-          display_name(spec.target.name), serialize(spec)};
-}
+WorkerTask task_for(const PivotSpec &spec) { return worker_of(spec, serialize(spec)); }
 
 PivotSpec pivot_spec_from(FunctionCallInfo fcinfo) { return spec_from(fcinfo, functions::pivot_ship, {}); }
 

@@ -127,7 +127,7 @@ const std::string &PivotChunkCopier::order() {
   if (!order_)
     order_ = in_order_of_age(plan_, single<std::optional<bool>>(ask(has_ages(narrow_))).value_or(false));
   if (order_->empty())
-    tell_once(
+    notice_once(
         *source_, "readings of one ship, channel and time have several values: the last one that comes wins",
         "\"" + display_name(narrow_.name) +
             "\" is no table of this server's own, whose rows tell which was written later. They can come in "
@@ -154,10 +154,10 @@ bool PivotChunkCopier::finds_times() {
   const double to_read = total_cost(ask(explain(select_readings(plan_, of_ships_and_call()))));
   const std::string ends = oldest_and_newest(plan_, spec_.ships, of_call(plan_, spec_), false);
   if (to_read < large || total_cost(ask(explain(ends))) < part * to_read) return true;
-  tell(spec_, "is read in one chunk, since the source does not find readings by their time",
-       "A chunk that fails, or is interrupted, is all of it.",
-       "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
-           plan_.column(ReadingColumn::created_time) + ");");
+  notice(spec_, "is read in one chunk, since the source does not find readings by their time",
+         "A chunk that fails, or is interrupted, is all of it.",
+         "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
+             plan_.column(ReadingColumn::created_time) + ");");
   return false;
 }
 
@@ -180,21 +180,21 @@ void PivotChunkCopier::check_times() {
       "CREATE VIEW ... AS SELECT * FROM " + name + " OFFSET 0; and read that: its times are compared here.");
 }
 
-void PivotChunkCopier::tell_beyond_cutoff() {
+void PivotChunkCopier::notice_beyond_cutoff() {
   const bool may_surprise = spec_.cutoff_is_now || (!plan_.time_has_zone && spec_.time_zone.empty());
   // A chunk that is done again has an end of its own.
   if (!may_surprise || spec_.failed_chunk != 0) return;
   const auto [count, text] = values_of<std::int64_t, std::string>(only_row(ask(beyond_cutoff(plan_, spec_))));
   const std::optional<Moment> newest = parse_moment(text);
-  if (newest) tell_beyond({count, *newest});
+  if (newest) notice_beyond({count, *newest});
 }
 
 // Clocks are not all the same, and readings come while a call begins.
-void PivotChunkCopier::tell_beyond(const BeyondCutoff &beyond) const {
+void PivotChunkCopier::notice_beyond(const BeyondCutoff &beyond) const {
   constexpr Moment minute = 60'000'000;
   if (beyond.count == 0 || (spec_.cutoff_is_now && beyond.newest < spec_.cutoff + minute)) return;
   const std::string zone = spec_.time_zone.empty() ? "UTC" : spec_.time_zone;
-  tell_once(
+  notice_once(
       *source_,
       with_commas(beyond.count) + " readings are left out because they are not before the cutoff, " +
           text_of_moment(spec_.cutoff) + (spec_.cutoff_is_now ? ", which is now" : ""),
@@ -246,13 +246,13 @@ std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
 
 // ---- its readings -----------------------------------------------------------------------------------------
 
-void PivotChunkCopier::copy_rows() {
+bool PivotChunkCopier::copy_rows() {
   steps_.enter(Phase::copy);
   const Moment end = chunk_.upper.empty() ? after_all : moment_of(only_text(chunk_.upper));
   // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
   const bool reads_all = chunk_.lower.empty() && spec_.cutoff_is_now && end == spec_.cutoff &&
                          (plan_.time_has_zone || plan_.time_zone == "UTC");
-  if (is_new_ && chunk_.number == 1 && !reads_all) tell_beyond_cutoff();
+  if (is_new_ && chunk_.number == 1 && !reads_all) notice_beyond_cutoff();
   const std::string order = in_order_ ? this->order() : "";
   std::vector<std::string> all = conditions(), without_time = all;
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(only_text(chunk_.lower))));
@@ -265,17 +265,16 @@ void PivotChunkCopier::copy_rows() {
   const std::int64_t read_now =
       scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
             : read(select_readings(plan_, all) + order, *pass_);
-  // Readings without a time are told, once.
-  if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all) {
+  // Readings without a time are rejected, in one chunk.
+  if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all && !pass_->needs_order()) {
     without_time.push_back(time_is_null(plan_));
     read(select_readings(plan_, without_time), *pass_);
   }
-  lacks_ = pass_->lacking().any();
-  // Given up, and done again when it is there.
-  if (lacks_) throw Error(sqlstate::internal, "wide tables lack columns");
+  if (must_repeat()) return false;
   close_source();
   pass_->finish();
-  if (reads_all && spec_.failed_chunk == 0) tell_beyond(pass_->beyond());
+  if (must_repeat()) return false;
+  if (reads_all && spec_.failed_chunk == 0) notice_beyond(pass_->beyond());
   // The next chunk is read in order too where this one had to be, or where there is no order.
   in_order_ = in_order_ && (order.empty() || pass_->has_two_values());
   changes_ = 0;
@@ -283,6 +282,20 @@ void PivotChunkCopier::copy_rows() {
   const std::int64_t bytes = counts_.bytes;
   counts_ = pass_->counts();
   counts_.bytes = bytes;
+  return true;
+}
+
+// Whether the pass has found that its readings must come again: in order, or when columns were made.
+bool PivotChunkCopier::must_repeat() {
+  if (pass_->needs_order()) {
+    in_order_ = true;
+    lose_source();
+    return true;
+  }
+  if (!pass_->lacking().any()) return false;
+  lacking_ = pass_->lacking();
+  forget_tables();
+  return true;
 }
 
 void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
@@ -293,12 +306,7 @@ void PivotChunkCopier::record_outcome(const Diagnostics *failure) {
     forget_failed_chunk(chunk_run_, chunk_.number);
 }
 
-bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
-  if (pass_ && pass_->needs_order()) {
-    lose_source();
-    in_order_ = true;
-    return in_chunk();
-  }
+bool PivotChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (pass_ && pass_->outdated()) {
     lose_source();
     refresh_wide_columns(*source_);
@@ -306,14 +314,10 @@ bool PivotChunkCopier::absorb(const Diagnostics &said, bool by_source) {
     constexpr int most_changes = 10;
     return in_chunk() && ++changes_ <= most_changes;
   }
-  if (!lacks_) return ChunkCopier::absorb(said, by_source);
-  lacks_ = false;
-  lacking_ = pass_->lacking();
-  forget_tables();
-  return true;
+  return ChunkCopier::recover(failure, by_source);
 }
 
-bool PivotChunkCopier::make_way() {
+bool PivotChunkCopier::alter_tables() {
   if (!lacking_.any()) return false;
   if (remote_) remote_->close();
   change_tables(lacking_);
@@ -323,7 +327,8 @@ bool PivotChunkCopier::make_way() {
 
 // ---- what the tables lack ---------------------------------------------------------------------------------
 
-// Who waits for a lock makes all who come later wait behind him: so not for long, and again after a while.
+// A session that waits for a lock blocks all that queue behind it. So each wait is short, with a pause after
+// it.
 void PivotChunkCopier::change_tables(const Lacking &lacking) {
   constexpr std::int64_t first_wait_ms = 50, longest_wait_ms = 2000;
   const std::int64_t began_ms = steady_ms(), limit_ms = lock_timeout_ms();

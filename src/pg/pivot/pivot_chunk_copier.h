@@ -21,8 +21,8 @@ class PivotChunkCopier final : public ChunkCopier {
 
   std::string open() override;
   const std::string &subject() const override { return subject_; }
-  bool absorb(const Diagnostics &said, bool by_source) override;
-  bool make_way() override;
+  bool recover(const Diagnostics &failure, bool by_source) override;
+  bool alter_tables() override;
 
   // After open(), for those who read something else than a chunk.
   const PivotSource &source() const { return *source_; }
@@ -43,9 +43,9 @@ class PivotChunkCopier final : public ChunkCopier {
   // Throws 0A000 where a source that asks others compares times in another way than this server.
   void check_times();
   // A NOTICE of the readings that lie beyond the cutoff, where the caller need not know that.
-  void tell_beyond_cutoff();
+  void notice_beyond_cutoff();
   // What select_readings() ends with, so that of two readings of one cell the later comes last. Empty where
-  // nothing tells which is the later, with a NOTICE.
+  // nothing shows which is the later, with a NOTICE.
   const std::string &order();
   void close_source() override;
   // The readings of these ships and channels, before any condition on time.
@@ -63,14 +63,15 @@ class PivotChunkCopier final : public ChunkCopier {
  private:
   void find_end() override;
   Bound next_begin() const override;
-  void copy_rows() override;
+  bool copy_rows() override;
   void lose_source() override;
   std::int64_t size_after(double) const override { return checkpoint.size; }
   void record_outcome(const Diagnostics *failure) override;
   std::optional<Moment> skip_gap(Moment begin);
   void change_at_once(const Lacking &lacking);
   void widen(const Lacking &lacking);
-  void tell_beyond(const BeyondCutoff &beyond) const;
+  bool must_repeat();
+  void notice_beyond(const BeyondCutoff &beyond) const;
 
   const PivotSpec &spec_;
   const std::string subject_;
@@ -81,11 +82,10 @@ class PivotChunkCopier final : public ChunkCopier {
   ReadingPlan plan_;
   std::unique_ptr<PivotPass> pass_;
   std::set<ChannelName> integers_;  // columns that cannot take decimals
-  bool lacks_ = false;              // the last pass met what is not there
   bool in_order_ = false;           // the chunk is read in the order of age
   std::optional<std::string> order_;
   int changes_ = 0;         // of tables by others, that the chunk has met in a row
-  Lacking lacking_;         // what is to be made before the next
+  Lacking lacking_;         // what the last pass lacked: it is made before the next
   bool is_last_ = false;    // chunk_ is
   bool was_empty_ = false;  // the chunk before was
 };

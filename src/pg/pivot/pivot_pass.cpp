@@ -84,7 +84,12 @@ void PivotPass::begin(const Bound &lower, const Bound &upper, bool in_order, Mom
 
 // ---- a reading --------------------------------------------------------------------------------------------
 
-void PivotPass::take(const Reading &reading) {
+bool PivotPass::take(const Reading &reading) {
+  take_value(reading);
+  return !needs_order_;
+}
+
+void PivotPass::take_value(const Reading &reading) {
   if (reading.time && *reading.time >= cutoff_) {
     ++beyond_.count;
     beyond_.newest = std::max(beyond_.newest, *reading.time);
@@ -132,16 +137,14 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
     }
   }
   if (outcome == PivotBuffer::Outcome::replaced) meet_two_values();
+  if (needs_order_) return;
   if (buffer_.bytes() > most_bytes_ || buffer_.rows() >= most_rows_) flush();
 }
 
 // The order of a scan says nothing about which one is the later.
 void PivotPass::meet_two_values() {
   has_two_values_ = true;
-  needs_order_ = !in_order_;
-  if (needs_order_)
-    throw Error("40001", "two readings of one ship, channel and time have two values",
-                "They came in no order.", "Run it again.");
+  needs_order_ = needs_order_ || !in_order_;
 }
 
 // Whether the column takes decimals from now on, or will, when the pass is repeated.
@@ -192,7 +195,7 @@ void PivotPass::write_rejected() {
 
 void PivotPass::flush() {
   for (WideTable &table : tables_.tables())
-    if (!table.rows->rows.empty()) write(table);
+    if (!needs_order_ && !table.rows->rows.empty()) write(table);
   buffer_.clear();
 }
 
@@ -298,6 +301,7 @@ bool PivotPass::is_bulk(WideTable &table) {
 
 void PivotPass::finish() {
   flush();
+  if (needs_order_) return;
   write_rejected();
   std::vector<TableCounts> all;
   for (WideTable &table : tables_.tables()) {

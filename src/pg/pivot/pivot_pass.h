@@ -3,8 +3,8 @@
 //
 //   reading -> value -> column -> buffer -> pages | tuples and index entries | upsert
 //
-// A table that others can see is not changed in passing. Where it lacks a column, the pass only notes what is
-// to be made from then on; the transaction is given up, and the readings come again when that is there.
+// A table that others can see is not changed in passing. If it lacks a column, the pass only notes what is to
+// be made from then on. The transaction is then rolled back, and the readings come again when that is there.
 #pragma once
 
 #include <cstdint>
@@ -50,9 +50,11 @@ class PivotPass final : public ReadingSink {
             const std::set<ChannelName> &integers, bool exact = false);
 
   // The next readings are those of a chunk (empty: open). Those from `cutoff` on, if there are any, are not.
-  // `in_order`: of two readings of one cell the later comes last. Else 40001 is thrown for two that differ.
+  // `in_order`: of two readings of one cell the later comes last. If not, needs_order() after two that
+  // differ.
   void begin(const Bound &lower, const Bound &upper, bool in_order, Moment cutoff = after_all);
-  void take(const Reading &reading) override;
+  // False once needs_order().
+  bool take(const Reading &reading) override;
   void lose_order() override { in_order_ = false; }
   // Writes what is left, with the records.
   void finish();
@@ -61,8 +63,10 @@ class PivotPass final : public ReadingSink {
   const BeyondCutoff &beyond() const { return beyond_; }
   // Somebody has changed a table meanwhile: an error was thrown.
   bool outdated() const { return outdated_; }
-  // Two readings of one cell came with two values, since begin(); and out of order: an error was thrown.
+  // Two readings of one cell came with two values, since begin().
   bool has_two_values() const { return has_two_values_; }
+  // They came out of order, so nothing more was stored: all are to be read again, in order, in another
+  // transaction.
   bool needs_order() const { return needs_order_; }
   RunCounts counts() const { return counts_; }
 
@@ -73,6 +77,7 @@ class PivotPass final : public ReadingSink {
   PivotBuffer &buffer() { return buffer_; }
 
  private:
+  void take_value(const Reading &reading);
   PivotColumn *find_column(const Reading &reading, const Value &value);
   void store(PivotColumn &column, const Reading &reading, const Value &value);
   bool make_decimal(PivotColumn &column, const Reading &reading, const Value &value);

@@ -4,9 +4,9 @@
 
 namespace tablesync::pg {
 
-void tell_once(const PivotSource &source, const std::string &text, const std::string &detail,
-               const std::string &hint) {
-  if (source.told.insert(text).second) tell(source.spec, text, detail, hint);
+void notice_once(const PivotSource &source, const std::string &text, const std::string &detail,
+                 const std::string &hint) {
+  if (source.noticed.insert(text).second) notice(source.spec, text, detail, hint);
 }
 
 }  // namespace tablesync::pg

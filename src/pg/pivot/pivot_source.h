@@ -10,11 +10,11 @@
 namespace tablesync::pg {
 
 struct PivotSource : PivotIdentity {
-  mutable std::set<std::string> told;  // what the caller has been told of its tables
+  mutable std::set<std::string> noticed;  // texts of the notices about it, each raised once
 };
 
 // A NOTICE for the caller, once in a run of one worker.
-void tell_once(const PivotSource &source, const std::string &text, const std::string &detail = {},
-               const std::string &hint = {});
+void notice_once(const PivotSource &source, const std::string &text, const std::string &detail = {},
+                 const std::string &hint = {});
 
 }  // namespace tablesync::pg

@@ -14,10 +14,11 @@ namespace {
 // What channels there are.
 class Sample final : public ReadingSink {
  public:
-  void take(const Reading &reading) override {
-    if (reading.ship.empty() || reading.channel.empty()) return;
+  bool take(const Reading &reading) override {
+    if (reading.ship.empty() || reading.channel.empty()) return true;
     if (Value value; value_of(reading.value, value, room_, why_))
       found.add({std::string(reading.ship), std::string(reading.channel)}, value);
+    return true;
   }
   Lacking found;
 
@@ -35,37 +36,39 @@ PivotWork::PivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps
       leader_(spec, run_id, steps, copier_),
       checkpoint_(copier_.checkpoint) {}
 
-bool PivotWork::step() {
+StepEnd PivotWork::step() {
   counts_ = {};
   progressed_ = begun_;
   if (!begun_) {
     begun_ = true;
-    const bool done = prepare();
+    const StepEnd end = prepare();
     // The first chunk is read in the same transaction, unless something was done that must not go with it.
-    if (!done && checkpoint_.chunks == 0 && !changed_tables_) return copy_chunk();
+    if (end == StepEnd::more && checkpoint_.chunks == 0 && !changed_tables_) return copy_chunk();
     copier_.close_source();
-    return done;
+    return end;
   }
-  if (copier_.make_way()) return false;
+  if (copier_.alter_tables()) return StepEnd::more;
+  // What start() wrote has gone with the transaction of the first chunk.
+  if (starts_ && checkpoint_.chunks == 0 && copier_.in_chunk()) save_start();
   if (copier_.failed() >= most_failed_chunks) return finish();
   const bool redoes = leader_.choose_failed();
   if (!redoes && checkpoint_.complete) return finish();
-  if (!redoes && copy_by_several()) return false;
+  if (!redoes && copy_by_several()) return StepEnd::more;
   copier_.open();
   return copy_chunk();
 }
 
-bool PivotWork::copy_chunk() {
+StepEnd PivotWork::copy_chunk() {
   if (!copier_.in_chunk()) copier_.choose_next();
-  copier_.copy();
+  const StepEnd copied = copier_.copy();
   counts_ = copier_.counts();
-  return false;
+  return copied;
 }
 
 // ---- before the first chunk -------------------------------------------------------------------------------
 
-// True where there is nothing else to do.
-bool PivotWork::prepare() {
+// `done`: there are no chunks to be copied.
+StepEnd PivotWork::prepare() {
   steps_.enter(Phase::describe);
   copier_.open();
   check_ships();
@@ -73,11 +76,12 @@ bool PivotWork::prepare() {
   const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
   const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
   if (backfills && begun && begun->starts_over)
-    tell(spec_, "starts again from the first chunk, since a dump does not say which of its chunks were done");
+    notice(spec_,
+           "starts again from the first chunk, since a dump does not say which of its chunks were done");
   else if (backfills && begun && !spec_.restart) {
     leader_.refuse_other_definition(*begun, definition_of(spec_));
     resume(*begun);
-    return false;
+    return StepEnd::more;
   }
   if (spec_.drop_tables && spec_.mode != PivotMode::schema_only) {
     changed_tables_ = true;
@@ -88,11 +92,12 @@ bool PivotWork::prepare() {
   }
   // The newest chunk shows more than a sample of it; the oldest does not show what there is today.
   if (!backfills || (spec_.mode == PivotMode::full && !spec_.newest_first)) analyze();
-  if (backfills)
-    start();
-  else
+  if (!backfills) {
     record_request(copier_.source());
-  return !backfills;
+    return StepEnd::done;
+  }
+  start();
+  return StepEnd::more;
 }
 
 void PivotWork::check_ships() {
@@ -162,7 +167,7 @@ void PivotWork::make_sampled(const Lacking &found) {
       counts.push_back(would);
     }
   });
-  for (const std::string &statement : statements) tell(spec_, "would run a statement", statement);
+  for (const std::string &statement : statements) notice(spec_, "would run a statement", statement);
   add_counts(run_id_, counts);
 }
 
@@ -170,13 +175,13 @@ void PivotWork::resume(const Checkpoint &begun) {
   checkpoint_ = begun;
   checkpoint_.run_id = run_id_;
   leader_.redo_up_to(checkpoint_.chunks);
-  tell(spec_,
-       "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
+  notice(spec_,
+         "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
   copier_.save();
 }
 
 void PivotWork::start() {
-  drop_checkpoint(copier_.subject());
+  starts_ = true;
   checkpoint_ = {};
   checkpoint_.run_id = run_id_;
   checkpoint_.request = to_kept(spec_);
@@ -190,7 +195,7 @@ void PivotWork::start() {
     checkpoint_.size = 1;
     checkpoint_.lower = {text_of_moment(spec_.newest_first ? spec_.cutoff : spec_.cutoff - 1)};
     checkpoint_.since.value = text_of_moment(spec_.newest_first ? after_all : spec_.cutoff);
-    copier_.save();
+    save_start();
     return;
   }
   const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
@@ -200,6 +205,11 @@ void PivotWork::start() {
   checkpoint_.lower = {text_of_moment(
       first_begin(spec_, spec_.newest_first ? newest : oldest, checkpoint_.size, spec_.cutoff))};
   checkpoint_.since.value = text_of_moment(spec_.newest_first ? oldest : spec_.cutoff);
+  save_start();
+}
+
+void PivotWork::save_start() {
+  drop_checkpoint(copier_.subject());
   copier_.save();
 }
 
@@ -220,7 +230,7 @@ bool PivotWork::copy_by_several() {
   return done.has_value();
 }
 
-bool PivotWork::finish() {
+StepEnd PivotWork::finish() {
   if (leader_.has_failed() || !checkpoint_.complete)
     leader_.fail_incomplete("SELECT * FROM reprocess_failed_chunks(run_id => " + std::to_string(run_id_) +
                             ").");
@@ -229,7 +239,7 @@ bool PivotWork::finish() {
     forget_failed_chunk(spec_.failed_chunk);
   else
     record_request(copier_.source());
-  return true;
+  return StepEnd::done;
 }
 
 }  // namespace tablesync::pg

@@ -16,23 +16,26 @@ class PivotWork final : public Work {
  public:
   PivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
 
-  bool step() override;
-  bool absorb(const Diagnostics &said, bool by_source) override { return copier_.absorb(said, by_source); }
+  StepEnd step() override;
+  bool recover(const Diagnostics &failure, bool by_source) override {
+    return copier_.recover(failure, by_source);
+  }
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return {}; }
+  std::string watermark() const override { return {}; }
   bool progressed() const override { return progressed_; }
 
  private:
-  bool prepare();
+  StepEnd prepare();
   void check_ships();
   void refuse_unknown(const std::string &ship);
   void analyze();
   void make_sampled(const Lacking &lacking);
   void resume(const Checkpoint &begun);
   void start();
+  void save_start();
   bool copy_by_several();
-  bool copy_chunk();
-  bool finish();
+  StepEnd copy_chunk();
+  StepEnd finish();
 
   const PivotSpec &spec_;
   const std::int64_t run_id_;
@@ -41,6 +44,7 @@ class PivotWork final : public Work {
   ChunkLeader leader_;
   Checkpoint &checkpoint_;  // the copier's
   bool begun_ = false;
+  bool starts_ = false;          // at the first chunk
   bool changed_tables_ = false;  // before the first chunk
   bool progressed_ = false;      // by the last step
   RunCounts counts_;

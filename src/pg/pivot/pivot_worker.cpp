@@ -1,4 +1,5 @@
-// The worker processes of a pivot_ship() call: the one that leads the run, and those that do chunks of it.
+// The kinds of run of pivot_ship() and verify_pivot(), and their worker processes: those that lead a run, and
+// those that copy chunks of a pivot.
 extern "C" {
 #include "postgres.h"
 
@@ -9,6 +10,8 @@ extern "C" {
 
 #include "core/spec/pivot_spec.h"
 #include "pg/chunk/chunk_leader.h"
+#include "pg/pivot/pivot_call.h"
+#include "pg/pivot/pivot_kind.h"
 #include "pg/pivot/pivot_work.h"
 #include "pg/pivot/verify_pivot_work.h"
 #include "pg/pivot/wide_catalog.h"
@@ -31,18 +34,33 @@ std::vector<TargetLock> locks_of(const PivotSpec &spec) {
 
 Row pivot_task(SharedRun &shared, std::string_view request) {
   const PivotSpec spec = deserialize_pivot_spec(request);
-  const bool pivots = spec.command == Command::pivot;
-  return Run(shared, {spec, pivots ? "the pivot" : "the verification", pivots ? name_of(spec.mode) : "verify",
-                      pivots ? locks_of(spec) : std::vector<TargetLock>(),
-                      [&] {
-                        if (pivots) check_may_fill(spec);
-                      },
+  return Run(shared, {spec, name_of(spec.mode), locks_of(spec), [&] { check_may_fill(spec); },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
-                        if (pivots) return std::make_unique<PivotWork>(spec, run_id, steps);
+                        return std::make_unique<PivotWork>(spec, run_id, steps);
+                      },
+                      [] {}})
+      .run();
+}
+
+// It changes nothing, so it locks nothing.
+Row verify_pivot_task(SharedRun &shared, std::string_view request) {
+  const PivotSpec spec = deserialize_pivot_spec(request);
+  return Run(shared, {spec,
+                      "verify",
+                      {},
+                      [] {},
+                      [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         return std::make_unique<VerifyPivotWork>(spec, run_id, steps);
                       },
                       [] {}})
       .run();
+}
+
+std::optional<WorkerTask> resume_pivot(std::string_view kept) {
+  std::optional<PivotSpec> spec = pivot_from_kept(kept);
+  if (!spec) return std::nullopt;
+  spec->if_running = IfRunning::skip;  // a call that was made meanwhile goes on with it
+  return task_for(*spec);
 }
 
 Row copy_pivot_chunks(SharedRun &run, std::string_view request) {
@@ -56,15 +74,47 @@ Row copy_pivot_chunks(SharedRun &run, std::string_view request) {
 }
 
 }  // namespace
+
+constinit const RunKind pivot_kind{
+    .command = "pivot_ship",
+    .called = "the pivot",
+    .title = "pivot",
+    .entry = "tablesync_pivot_worker",
+    .isolation = "read committed",
+    .locked_noun = "wide tables",
+    .locked_state = "are being filled",
+    .chunks_meet_others = true,
+    .slow_chunk_hint =
+        "Raise tablesync.max_source_transaction, or pass a shorter chunk_interval; and see that the "
+        "source has an index on its time.",
+    .resume = resume_pivot,
+};
+
+// It reads this side more than once, and must see one state of it.
+constinit const RunKind verify_pivot_kind{
+    .command = "verify_pivot",
+    .called = "the verification",
+    .title = "verify",
+    .entry = "tablesync_verify_pivot_worker",
+    .isolation = "repeatable read",
+    .locked_noun = "wide tables",
+    .locked_state = "are being filled",
+};
+
 }  // namespace tablesync::pg
 
 extern "C" {
 
 PGDLLEXPORT void tablesync_pivot_worker(Datum argument);
+PGDLLEXPORT void tablesync_verify_pivot_worker(Datum argument);
 PGDLLEXPORT void tablesync_pivot_chunk_worker(Datum argument);
 
 void tablesync_pivot_worker(Datum argument) {
   tablesync::pg::run_worker(argument, tablesync::pg::pivot_task);
+}
+
+void tablesync_verify_pivot_worker(Datum argument) {
+  tablesync::pg::run_worker(argument, tablesync::pg::verify_pivot_task);
 }
 
 void tablesync_pivot_chunk_worker(Datum argument) {

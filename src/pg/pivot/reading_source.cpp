@@ -56,9 +56,9 @@ class Intake {
           return AllocSetContextCreate(CurrentMemoryContext, "readings, detoasted", ALLOCSET_SMALL_SIZES);
         })) {}
 
-  void take(const Datum *values, const bool *nulls);
-  // Texts of readings that are no more.
-  void tell() {
+  bool take(const Datum *values, const bool *nulls);
+  // Publishes how many came, and frees their texts.
+  void publish() {
     call([&] { MemoryContextReset(detoasted_); });
     progress_.rows = rows_before_ + static_cast<std::uint64_t>(rows_);
   }
@@ -143,16 +143,17 @@ void Intake::keep_pace(const Reading &reading) {
   if (wait_ms >= worth_a_wait) wait_for_ms(wait_ms);
 }
 
-void Intake::take(const Datum *values, const bool *nulls) {
+bool Intake::take(const Datum *values, const bool *nulls) {
   const Reading reading = reading_of(values, nulls);
-  sink_.take(reading);
+  const bool wants_more = sink_.take(reading);
   ++rows_;
   if (rate_.limited()) keep_pace(reading);
   fault_point(FaultPoint::row_received);
+  return wants_more;
 }
 
 std::int64_t Intake::finish() {
-  tell();
+  publish();
   call([&] { MemoryContextDelete(detoasted_); });
   progress_.memory_bytes = private_memory();
   return rows_;
@@ -226,8 +227,9 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
                        const Rate &rate, Progress &progress) {
   Intake intake(plan, plan.places, sink, rate, progress);
   each_row(select, {}, types_at(plan, plan.places), [&](const std::uintptr_t *values, const bool *nulls) {
-    intake.take(values, nulls);
-    if (intake.rows() % rows_per_look == 0) intake.tell();
+    const bool wants_more = intake.take(values, nulls);
+    if (intake.rows() % rows_per_look == 0) intake.publish();
+    return wants_more;
   });
   return intake.finish();
 }
@@ -270,9 +272,9 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
     return last_is_wanted;
   };
   WriterOrder order;
-  bool in_order = true;
-  while (call([&] { return scan.next_page(); })) {
-    for (int n = 0; n < scan.rows(); ++n) {
+  bool in_order = true, wants_more = true;
+  while (wants_more && call([&] { return scan.next_page(); })) {
+    for (int n = 0; wants_more && n < scan.rows(); ++n) {
       scan.look_at(n);
       if (in_order && !order.goes_on_with(scan.writer())) {
         in_order = false;
@@ -280,9 +282,9 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
       }
       if (!is_wanted()) continue;
       deform(width);
-      intake.take(scan.values(), scan.nulls());
+      wants_more = intake.take(scan.values(), scan.nulls());
     }
-    intake.tell();
+    intake.publish();
   }
   call([&] { scan.end(); });
   return intake.finish();
@@ -295,8 +297,9 @@ std::int64_t read_there(const ReadingPlan &plan, RowSource &stream, ReadingSink 
   size_t size = 0;
   while (char *const bytes = stream.next_row(size)) {
     if (!readings.take(bytes, size)) continue;
-    sink.take(readings.reading());
+    const bool wants_more = sink.take(readings.reading());
     fault_point(FaultPoint::row_received);
+    if (!wants_more) return stream.rows();
     const bool at_clock = stream.rows() % rows_per_look == 0;
     if (at_clock) check_for_interrupts();
     watch.look(at_clock);

@@ -20,7 +20,7 @@ constexpr std::size_t cells_at_a_time = 300'000;
 VerifyPivotWork::VerifyPivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps)
     : spec_(spec), run_id_(run_id), steps_(steps), copier_(spec, run_id, steps, false) {}
 
-bool VerifyPivotWork::step() {
+StepEnd VerifyPivotWork::step() {
   counts_ = {};
   copier_.open();
   if (!begun_) {
@@ -35,7 +35,7 @@ bool VerifyPivotWork::step() {
   const bool done = is_done();
   copier_.close_source();
   if (done) finish();
-  return done;
+  return done ? StepEnd::done : StepEnd::more;
 }
 
 void VerifyPivotWork::begin() {
@@ -49,7 +49,7 @@ void VerifyPivotWork::begin() {
         "A table that is there already is adopted by SELECT * FROM pivot_ship(..., mode => 'tables_only').");
   }
   copier_.check_times();
-  copier_.tell_beyond_cutoff();
+  copier_.notice_beyond_cutoff();
   const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
   is_one_chunk_ = !ends.oldest || !copier_.finds_times();
   // Without any, what has no finite time is left.
@@ -96,29 +96,30 @@ void VerifyPivotWork::compare_chunk(const std::string &select) {
   compare();
 }
 
-void VerifyPivotWork::take(const Reading &reading) {
+bool VerifyPivotWork::take(const Reading &reading) {
   PivotBuffer &buffer = copier_.pass().buffer();
   Value value;
   if (reading.ship.empty() || reading.channel.empty() || !reading.time ||
       !value_of(reading.value, value, room_, why_)) {
     ++found_.unstored;
-    return;
+    return true;
   }
   PivotColumn *const column = buffer.find_column(reading.ship, reading.channel);
   if (column == nullptr) {
     refuse_unrecorded(reading.ship);
     note({std::string(reading.ship), *reading.time, std::string(reading.channel)}, text_of(value), {}, false);
-    return;
+    return true;
   }
   const PivotBuffer::Outcome outcome = buffer.add(*column, *reading.time, value);
   if (outcome == PivotBuffer::Outcome::not_convertible) {
     ++found_.unstored;
-    return;
+    return true;
   }
   if (outcome == PivotBuffer::Outcome::replaced) two_values_ = true;
   if (buffer.bytes() > (static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / 8 ||
       buffer.rows() >= static_cast<std::size_t>(spec_.batch_rows))
     compare();
+  return true;
 }
 
 // A table of that ship that no call has filled from this source says nothing; nor does it lack a reading.
@@ -202,7 +203,7 @@ void VerifyPivotWork::finish() {
   record_pivot_differences(run_id_, listed);
 }
 
-Row VerifyPivotWork::told() const {
+Row VerifyPivotWork::extra_columns() const {
   return encode(PivotComparison{found_.compared, found_.different, found_.unstored});
 }
 

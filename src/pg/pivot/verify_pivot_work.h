@@ -29,11 +29,11 @@ class VerifyPivotWork final : public Work, private ReadingSink {
  public:
   VerifyPivotWork(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps);
 
-  bool step() override;
+  StepEnd step() override;
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return {}; }
+  std::string watermark() const override { return {}; }
   bool progressed() const override { return false; }  // what was compared is in memory alone
-  Row told() const override;                          // PivotComparison
+  Row extra_columns() const override;                 // PivotComparison
 
  private:
   using Place = std::tuple<std::string, Moment, std::string>;  // ship, time, channel
@@ -42,7 +42,7 @@ class VerifyPivotWork final : public Work, private ReadingSink {
     Cell found;
   };
 
-  void take(const Reading &reading) override;
+  bool take(const Reading &reading) override;
   void compare_chunk(const std::string &select);
   void compare();
   void compare(WideTable &table);

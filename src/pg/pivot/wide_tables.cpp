@@ -219,7 +219,7 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     table.owner = held->owner;
     record_adopted(table);
     check_time_key(table.oid, table.name, table.time_column, name);
-    tell_once(source_, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+    notice_once(source_, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
     read_attributes({&table});
     ship.settled = true;
     last = &table;
@@ -445,8 +445,8 @@ void WideTables::drop(const PivotSource &source, const std::vector<std::string> 
     if (!table.made_here || !asked) continue;
     // Whoever gave it another name or schema wants to keep it.
     if (table.name != table.recorded || !hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) {
-      tell_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
-                "It was made as " + display_name(table.recorded) + ", and renamed or moved since.");
+      notice_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
+                  "It was made as " + display_name(table.recorded) + ", and renamed or moved since.");
       forget_wide_table(table.oid);
       continue;
     }

@@ -78,7 +78,7 @@ void make_wide_view(const PivotSource &source, const std::string &ship, const st
   }
   const QualifiedName view = view_of(source, ship);
   if (left_out > 0)
-    tell_once(
+    notice_once(
         source,
         "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
         "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");

@@ -64,7 +64,7 @@ struct RunResult {
 struct RunReply {
   RunResult result;
   double seconds = 0;  // that it took
-  Row details;         // Work::told()
+  Row details;         // Work::extra_columns()
 
   bool skipped() const { return result.status == "skipped"; }
 };

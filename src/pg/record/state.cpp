@@ -52,7 +52,11 @@ void each_own_state(const std::string &sql, const Row &parameters, const std::ve
                     const std::function<void(const std::uintptr_t *, const bool *)> &take,
                     const std::source_location &where) {
   const OwnStatement bound = bind_owner(sql, parameters);
-  const auto read = [&] { each_row(bound.sql, bound.parameters, types, take, where); };
+  const auto take_all = [&](const std::uintptr_t *values, const bool *nulls) {
+    take(values, nulls);
+    return true;
+  };
+  const auto read = [&] { each_row(bound.sql, bound.parameters, types, take_all, where); };
   as_extension_owner([&] { with_safe_search_path(read); });
 }
 

@@ -1,5 +1,6 @@
 #include "pg/record/upkeep_record.h"
 
+#include "core/base/array.h"
 #include "core/base/text.h"
 #include "pg/record/state.h"
 
@@ -53,9 +54,14 @@ void forget_dropped_roles() {
 
 // The last run that worked on the target must be the one that was interrupted. One that was sent away by
 // another did not.
-std::vector<Resumable> find_resumable() {
+std::vector<Resumable> find_resumable(const std::vector<std::string> &commands) {
   const Expressions expressions = {
       {"owner", "c.owner::oid"},
+      // A prefix of wide tables can have the name of a table.
+      {"command", R"(coalesce((
+    SELECT r.command
+    FROM tablesync.run r
+    WHERE r.run_id = c.run_id), l.command))"},
       {"crashes", R"((
     SELECT count(*)
     FROM worked w
@@ -71,7 +77,7 @@ std::vector<Resumable> find_resumable() {
 WITH worked AS (
     SELECT r.run_id, r.owner, r.target, r.status, r.sqlstate, r.finished_at, r.command
     FROM tablesync.run r
-    WHERE r.command IN ('sync_table', 'pivot_ship')
+    WHERE r.command = ANY ($1::text[])
       AND r.status <> 'skipped'
       AND r.sqlstate IS DISTINCT FROM '55P03'
 )
@@ -99,7 +105,7 @@ WHERE l.owner = c.owner
         AND p.proname = l.command
         AND has_function_privilege(o.oid, p.oid, 'EXECUTE'))
 ORDER BY l.run_id)",
-                                            {}));
+                                            {array_text(commands)}));
 }
 
 std::vector<unsigned int> owners_of_remains() {

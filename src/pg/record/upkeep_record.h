@@ -24,6 +24,7 @@ void forget_dropped_roles();
 struct Resumable {
   unsigned int owner = 0;
   std::string target, request;  // of tablesync.checkpoint, JSON
+  std::string command;          // of the run that wrote the checkpoint
   int crashes = 0;              // in a row that ended it
   std::int64_t ended_ms_ago = 0;
 
@@ -32,11 +33,13 @@ struct Resumable {
     column("owner", resumable.owner);
     column("target", resumable.target);
     column("request", Jsonb{resumable.request});
+    column("command", resumable.command);
     column("crashes", resumable.crashes);
     column("ended_ms_ago", resumable.ended_ms_ago);
   }
 };
-std::vector<Resumable> find_resumable();
+// `commands`: the kinds of run that are resumed.
+std::vector<Resumable> find_resumable(const std::vector<std::string> &commands);
 
 // Who has hidden tables (see hidden_table.h) of runs that are not going on, and may log in.
 std::vector<unsigned int> owners_of_remains();

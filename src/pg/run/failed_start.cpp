@@ -25,7 +25,7 @@ struct FailedStart {
   RunSpec spec;
   std::string mode;
   Oid role;
-  Diagnostics said;
+  Diagnostics failure;
   double at;
 };
 
@@ -44,7 +44,7 @@ void write(const FailedStart &start) {
     XactReadOnly = false;
     if (!call(lock_records)) return;
     SetUserIdAndSecContext(start.role, SECURITY_LOCAL_USERID_CHANGE);
-    record_failed_start(start.spec, start.mode, start.at, start.said);
+    record_failed_start(start.spec, start.mode, start.at, start.failure);
     SetUserIdAndSecContext(GetSessionUserId(), 0);
   });
 }
@@ -60,14 +60,14 @@ void write_failed_starts(int, Datum) {
 }  // namespace
 
 void remember_failed_start(const RunSpec &spec, const std::string &mode, unsigned int role,
-                           const Diagnostics &said) {
+                           const Diagnostics &failure) {
   constexpr size_t most = 100;
   if (failed_starts == nullptr) {
     call([] { before_shmem_exit(write_failed_starts, 0); });
     failed_starts = new std::vector<FailedStart>;
   }
   if (failed_starts->size() < most)
-    failed_starts->push_back({spec, mode, role != 0 ? role : GetUserId(), said, now_seconds()});
+    failed_starts->push_back({spec, mode, role != 0 ? role : GetUserId(), failure, now_seconds()});
 }
 
 }  // namespace tablesync::pg

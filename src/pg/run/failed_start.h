@@ -11,7 +11,7 @@ namespace tablesync::pg {
 
 // Keeps a start that failed until the session ends.
 void remember_failed_start(const RunSpec &spec, const std::string &mode, unsigned int role,
-                           const Diagnostics &said);
+                           const Diagnostics &failure);
 
 // Starts the worker of a run by `start`, and remembers where that fails. `mode`: for its record.
 template <typename F>

@@ -20,6 +20,7 @@ extern "C" {
 #include "pg/record/run_record.h"
 #include "pg/record/upkeep_record.h"
 #include "pg/run/run_failure.h"
+#include "pg/run/run_kind.h"
 #include "pg/run/run_settings.h"
 #include "pg/run/target_lock.h"
 #include "pg/server/airlock.h"
@@ -46,48 +47,48 @@ void add_run_context(void *) {
 }  // namespace
 
 Run::Run(SharedRun &shared, RunTask task)
-    : shared_(shared), task_(std::move(task)), started_ms_(steady_ms()) {}
+    : shared_(shared), task_(std::move(task)), kind_(kind_of(task_.spec)), started_ms_(steady_ms()) {}
 
 Row Run::run() {
   try {
     return work();
   } catch (const Error &error) {
     detail::abort_transaction();
-    const Diagnostics said = explain(error.diagnostics());
-    fail(said);
-    throw ServerError(said);  // its context is complete
+    const Diagnostics failure = explain(error.diagnostics());
+    fail(failure);
+    throw ServerError(failure);  // its context is complete
   }
 }
 
-// What the user is told of a failure: which of the ways to be stopped it was, and in which run.
-Diagnostics Run::explain(Diagnostics said) const {
-  const std::string subject = task_.called;
-  if (said.sqlstate == sqlstate::canceled && !raised_by_source(said)) {
+// What the user reads about a failure: how the run was stopped, and which run it was.
+Diagnostics Run::explain(Diagnostics failure) const {
+  const std::string subject = kind_.called;
+  if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure)) {
     const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
     // A caller that is canceled ends its worker by a SIGTERM too.
     if (termination_requested() && !shared_.caller_failed) {
-      said.sqlstate = sqlstate::admin_shutdown;
-      said.message = subject + " was terminated";
+      failure.sqlstate = sqlstate::admin_shutdown;
+      failure.message = subject + " was terminated";
     } else if (timed_out) {
-      said.message = subject + " took longer than its timeout of " +
-                     human_seconds(static_cast<double>(task_.spec.timeout_ms) / 1000);
-      said.hint = tell_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
+      failure.message = subject + " took longer than its timeout of " +
+                        human_seconds(static_cast<double>(task_.spec.timeout_ms) / 1000);
+      failure.hint = describe_kept() + ". Pass a longer timeout: options => '{\"timeout\": \"10min\"}'.";
     } else {
-      said.message = subject + " was canceled";
+      failure.message = subject + " was canceled";
     }
-    tell_committed(said);
-    said.context.clear();  // where it was at that moment says nothing
+    describe_committed(failure);
+    failure.context.clear();  // where it was at that moment says nothing
   }
-  if (said.sqlstate == sqlstate::lock_not_available && said.hint.empty() && !raised_by_source(said))
-    said.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
-                "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
-  said.context = shorten_own_statements(said.context);
-  if (said.context.find(run_context.text) == std::string::npos) add_context(said, run_context.text);
-  return said;
+  if (failure.sqlstate == sqlstate::lock_not_available && failure.hint.empty() && !raised_by_source(failure))
+    failure.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
+                   "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
+  failure.context = shorten_own_statements(failure.context);
+  if (failure.context.find(run_context.text) == std::string::npos) add_context(failure, run_context.text);
+  return failure;
 }
 
 // What stays of a run in chunks that was stopped.
-void Run::tell_committed(Diagnostics &said) const {
+void Run::describe_committed(Diagnostics &failure) const {
   if (run_id_ == 0) return;
   DoneChunks done;
   try {
@@ -96,14 +97,15 @@ void Run::tell_committed(Diagnostics &said) const {
     detail::abort_transaction();
   }
   if (done.chunks == 0) return;
-  said.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
-                with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
-  if (task_.spec.enable_checkpoint && said.hint.empty()) said.hint = "The same call goes on from there.";
+  failure.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
+                   with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
+  if (task_.spec.enable_checkpoint && failure.hint.empty())
+    failure.hint = "The same call goes on from there.";
 }
 
 Row Run::work() {
   fault_point(FaultPoint::worker_started);
-  const std::string activity = std::string(name_of(task_.spec.command)) + " " + describe_spec(task_.spec);
+  const std::string activity = std::string(kind_.command) + " " + describe_spec(task_.spec);
   call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
   in_transaction([&] {
     apply_settings(task_.spec);
@@ -134,64 +136,66 @@ Row Run::work() {
   fault_point(FaultPoint::committed);
   steps_.leave();
   call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
-  keep_books();
+  record_commit();
   return reply("succeeded");
 }
 
-// Does the work, one transaction after the other; where a part fails in a way that may pass, again from what
-// is committed.
+// Does the work, one transaction after the other. After a part that failed in a way that may pass, begins
+// again from what is committed.
 void Run::do_work() {
-  bool last = false;
-  for (int attempt = 1; !last;) {
+  StepEnd end = StepEnd::more;
+  for (int attempt = 1; end != StepEnd::done;) {
     try {
-      in_transaction([&] { last = do_part(); });
+      in_transaction_unless([&] { return (end = do_part()) == StepEnd::again; });
+      if (end == StepEnd::again) continue;
       done_ += work_->counts();
       if (work_->progressed()) attempt = 1;
       kept_ = kept_ || work_->progressed();
     } catch (const Error &error) {
-      last = false;
-      if (absorb(error.diagnostics())) continue;
+      end = StepEnd::more;
+      if (recover(error.diagnostics())) continue;
       if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
       work_.reset();
       in_transaction([&] { task_.drop_remains(); });
-      wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), tell_kept());
+      wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), describe_kept());
     }
   }
 }
 
-bool Run::absorb(const Diagnostics &said) {
-  return work_ && absorbed(said, [&](const Diagnostics &error, bool by_source) {
-           return work_->absorb(error, by_source);
+bool Run::recover(const Diagnostics &failure) {
+  return work_ && recovered(failure, [&](const Diagnostics &error, bool by_source) {
+           return work_->recover(error, by_source);
          });
 }
 
-bool Run::do_part() {
+StepEnd Run::do_part() {
   fault_point(FaultPoint::work_begun);
   if (!work_) work_ = task_.make_work(run_id_, steps_);
-  const bool last = work_->step();
+  const StepEnd end = work_->step();
+  if (end == StepEnd::again) return end;
   fault_point(FaultPoint::watermark_written);
   steps_.leave();
-  if (last) {
+  if (end == StepEnd::done) {
     RunCounts all = done_;
     all += work_->counts();
     finish_run(run_id_,
-               {"succeeded", all, work_->told_watermark(), nullptr, work_->consistent(), work_->first_xid()},
+               {"succeeded", all, work_->watermark(), nullptr, work_->consistent(), work_->first_xid()},
                steps_.done());
     fault_point(FaultPoint::run_finished);
   }
   steps_.enter(Phase::commit);
-  return last;
+  return end;
 }
 
 // The data is safe: what fails from here on, a cancel say, is not the run.
-void Run::keep_books() {
+void Run::record_commit() {
   try {
     in_transaction([&] {
       set_session_option("synchronous_commit", "off");
       forget_dropped_targets();
       after_commit(run_id_, static_cast<int>(steps_.done().size()), steps_.done().back());
     });
-    fault_point(FaultPoint::books_kept);
+    fault_point(FaultPoint::commit_recorded);
   } catch (const ServerError &error) {
     const char *const message = error.what();
     call([&] { ereport(LOG, (errmsg("could not finish the record of a run that succeeded: %s", message))); });
@@ -214,11 +218,9 @@ bool Run::lock(const TargetLock &lock) {
   const std::optional<int> holder = try_lock_target(lock);
   if (!holder) return true;
   if (task_.spec.if_running == IfRunning::skip) return false;
-  const bool pivots = task_.spec.command == Command::pivot;
   throw Error(sqlstate::lock_not_available,
-              (pivots ? "wide tables \"" : "table \"") + display_name(lock.target) +
-                  (pivots ? "\" are being filled by process " : "\" is being synced by process ") +
-                  std::to_string(*holder),
+              std::string(kind_.locked_noun) + " \"" + display_name(lock.target) + "\" " +
+                  kind_.locked_state + " by process " + std::to_string(*holder),
               {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
 }
 
@@ -234,10 +236,10 @@ void Run::drop_remains() {
 
 // Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
 // target closes the record.
-void Run::fail(const Diagnostics &said) {
+void Run::fail(const Diagnostics &failure) {
   if (run_id_ == 0) return;
-  const bool canceled = !raised_by_source(said) &&
-                        (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown);
+  const bool canceled = !raised_by_source(failure) && (failure.sqlstate == sqlstate::canceled ||
+                                                       failure.sqlstate == sqlstate::admin_shutdown);
   const bool interrupted = canceled && termination_requested() && server_is_stopping();
   const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
@@ -249,7 +251,7 @@ void Run::fail(const Diagnostics &said) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
       in_transaction([&] {
-        finish_run(run_id_, {status, {}, {}, &said}, steps_.done());
+        finish_run(run_id_, {status, {}, {}, &failure}, steps_.done());
         fault_point(FaultPoint::failure_recorded);
       });
       return;
@@ -273,9 +275,9 @@ Row Run::reply(const char *status) const {
   result.rejected = done_.rejected;
   result.duration = std::to_string(reply.seconds) + " seconds";
   if (work_) {
-    result.watermark = work_->told_watermark();
+    result.watermark = work_->watermark();
     result.consistent = work_->consistent();
-    reply.details = work_->told();
+    reply.details = work_->extra_columns();
   }
   return encode_reply(reply);
 }

@@ -12,6 +12,7 @@
 #include "core/base/error.h"
 #include "core/spec/run_spec.h"
 #include "pg/record/run_record.h"
+#include "pg/run/run_kind.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/target_lock.h"
 #include "pg/run/work.h"
@@ -21,7 +22,6 @@ namespace tablesync::pg {
 
 struct RunTask {
   const RunSpec &spec;
-  std::string called;             // in messages: "the sync"
   std::string mode;               // for its record
   std::vector<TargetLock> locks;  // of what nobody else may work on, in the order in which all take them
   // Throws where the current user has no right to what the locks are on: he must not keep those waiting who
@@ -35,27 +35,28 @@ struct RunTask {
 class Run {
  public:
   Run(SharedRun &shared, RunTask task);
-  // To its end. Returns the columns of sync_table(), and what the work tells beside; throws what it failed
+  // To its end. Returns the columns of sync_table(), and those that the work adds; throws what it failed
   // with, its context complete.
   Row run();
 
  private:
   Row work();
   void do_work();
-  bool do_part();
-  bool absorb(const Diagnostics &said);
-  void keep_books();
+  StepEnd do_part();
+  bool recover(const Diagnostics &failure);
+  void record_commit();
   bool lock();
   bool lock(const TargetLock &lock);
-  Diagnostics explain(Diagnostics said) const;
-  void tell_committed(Diagnostics &said) const;
-  std::string tell_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
-  void fail(const Diagnostics &said);
+  Diagnostics explain(Diagnostics failure) const;
+  void describe_committed(Diagnostics &failure) const;
+  std::string describe_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
+  void fail(const Diagnostics &failure);
   void drop_remains();
   Row reply(const char *status) const;
 
   SharedRun &shared_;
   RunTask task_;
+  const RunKind &kind_;
   std::int64_t run_id_ = 0;
   bool locked_ = false;  // the target
   std::int64_t started_ms_;

@@ -17,8 +17,8 @@ extern "C" {
 
 namespace tablesync::pg {
 
-bool raised_by_source(const Diagnostics &said) {
-  return said.context.find("remote server \"") != std::string::npos;
+bool raised_by_source(const Diagnostics &failure) {
+  return failure.context.find("remote server \"") != std::string::npos;
 }
 
 bool may_pass(const Error &error) {
@@ -28,17 +28,17 @@ bool may_pass(const Error &error) {
 }
 
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
-                           const Diagnostics &said, const std::string &kept) {
+                           const Diagnostics &failure, const std::string &kept) {
   const double chance = call([] { return pg_prng_double(&pg_global_prng_state); });
   const std::int64_t wait_ms = retry_wait_ms(spec.retry_delay_ms, attempt, chance);
   steps.enter(Phase::retrying);
-  in_transaction([&] { record_attempt(run_id, wait_ms, said); });
+  in_transaction([&] { record_attempt(run_id, wait_ms, failure); });
   fault_point(FaultPoint::attempt_recorded);
-  tell(spec,
-       "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec.max_retries) +
-           " failed: " + said.message,
-       said.detail,
-       kept + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
+  notice(spec,
+         "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec.max_retries) +
+             " failed: " + failure.message,
+         failure.detail,
+         kept + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
   wait_for_ms(wait_ms);
 }
 

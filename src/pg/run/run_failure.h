@@ -12,27 +12,28 @@
 
 namespace tablesync::pg {
 
-// Whether the source raised it: its cancels and timeouts are not ours. Told by the line that the connection
-// adds, since the way through COPY FROM loses all else.
-bool raised_by_source(const Diagnostics &said);
+// Whether the source raised it: its cancels and timeouts are not ours. The line that the connection adds
+// shows it, because the way through COPY FROM loses all else.
+bool raised_by_source(const Diagnostics &failure);
 
 // Whether the next attempt may succeed without anybody's doing.
 bool may_pass(const Error &error);
 
-// After a part has failed: lets `absorb(said, by_source)` do, in a transaction, what makes the rest
-// independent of it, and says whether that could be done. Never for a cancel, which is meant for all of it.
-template <typename Absorb>
-bool absorbed(const Diagnostics &said, Absorb absorb) {
-  bool absorbed = false;
-  const bool by_source = raised_by_source(said);
-  if (said.sqlstate == sqlstate::canceled && !by_source) return false;
-  in_transaction([&] { absorbed = absorb(said, by_source); });
-  return absorbed;
+// After a part has failed: lets `recover(failure, by_source)` do, in a transaction, what makes the rest
+// independent of it. Returns whether that could be done; false for a cancel, which is meant for all of the
+// run.
+template <typename Recover>
+bool recovered(const Diagnostics &failure, Recover recover) {
+  bool recovered = false;
+  const bool by_source = raised_by_source(failure);
+  if (failure.sqlstate == sqlstate::canceled && !by_source) return false;
+  in_transaction([&] { recovered = recover(failure, by_source); });
+  return recovered;
 }
 
-// After the nth attempt has failed: records why, tells it (`kept`: what has become of its work), and waits
-// for the next one. Begins transactions.
+// After the nth attempt has failed: records why, raises a NOTICE (`kept`: what has become of its work), and
+// waits for the next one. Begins transactions.
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
-                           const Diagnostics &said, const std::string &kept);
+                           const Diagnostics &failure, const std::string &kept);
 
 }  // namespace tablesync::pg

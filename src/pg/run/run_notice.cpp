@@ -10,7 +10,8 @@ extern "C" {
 
 namespace tablesync::pg {
 
-void tell(const RunSpec &spec, const std::string &text, const std::string &detail, const std::string &hint) {
+void notice(const RunSpec &spec, const std::string &text, const std::string &detail,
+            const std::string &hint) {
   const std::string message = display_name(spec.target.name) + ": " + text;
   call([&] {
     ereport(NOTICE, (errmsg("%s", message.c_str()), detail.empty() ? 0 : errdetail("%s", detail.c_str()),

@@ -1,4 +1,4 @@
-// What a run tells its caller.
+// Notices of a run to its caller.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace tablesync::pg {
 
-// A NOTICE about the run's target.
-void tell(const RunSpec &spec, const std::string &text, const std::string &detail = {},
-          const std::string &hint = {});
+// Raises a NOTICE about the run's target.
+void notice(const RunSpec &spec, const std::string &text, const std::string &detail = {},
+            const std::string &hint = {});
 
 }  // namespace tablesync::pg

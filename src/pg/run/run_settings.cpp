@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "pg/run/run_kind.h"
 #include "pg/server/session_option.h"
 
 namespace tablesync::pg {
@@ -10,10 +11,7 @@ void apply_settings(const RunSpec &spec) {
   set_session_option("lock_timeout", "60s");  // unless the caller has set one
   for (const auto &[name, value] : spec.settings)
     if (name != "lock_timeout" || value != "0") set_session_option(name.c_str(), value);
-  // A verification reads this side more than once, and must see one state of it.
-  set_session_option(
-      "default_transaction_isolation",
-      spec.command == Command::sync || spec.command == Command::pivot ? "read committed" : "repeatable read");
+  set_session_option("default_transaction_isolation", kind_of(spec).isolation);
   // One text form for each value: rows without a key are compared as text.
   set_session_option("datestyle", "ISO");
   set_session_option("intervalstyle", "postgres");

@@ -12,41 +12,48 @@ extern "C" {
 #include "pg/run/run_settings.h"
 #include "pg/server/airlock.h"
 #include "pg/server/transaction.h"
-#include "pg/worker/launched_group.h"
 #include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {
 
-void tell_missing(const RunSpec &spec, int count, int wanted) {
+void notice_missing(const RunSpec &spec, int count, int wanted) {
   const std::string hint =
       "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
       "; needs a restart) or tablesync.max_workers_per_role, or wait until other workers have ended.";
   if (count == 0)
-    tell(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
+    notice(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
   else
-    tell(spec,
-         "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
-             " workers, since there are no more free slots",
-         {}, hint);
+    notice(spec,
+           "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
+               " workers, since there are no more free slots",
+           {}, hint);
 }
 
 }  // namespace
 
+int RunWorkers::start(int wanted, const std::function<WorkerTask(int)> &task) {
+  workers_.start(wanted, task);
+  if (workers_.count() < wanted) notice_missing(spec_, workers_.count(), wanted);
+  return workers_.count();
+}
+
+bool RunWorkers::poll() { return workers_.poll(steps_.progress()); }
+
+RunCounts RunWorkers::wait() {
+  RunCounts counts;
+  for (const Row &reply : workers_.wait(steps_.progress())) counts += decode<RunCounts>(reply);
+  return counts;
+}
+
 std::optional<RunCounts> run_workers(const RunSpec &spec, RunSteps &steps, int wanted,
                                      const std::function<WorkerTask(int)> &task,
                                      const std::function<void(int)> &started) {
-  LaunchedGroup workers;
-  workers.start(wanted, task);
-  RunCounts counts;
-  on_failure(
-      [&] {
-        if (workers.count() < wanted) tell_missing(spec, workers.count(), wanted);
-        started(workers.count());
-        for (const Row &reply : workers.wait(steps.progress())) counts += decode<RunCounts>(reply);
-      },
-      [&]() noexcept { workers.end(); });
-  return workers.count() > 0 ? std::optional(counts) : std::nullopt;
+  RunWorkers workers(spec, steps);
+  const int count = workers.start(wanted, task);
+  started(count);
+  const RunCounts counts = workers.wait();
+  return count > 0 ? std::optional(counts) : std::nullopt;
 }
 
 Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const std::function<Row()> &work) {
@@ -56,12 +63,12 @@ Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const st
     in_transaction([&] { apply_settings(spec); });
     return work();
   } catch (const Error &error) {
-    const Diagnostics &said = error.diagnostics();
+    const Diagnostics &failure = error.diagnostics();
     // The leader would take it for a cancel of its own.
-    if (said.sqlstate == sqlstate::canceled && !raised_by_source(said))
+    if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure))
       throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
     run.may_pass = may_pass(error);
-    throw ServerError(said);
+    throw ServerError(failure);
   }
 }
 

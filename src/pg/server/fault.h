@@ -44,7 +44,7 @@ namespace tablesync::pg {
   POINT(watermark_written)   /* the watermark is written */                               \
   POINT(run_finished)        /* the record says that the run succeeded; next is COMMIT */ \
   POINT(committed)           /* the rows and their record are committed */                \
-  POINT(books_kept)          /* what comes after that is in the record too */             \
+  POINT(commit_recorded)     /* what comes after that is in the record too */             \
   POINT(replied)             /* the caller has its answer */                              \
   POINT(attempt_recorded)    /* an attempt failed and is on record; next is the wait */   \
   POINT(failure_recorded)    /* a run failed, and its record says so, not committed */

@@ -87,14 +87,14 @@ Rows run_query(const std::string &sql, const Row &parameters, bool read_only,
 struct Receiver {
   DestReceiver base;
   const std::vector<unsigned int> *types;
-  const std::function<void(const std::uintptr_t *, const bool *)> *take;
+  const std::function<bool(const std::uintptr_t *, const bool *)> *take;
 };
 
 // Server code around `enter`: an error of the taker goes the way of the server's own.
 bool receive(TupleTableSlot *slot, DestReceiver *self) {
   slot_getallattrs(slot);
-  enter([&] { (*reinterpret_cast<Receiver *>(self)->take)(slot->tts_values, slot->tts_isnull); });
-  return true;
+  return enter(
+      [&] { return (*reinterpret_cast<Receiver *>(self)->take)(slot->tts_values, slot->tts_isnull); });
 }
 
 // Before the first row: a Datum of another type than is expected would be read as something that it is not.
@@ -130,7 +130,7 @@ Rows query(const std::string &sql, const Row &parameters, const std::source_loca
 }
 
 void each_row(const std::string &sql, const Row &parameters, const std::vector<unsigned int> &types,
-              const std::function<void(const std::uintptr_t *, const bool *)> &take,
+              const std::function<bool(const std::uintptr_t *, const bool *)> &take,
               const std::source_location &where) {
   check_statement(sql, SearchPath::session, where);
   // Of some kind that is not DestNone: SPI would take the statement for one without rows.

@@ -24,10 +24,11 @@ Rows query_latest(const std::string &sql, const Row &parameters = {},
                   const std::source_location &where = std::source_location::current());
 
 // Gives each row of a SELECT to `take` as the executor makes it: Datums, and which are NULL. What they point
-// to is there until it returns. With the session's own search_path. `types`: oids of the types that the
-// columns must have; 40001 where they have others, before a Datum is touched.
+// to is there until it returns. `take` returns whether it wants more rows. With the session's own
+// search_path. `types`: oids of the types that the columns must have; 40001 where they have others, before a
+// Datum is touched.
 void each_row(const std::string &sql, const Row &parameters, const std::vector<unsigned int> &types,
-              const std::function<void(const std::uintptr_t *values, const bool *nulls)> &take,
+              const std::function<bool(const std::uintptr_t *values, const bool *nulls)> &take,
               const std::source_location &where = std::source_location::current());
 
 // Runs one statement on the user's tables, with the session's own search_path, so that triggers see what they

@@ -44,6 +44,21 @@ void in_transaction(F f) {
       []() noexcept { detail::abort_transaction(); });
 }
 
+// Runs f in a transaction of its own, with an active snapshot; for workers. Commits unless f returns true;
+// then, or where f throws, its effects are undone.
+template <typename F>
+void in_transaction_unless(F f) {
+  bool undone = false;
+  detail::start_transaction();
+  on_failure(
+      [&] {
+        undone = f();
+        if (!undone) detail::commit_transaction();
+      },
+      []() noexcept { detail::abort_transaction(); });
+  if (undone) detail::abort_transaction();
+}
+
 // Ends the current transaction of a worker, which has changed nothing yet, runs f, which may take long, and
 // begins another.
 template <typename F>

@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t first_wait_ms = 500, longest_wait_ms = 10'000;
 
 // Once in a run, however often it waits.
-bool was_told(const RunSteps &steps) {
+bool was_noticed(const RunSteps &steps) {
   return std::any_of(steps.done().begin(), steps.done().end(),
                      [](const RunStep &step) { return step.name == name_of(Phase::source_busy); });
 }
@@ -33,7 +33,7 @@ void wait_for_source(Source &source, const RunSpec &spec, RunSteps &steps) {
   between_transactions([&] {
     if (excess.empty()) return;
     const Phase interrupted = steps.phase();
-    if (!was_told(steps)) tell(spec, "waits for the source: " + excess);
+    if (!was_noticed(steps)) notice(spec, "waits for the source: " + excess);
     steps.enter(Phase::source_busy);
     wait_while_busy(source, spec);
     steps.enter(interrupted);

@@ -22,51 +22,68 @@ ChunkedSync::ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &st
       checkpoint_(copier_.checkpoint),
       files_(copier_.files) {}
 
-bool ChunkedSync::step() {
+StepEnd ChunkedSync::step() {
   counts_ = {};
-  if (at_once_) return end_at_once(sync_.step());
-  progressed_ = begun_;
-  concluding_ = ending_ = false;
-  if (repeated_) return start_over();
-  if (key_range_) keys_->committed();
-  key_range_ = false;
-  if (!begun_) {
-    sync_.prepare();
-    if (pair_.checkpoint && !pair_.checkpoint->starts_over && !spec_.restart)
-      leader_.refuse_other_definition(*pair_.checkpoint, definition_of(spec_, pair_.source_table.name));
-    at_once_ = !wants_chunks();
-    if (at_once_) return end_at_once(sync_.finish());
-    begin();
-    begun_ = true;
-    // The target is there from here on, whatever becomes of the first chunk.
-    pair_.source->close();
-    return false;
+  progressed_ = stage_ != Stage::prepare;
+  switch (stage_) {
+    case Stage::prepare:
+      return prepare();
+    case Stage::at_once:
+      return end_at_once(sync_.step());
+    case Stage::chunks:
+      return copy_chunk();
+    case Stage::start_over:
+      return start_over();
+    case Stage::failed:
+      throw Error(*repeated_);
+    default:
+      return end();
   }
+}
+
+StepEnd ChunkedSync::prepare() {
+  sync_.prepare();
+  if (pair_.checkpoint && !pair_.checkpoint->starts_over && !spec_.restart)
+    leader_.refuse_other_definition(*pair_.checkpoint, definition_of(spec_, pair_.source_table.name));
+  if (!wants_chunks()) {
+    stage_ = Stage::at_once;
+    return end_at_once(sync_.finish());
+  }
+  begin();
+  stage_ = Stage::chunks;
+  // The target is there from here on, whatever becomes of the first chunk.
+  pair_.source->close();
+  return StepEnd::more;
+}
+
+StepEnd ChunkedSync::copy_chunk() {
   if (copier_.failed() >= most_failed_chunks) fail_incomplete();
   const bool redoes = leader_.choose_failed();
-  const bool all_read = checkpoint_.complete || spec_.failed_chunks_only;
-  if (!redoes && !all_read && copy_by_several()) return false;
-  // The end has two statements: for rows and for keys, or for a range of keys and for these. A verification
-  // of everything is asked for, however long it takes.
-  const int of_the_end = spec_.verify == VerifyMode::full ? 0 : 2;
-  if (const std::string why = redoes || !all_read ? copier_.open() : copier_.open(of_the_end); !why.empty()) {
-    pg::tell(spec_, "starts again from the first chunk, since " + why);
-    start();
-    copier_.forget();
-  }
-  if (!copier_.in_chunk() && !checkpoint_.complete && !spec_.failed_chunks_only) copier_.choose_next();
-  if (copier_.in_chunk()) {
-    copier_.copy();
-    counts_ = copier_.counts();
-    return false;
-  }
-  if (leader_.has_failed()) fail_incomplete();
-  ending_ = true;
-  if (checkpoint_.complete && checkpoint_.key_pending) {
-    add_key();
-    return false;
-  }
-  return conclude();
+  if (!redoes && (checkpoint_.complete || spec_.failed_chunks_only)) return end();
+  if (!redoes && copy_by_several()) return StepEnd::more;
+  starts_again(copier_.open());
+  // The failed chunks of what was begun before are no chunks any more.
+  if (!copier_.in_chunk() && spec_.failed_chunks_only) return end_of_failed_chunks();
+  return copy_opened();
+}
+
+StepEnd ChunkedSync::copy_opened() {
+  if (!copier_.in_chunk()) copier_.choose_next();
+  const StepEnd copied = copier_.copy();
+  counts_ = copier_.counts();
+  return copied;
+}
+
+// If what was read before does not go together with what would be read now (`why` is not empty), starts again
+// from the first chunk and returns true.
+bool ChunkedSync::starts_again(const std::string &why) {
+  if (why.empty()) return false;
+  notice(spec_, "starts again from the first chunk, since " + why);
+  start();
+  copier_.forget();
+  keys_.reset();
+  stage_ = Stage::chunks;
+  return true;
 }
 
 // Where several workers are wanted: all that is not handed out, in one step.
@@ -88,17 +105,17 @@ bool ChunkedSync::copy_by_several() {
 
 // ---- whether in chunks, and from where --------------------------------------------------------------------
 
-bool ChunkedSync::end_at_once(bool last) {
+StepEnd ChunkedSync::end_at_once(StepEnd end) {
   counts_ = pair_.counts;
   progressed_ = sync_.progressed();
-  return last;
+  return end;
 }
 
 bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
   copier_.files = choice.files;
   if (choice.surprising)
-    pg::tell(
+    notice(
         spec_,
         std::string("is read in ") + (choice.chunks ? "chunks" : "one transaction") + ", since " + choice.why,
         {}, choice.chunks ? "chunk_mode => false reads it in one transaction." : "");
@@ -120,22 +137,22 @@ void ChunkedSync::resume() {
   // A further attempt of the same run goes on in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {
-    pg::tell(spec_, "starts again from the first chunk, since " + why);
+    notice(spec_, "starts again from the first chunk, since " + why);
     start();
     return;
   }
   leader_.redo_up_to(checkpoint_.chunks);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
-  pg::tell(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
-                      with_commas(checkpoint_.chunks) + " chunks" +
-                      (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
-                      tell_done());
+  notice(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
+                    with_commas(checkpoint_.chunks) + " chunks" +
+                    (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
+                    describe_done());
   checkpoint_.run_id = pair_.run_id;
   checkpoint_.request = to_kept(spec_);
   copier_.save();
 }
 
-std::string ChunkedSync::tell_done() const {
+std::string ChunkedSync::describe_done() const {
   if (checkpoint_.complete) return "; all were read";
   if (checkpoint_.by != ChunkBy::ctid || files_.longest() == 0 || checkpoint_.lower.empty()) return "";
   const std::int64_t done = block_of(checkpoint_.lower, 0);
@@ -202,40 +219,66 @@ ChunkBy ChunkedSync::choose_by() const {
 
 // ---- the end ----------------------------------------------------------------------------------------------
 
-void ChunkedSync::add_key() {
+// All chunks are there. What is left, each in a step: the key, what was written since the first chunk began,
+// and the keys of all rows.
+StepEnd ChunkedSync::end() {
+  if (keys_) keys_->committed();
+  // There are two statements: for rows and for keys, or for a range of keys and for these. A verification of
+  // everything is asked for, however long it takes.
+  const int statements = spec_.verify == VerifyMode::full ? 0 : 2;
+  if (starts_again(copier_.open(statements)) && !spec_.failed_chunks_only) return copy_opened();
+  if (!checkpoint_.complete) return end_of_failed_chunks();
+  if (leader_.has_failed()) fail_incomplete();
+  if (stage_ == Stage::chunks) stage_ = stage_after_chunks();
+  switch (stage_) {
+    case Stage::key:
+      return add_key();
+    case Stage::second_round:
+      return begin_second_round();
+    case Stage::keys:
+      return read_keys();
+    case Stage::last:
+      return conclude_in_parts();
+    default:
+      return conclude();
+  }
+}
+
+ChunkedSync::Stage ChunkedSync::stage_after_chunks() const {
+  if (checkpoint_.key_pending) return Stage::key;
+  return checkpoint_.next ? Stage::keys : Stage::conclude;
+}
+
+StepEnd ChunkedSync::end_of_failed_chunks() {
+  if (leader_.has_failed()) fail_incomplete();
+  notice(spec_, "the chunks that failed are done; the sync is not complete", {},
+         "The same call of sync_table() as before goes on with it.");
+  pair_.source->close();
+  consistent_ = false;
+  return StepEnd::done;
+}
+
+StepEnd ChunkedSync::add_key() {
   pair_.source->close();
   pair_.build_key(files_.bytes);
   checkpoint_.key_pending = false;
   copier_.save();
+  stage_ = stage_after_chunks();
+  return StepEnd::more;
 }
 
-// All chunks are there, and what was written since the first of them began is left, with the keys of all
-// rows. It is read in one snapshot, which makes the target consistent; where that takes longer than a
-// transaction on the source may, in several. False: there is more to be done.
-bool ChunkedSync::conclude() {
-  if (!checkpoint_.complete) {
-    pg::tell(spec_, "the chunks that failed are done; the sync is not complete", {},
-             "The same call of sync_table() as before goes on with it.");
-    pair_.source->close();
-    consistent_ = false;
-    return true;
-  }
-  in_parts_ = in_parts_ || checkpoint_.next;
-  if (in_parts_) return conclude_in_parts();
-  conclude_at_once();
-  return true;
-}
-
-void ChunkedSync::conclude_at_once() {
-  concluding_ = true;
-  Stage(stage_name).drop_if_exists();
+// In one snapshot, which makes the target consistent. Where that takes longer than a transaction on the
+// source may, recover() goes on with a second round.
+StepEnd ChunkedSync::conclude() {
+  drop_if_exists(stage_name);
   steps_.progress().rows_before = 0;
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
   if (!consistent_)
-    tell_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
-                      "\" were written since the run began.");
+    notice_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
+                        "\" were written since the run began.");
   finish();
+  return StepEnd::done;
 }
 
 void ChunkedSync::finish() {
@@ -244,41 +287,13 @@ void ChunkedSync::finish() {
   if (checkpoint_.first_load && may_analyze(pair_.target)) execute(analyze(spec_.target));
 }
 
-void ChunkedSync::tell_inconsistent(const std::string &detail) const {
-  pg::tell(spec_, "rows that changed during the run may be older than others", detail,
-           "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
-}
-
-bool ChunkedSync::conclude_in_parts() {
-  const bool by_history = has_history(pair_.source_table);
-  if (!checkpoint_.next) {
-    begin_second_round();
-    return false;
-  }
-  if (spec_.delete_missing || !by_history || !pair_.plan.key_proven) {
-    if (!keys_) keys_ = std::make_unique<KeyPass>(pair_, first_size(ChunkBy::key));
-    key_range_ = true;
-    steps_.enter(Phase::copy);
-    const bool read = keys_->step();
-    steps_.fold("keys");
-    if (read) return false;
-    key_range_ = false;
-  }
-  Stage(stage_name).drop_if_exists();
-  Watermark since = checkpoint_.since;
-  if (by_history) since.position = *checkpoint_.next;
-  sync_.conclude(since, keys_ ? keys_->count() : -1);
-  consistent_ = false;
-  tell_inconsistent(
-      "What was written during the run was read in several transactions. The next sync reads what came "
-      "after.");
-  finish();
-  if (keys_) keys_->drop();
-  return true;
+void ChunkedSync::notice_inconsistent(const std::string &detail) const {
+  notice(spec_, "rows that changed during the run may be older than others", detail,
+         "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
 }
 
 // What was written since the first chunk, chunk by chunk.
-void ChunkedSync::begin_second_round() {
+StepEnd ChunkedSync::begin_second_round() {
   checkpoint_.next = pair_.source->position();
   checkpoint_.lower.clear();
   checkpoint_.size = first_size(checkpoint_.by);
@@ -286,36 +301,65 @@ void ChunkedSync::begin_second_round() {
   checkpoint_.complete = !has_history(pair_.source_table) && checkpoint_.since.value.empty();
   copier_.save();
   pair_.source->close();
+  stage_ = Stage::chunks;
+  return StepEnd::more;
 }
 
-// Which of two rows with one key has come is left to chance: the next run begins at the first chunk.
-bool ChunkedSync::start_over() {
-  if (restarted_) throw Error(*repeated_);
+StepEnd ChunkedSync::read_keys() {
+  if (spec_.delete_missing || !has_history(pair_.source_table) || !pair_.plan.key_proven) {
+    if (!keys_) keys_ = std::make_unique<KeyPass>(pair_, first_size(ChunkBy::key));
+    steps_.enter(Phase::copy);
+    const bool read = keys_->step();
+    steps_.fold("keys");
+    if (read) return StepEnd::more;
+  }
+  stage_ = Stage::last;
+  return conclude_in_parts();
+}
+
+StepEnd ChunkedSync::conclude_in_parts() {
+  drop_if_exists(stage_name);
+  Watermark since = checkpoint_.since;
+  if (has_history(pair_.source_table)) since.position = *checkpoint_.next;
+  sync_.conclude(since, keys_ ? keys_->count() : -1);
+  consistent_ = false;
+  notice_inconsistent(
+      "What was written during the run was read in several transactions. The next sync reads what came "
+      "after.");
+  finish();
+  if (keys_) query(drop_table(keys_name));
+  return StepEnd::done;
+}
+
+// ---- what can go wrong ------------------------------------------------------------------------------------
+
+// Which of two rows with one key has come is left to chance: the next run begins at the first chunk. This one
+// fails when that is committed.
+StepEnd ChunkedSync::start_over() {
   copier_.open();
   start();
   pair_.source->close();
-  restarted_ = true;
-  return false;
+  stage_ = Stage::failed;
+  return StepEnd::more;
 }
 
-bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
-  if (ending_ && !by_source && said.sqlstate == sqlstate::cardinality) {
-    repeated_ = said;
+bool ChunkedSync::recover(const Diagnostics &failure, bool by_source) {
+  if (is_end(stage_) && !by_source && failure.sqlstate == sqlstate::cardinality) {
+    repeated_ = failure;
     pair_.source.reset();
+    stage_ = Stage::start_over;
     return true;
   }
-  const bool too_long = by_source && said.sqlstate == sqlstate::canceled;
-  if (concluding_ && too_long) {
-    concluding_ = false;
-    in_parts_ = true;
+  const bool too_long = by_source && failure.sqlstate == sqlstate::canceled;
+  if (stage_ == Stage::conclude && too_long) {
     pair_.source.reset();
-    pg::tell(spec_, "the end is read in several transactions, since one would be longer than " +
-                        human_seconds(max_source_transaction_ms / 1000.0) +
-                        " on the source (tablesync.max_source_transaction)");
+    stage_ = Stage::second_round;
+    notice(spec_, "the end is read in several transactions, since one would be longer than " +
+                      human_seconds(max_source_transaction_ms / 1000.0) +
+                      " on the source (tablesync.max_source_transaction)");
     return true;
   }
-  if (key_range_ && too_long) {
-    key_range_ = false;
+  if (stage_ == Stage::keys && keys_ && too_long) {
     pair_.source.reset();
     if (keys_->make_smaller()) return true;
     throw Error("54000",
@@ -325,7 +369,7 @@ bool ChunkedSync::absorb(const Diagnostics &said, bool by_source) {
                 "Give the source an index on the key, raise tablesync.max_source_transaction, or pass "
                 "delete_missing => false.");
   }
-  return copier_.absorb(said, by_source);
+  return copier_.recover(failure, by_source);
 }
 
 void ChunkedSync::fail_incomplete() const {

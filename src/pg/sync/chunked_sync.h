@@ -23,16 +23,38 @@ class ChunkedSync final : public Work {
  public:
   ChunkedSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps);
 
-  bool step() override;
-  bool absorb(const Diagnostics &said, bool by_source) override;
+  StepEnd step() override;
+  bool recover(const Diagnostics &failure, bool by_source) override;
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return sync_.told_watermark(); }
+  std::string watermark() const override { return sync_.watermark(); }
   bool consistent() const override { return consistent_; }
   bool progressed() const override { return progressed_; }
   std::uint64_t first_xid() const override { return sync_.first_xid(); }
 
  private:
-  bool end_at_once(bool last);
+  // What the next step does. Those from `key` to `last` are the end.
+  enum class Stage {
+    prepare,   // looks at both sides, and chooses whether to read in chunks
+    at_once,   // goes on with a sync that is not in chunks
+    chunks,    // copies a chunk, or all that are left by several workers; after the last one, the end begins
+    key,       // builds the primary key
+    conclude,  // reads what was written since the first chunk, in one snapshot
+    second_round,  // that takes too long: begins to read it in chunks
+    keys,          // reads a range of the keys of all rows
+    last,          // ends what was read in several transactions
+    start_over,    // a key came more than once: what was done is to be done again
+    failed,        // ... by the next run
+  };
+  static bool is_end(Stage stage) { return stage >= Stage::key && stage <= Stage::last; }
+
+  StepEnd prepare();
+  StepEnd end_at_once(StepEnd end);
+  StepEnd copy_chunk();
+  StepEnd copy_opened();
+  bool starts_again(const std::string &why);
+  StepEnd end();
+  Stage stage_after_chunks() const;
+  StepEnd end_of_failed_chunks();
   bool wants_chunks();
   void begin();
   void resume();
@@ -40,16 +62,16 @@ class ChunkedSync final : public Work {
   ChunkBy choose_by() const;
   std::int64_t first_size(ChunkBy by) const;
   bool copy_by_several();
-  void add_key();
-  bool conclude();
-  void conclude_at_once();
-  bool conclude_in_parts();
-  void begin_second_round();
+  StepEnd add_key();
+  StepEnd conclude();
+  StepEnd begin_second_round();
+  StepEnd read_keys();
+  StepEnd conclude_in_parts();
   void finish();
-  void tell_inconsistent(const std::string &detail) const;
-  bool start_over();
+  void notice_inconsistent(const std::string &detail) const;
+  StepEnd start_over();
   [[noreturn]] void fail_incomplete() const;
-  std::string tell_done() const;
+  std::string describe_done() const;
 
   const SyncSpec &spec_;
   RunSteps &steps_;
@@ -59,15 +81,9 @@ class ChunkedSync final : public Work {
   ChunkLeader leader_;
   Checkpoint &checkpoint_;    // the copier's
   const SourceFiles &files_;  // the copier's
-  bool at_once_ = false;      // it is not done in chunks
-  bool begun_ = false;
-  bool concluding_ = false;              // at once
-  bool in_parts_ = false;                // the end too is read in several transactions
-  bool ending_ = false;                  // the chunks are there; their keys are looked at, or built
+  Stage stage_ = Stage::prepare;
   std::optional<Diagnostics> repeated_;  // a key that the source has more than once: what the run fails with
-  bool restarted_ = false;               // what it had done before is to be done again
   std::unique_ptr<KeyPass> keys_;
-  bool key_range_ = false;   // one was read in the last step, or was to be
   bool progressed_ = false;  // by the last step
   RunCounts counts_;
   bool consistent_ = true;

@@ -11,7 +11,7 @@ void tell_sequence(TablePair &pair, const IncrementalField &field) {
   if (field.kind != FieldKind::integer || !pair.spec.lookback.empty()) return;
   const std::int64_t cache = pair.source->sequence_cache(pair.spec.incremental_field);
   if (cache <= 1) return;
-  tell(
+  notice(
       pair.spec,
       "the sequence of incremental_field " + pair.spec.incremental_field + " has CACHE " + with_commas(cache),
       "A session takes as many numbers ahead, and may use them when higher ones were synced long since: such "
@@ -24,41 +24,41 @@ void tell_sequence(TablePair &pair, const IncrementalField &field) {
 }  // namespace
 
 // What the horizon says that somebody should know.
-void tell_horizon(TablePair &pair) {
+void notice_horizon(TablePair &pair) {
   const std::string lookback = human_seconds(static_cast<double>(assumed_transaction_ms(pair.spec)) / 1000);
   constexpr double long_ago = 3600;
   if (pair.horizon->standby)
-    tell(pair.spec, "the source is a standby, which does not show who writes",
-         "Transactions are taken to last no longer than the lookback of " + lookback + ".",
-         "Sync from the primary, or use sync_mode => 'xmin'.");
+    notice(pair.spec, "the source is a standby, which does not show who writes",
+           "Transactions are taken to last no longer than the lookback of " + lookback + ".",
+           "Sync from the primary, or use sync_mode => 'xmin'.");
   else if (pair.horizon->hidden)
-    tell(pair.spec, "the source does not show this role how old other sessions' transactions are",
-         "They are taken to last no longer than the lookback of " + lookback + ".",
-         "On the source: GRANT pg_read_all_stats TO " + pair.source->role() + ".");
+    notice(pair.spec, "the source does not show this role how old other sessions' transactions are",
+           "They are taken to last no longer than the lookback of " + lookback + ".",
+           "On the source: GRANT pg_read_all_stats TO " + pair.source->role() + ".");
   if (pair.horizon->untracked)
-    tell(pair.spec, "a session on the source has track_activities off",
-         "Transactions are taken to last no longer than the lookback of " + lookback + ".");
+    notice(pair.spec, "a session on the source has track_activities off",
+           "Transactions are taken to last no longer than the lookback of " + lookback + ".");
   if (pair.horizon->prepared)
-    tell(pair.spec, "a prepared transaction on the source keeps the watermark where it is", {},
-         "SELECT * FROM pg_prepared_xacts there, and COMMIT PREPARED or ROLLBACK PREPARED it.");
+    notice(pair.spec, "a prepared transaction on the source keeps the watermark where it is", {},
+           "SELECT * FROM pg_prepared_xacts there, and COMMIT PREPARED or ROLLBACK PREPARED it.");
   else if (pair.horizon->oldest_seconds > long_ago)
-    tell(pair.spec, "a transaction on the source keeps the watermark from advancing",
-         "Process " + pair.horizon->oldest_pid + " has had it open for " +
-             human_seconds(pair.horizon->oldest_seconds) + ".");
+    notice(pair.spec, "a transaction on the source keeps the watermark from advancing",
+           "Process " + pair.horizon->oldest_pid + " has had it open for " +
+               human_seconds(pair.horizon->oldest_seconds) + ".");
 }
 
 // Rows that come from elsewhere carry times of elsewhere, and come late.
-std::optional<std::string> tell_feed(TablePair &pair, const IncrementalField &field) {
+std::optional<std::string> notice_feed(TablePair &pair, const IncrementalField &field) {
   tell_sequence(pair, field);
   const Feed feed = pair.source->feed();
   const std::string hint = "Use sync_mode => 'xmin', which goes by the transactions of the source itself.";
   const std::string detail =
       "Rows that arrive there late may carry an earlier " + pair.spec.incremental_field + " than was read.";
-  if (feed.subscription) tell(pair.spec, "the source is fed by a subscription", detail, hint);
+  if (feed.subscription) notice(pair.spec, "the source is fed by a subscription", detail, hint);
   if (!feed.tablesync) return std::nullopt;
   if (feed.mode == name_of(SyncMode::incremental) && feed.field == pair.spec.incremental_field)
     return feed.value;
-  tell(pair.spec, "the source is filled by a sync in " + feed.mode + " mode", detail, hint);
+  notice(pair.spec, "the source is filled by a sync in " + feed.mode + " mode", detail, hint);
   return std::nullopt;
 }
 

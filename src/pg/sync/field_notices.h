@@ -10,10 +10,10 @@
 namespace tablesync::pg {
 
 // What its horizon, which is read, says: a standby, transactions that are hidden or old.
-void tell_horizon(TablePair &pair);
+void notice_horizon(TablePair &pair);
 
 // That other servers, or sessions with numbers in stock, write rows late. Where a sync by the same field
 // fills the source: how far that is.
-std::optional<std::string> tell_feed(TablePair &pair, const IncrementalField &field);
+std::optional<std::string> notice_feed(TablePair &pair, const IncrementalField &field);
 
 }  // namespace tablesync::pg

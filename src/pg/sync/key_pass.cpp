@@ -6,6 +6,7 @@ namespace tablesync::pg {
 
 bool KeyPass::step() {
   if (done_) return false;
+  reads_ = true;
   const SyncPlan keys = pair_.plan.key_alone();
   if (!made_) keys_.make(keys);
   range_.upper.clear();
@@ -18,6 +19,8 @@ bool KeyPass::step() {
 }
 
 void KeyPass::committed() {
+  if (!reads_) return;
+  reads_ = false;
   made_ = true;
   count_ += staged_;
   done_ = range_.upper.empty();
@@ -25,6 +28,7 @@ void KeyPass::committed() {
 }
 
 bool KeyPass::make_smaller() {
+  reads_ = false;
   if (size_ == 1) return false;
   size_ = smaller_chunk_size(size_);
   return true;

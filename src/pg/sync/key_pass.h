@@ -14,11 +14,12 @@ class KeyPass {
  public:
   KeyPass(TablePair &pair, std::int64_t rows_at_a_time) : pair_(pair), size_(rows_at_a_time) {}
 
-  // Reads the next range, in the current transaction, which is open on both sides; false where there is none.
-  // Call committed() when that is committed.
+  // Reads the next range, in the current transaction, which is open on both sides; false if there is none.
   bool step();
+  // What the last step read is committed, if it read a range that was not given to make_smaller().
   void committed();
-  // The source took longer for a range than a transaction may take: false where it cannot be smaller.
+  // The source took longer for the range of the last step than a transaction may take. Returns false if it
+  // cannot be smaller.
   bool make_smaller();
   std::int64_t count() const { return count_; }
   // Drops the keys.
@@ -30,6 +31,7 @@ class KeyPass {
   Chunk range_;
   Stage keys_{keys_name, OnCommit::keep};
   bool made_ = false, done_ = false;
+  bool reads_ = false;  // a range, in the last step
   std::int64_t count_ = 0, staged_ = 0;
 };
 

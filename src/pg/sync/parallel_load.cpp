@@ -62,7 +62,7 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   if (pair.spec.parallel_workers <= 1) return nullptr;
   std::vector<BlockRange> ranges;
   if (const std::string why = pg::obstacle(pair, by_field, ranges); !why.empty()) {
-    tell(pair.spec, "the source is read by one worker, since " + why);
+    notice(pair.spec, "the source is read by one worker, since " + why);
     return nullptr;
   }
   std::unique_ptr<ParallelLoad> load(new ParallelLoad);
@@ -77,8 +77,8 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   // Readers of it would see nothing: a table that is made in this schema is an extension's, say.
   if (!load->makes_target_ && !is_plain_table(load->hidden_.name)) {
     drop_hidden_table(load->hidden_);
-    tell(pair.spec,
-         "the source is read by one worker, since a new table in its schema cannot be filled directly");
+    notice(pair.spec,
+           "the source is read by one worker, since a new table in its schema cannot be filled directly");
     return nullptr;
   }
   if (load->makes_target_)

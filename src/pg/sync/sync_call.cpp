@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "pg/run/call_arguments.h"
+#include "pg/run/run_kind.h"
 #include "pg/server/guc.h"
 #include "pg/target/target.h"
 
@@ -11,12 +12,7 @@ void take_options(SyncSpec &spec, FunctionCallInfo fcinfo, unsigned function) {
   for (const auto &[key, value] : options_argument(fcinfo, function).members) set_option(spec, key, value);
 }
 
-WorkerTask task_for(const SyncSpec &spec) {
-  const bool syncs = spec.command == Command::sync;
-  return {syncs ? "tablesync_sync_worker" : "tablesync_verify_worker",
-          "pg_tablesync " + std::string(syncs ? "sync " : "verify ") + describe_spec(spec),
-          display_name(spec.target.name), serialize(spec)};
-}
+WorkerTask task_for(const SyncSpec &spec) { return worker_of(spec, serialize(spec)); }
 
 namespace {
 

@@ -1,4 +1,4 @@
-// The worker process of one sync_table() call.
+// The kind of run of sync_table(), and the worker process of one call.
 extern "C" {
 #include "postgres.h"
 
@@ -10,6 +10,8 @@ extern "C" {
 #include "pg/run/run.h"
 #include "pg/sync/chunked_sync.h"
 #include "pg/sync/hidden_table.h"
+#include "pg/sync/sync_call.h"
+#include "pg/sync/sync_kind.h"
 
 namespace tablesync::pg {
 namespace {
@@ -17,7 +19,6 @@ namespace {
 Row sync_task(SharedRun &shared, std::string_view request) {
   const SyncSpec spec = deserialize_sync_spec(request);
   return Run(shared, {spec,
-                      "the sync",
                       name_of(spec.mode),
                       {{spec.target}},
                       [&] { check_may_lock(spec); },
@@ -28,7 +29,29 @@ Row sync_task(SharedRun &shared, std::string_view request) {
       .run();
 }
 
+std::optional<WorkerTask> resume_sync(std::string_view kept) {
+  std::optional<SyncSpec> spec = from_kept(kept);
+  if (!spec) return std::nullopt;
+  spec->if_running = IfRunning::skip;  // a call that was made meanwhile goes on with it
+  return task_for(*spec);
+}
+
 }  // namespace
+
+constinit const RunKind sync_kind{
+    .command = "sync_table",
+    .called = "the sync",
+    .title = "sync",
+    .entry = "tablesync_sync_worker",
+    .isolation = "read committed",
+    .locked_noun = "table",
+    .locked_state = "is being synced",
+    .chunks_meet_others = false,
+    .slow_chunk_hint =
+        "Raise tablesync.max_source_transaction, or pass chunk_mode => false, which sets no limit.",
+    .resume = resume_sync,
+};
+
 }  // namespace tablesync::pg
 
 extern "C" {

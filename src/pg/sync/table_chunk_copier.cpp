@@ -79,13 +79,14 @@ SourceRows TableChunkCopier::rows_in_chunk(const SourceRows &rows) const {
 
 // ---- its rows ---------------------------------------------------------------------------------------------
 
-void TableChunkCopier::copy_rows() {
+bool TableChunkCopier::copy_rows() {
   steps_.enter(Phase::copy, pair_.source->table().row_estimate);
   if (checkpoint.key_pending)
     store();
   else
     stage();
   counts_ = pair_.counts;
+  return true;
 }
 
 std::int64_t TableChunkCopier::size_after(double seconds) const {

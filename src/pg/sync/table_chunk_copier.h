@@ -30,7 +30,7 @@ class TableChunkCopier final : public ChunkCopier {
 
  private:
   void find_end() override;
-  void copy_rows() override;
+  bool copy_rows() override;
   void close_source() override { pair_.source->close(); }
   void lose_source() override;
   std::int64_t size_after(double seconds) const override;

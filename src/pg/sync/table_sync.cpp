@@ -30,23 +30,23 @@ void TableSync::open() {
 
 void TableSync::prepare() {
   open();
-  if (!window_.why.empty()) tell(spec_, "reads everything, since " + window_.why);
-  if (pair_.horizon) tell_horizon(pair_);
-  if (spec_.mode == SyncMode::incremental) cap_ = tell_feed(pair_, *field_);
+  if (!window_.why.empty()) notice(spec_, "reads everything, since " + window_.why);
+  if (pair_.horizon) notice_horizon(pair_);
+  if (spec_.mode == SyncMode::incremental) cap_ = notice_feed(pair_, *field_);
   read_count();
 }
 
 // One step; where several read the source, two: their table must be committed before they can fill it.
-bool TableSync::step() {
+StepEnd TableSync::step() {
   if (!parallel_) prepare();
   return finish();
 }
 
-bool TableSync::finish() {
+StepEnd TableSync::finish() {
   if (parallel_)
     copy_in_parallel();
   else if (begin_in_parallel())
-    return false;
+    return StepEnd::more;
   else
     copy();
   advance();
@@ -56,7 +56,7 @@ bool TableSync::finish() {
   // Whatever was begun in chunks: it is all there now.
   if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
   if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
-  return true;
+  return StepEnd::done;
 }
 
 // Which rows the sync is of, and which of them this run reads.
@@ -372,8 +372,8 @@ Deletes TableSync::choose_deletes() const {
   if (window_.kind != ReadWindow::Kind::everything) return Deletes::absent_from_keys;
   if (pair_.counts.rejected == 0) return Deletes::absent_from_stage;
   // A row that was rejected is on the source all the same: it must not seem to be gone.
-  tell(spec_, "deletes nothing, since rows were rejected", {},
-       "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
+  notice(spec_, "deletes nothing, since rows were rejected", {},
+         "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
   return Deletes::none;
 }
 
@@ -452,7 +452,7 @@ void TableSync::verify() {
                   ", repair => true) mends it.");
 }
 
-std::string TableSync::told_watermark() const {
+std::string TableSync::watermark() const {
   if (spec_.mode == SyncMode::full) return {};
   return spec_.mode == SyncMode::xmin ? std::to_string(watermark_.position.xmin) : watermark_.value;
 }

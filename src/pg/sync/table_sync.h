@@ -27,17 +27,17 @@ class TableSync final : public Work {
   TableSync(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : pair_(spec, run_id, steps), spec_(spec), steps_(steps) {}
 
-  bool step() override;
+  StepEnd step() override;
   bool progressed() const override { return parallel_ == nullptr; }
   std::uint64_t first_xid() const override { return parallel_ ? parallel_->first_xid() : 0; }
   // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
   // target that did not exist was made.
   void prepare();
-  // The same for a further transaction of the same run: nobody is told twice.
+  // The same for a further transaction of the same run, without its notices.
   void open();
-  // The rest of it; or, where several are to read the source, the first of two parts: then false, and the
-  // other part is a step() in a further transaction.
-  bool finish();
+  // The rest of it; or, if several workers are to read the source, the first of two parts: then `more`, and
+  // the other part is a step() in a further transaction.
+  StepEnd finish();
   // After open(), before finish(): to read what chunks may have missed that were read since, and not the rows
   // that the mode says.
   void catch_up(const Watermark &since);
@@ -51,7 +51,7 @@ class TableSync final : public Work {
   const SourceRows &rows() const { return rows_; }
   const std::optional<IncrementalField> &field() const { return field_; }
   const RunCounts &counts() const override { return pair_.counts; }
-  std::string told_watermark() const override;
+  std::string watermark() const override;
 
  private:
   void choose_rows();

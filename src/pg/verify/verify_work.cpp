@@ -14,7 +14,7 @@
 
 namespace tablesync::pg {
 
-bool VerifyWork::step() {
+StepEnd VerifyWork::step() {
   steps_.enter(Phase::describe);
   take_definition();
   pair_.emplace(spec_, run_id_, steps_);
@@ -30,7 +30,7 @@ bool VerifyWork::step() {
   if (pair_->source) pair_->source->close();
   record_differences(run_id_, spec_, found_.listed);
   if (watermark_) write_watermark(run_id_, spec_, pair_->target.oid, *watermark_);
-  return true;
+  return StepEnd::done;
 }
 
 // What the target was filled by is what it is compared with, where the call does not say otherwise.
@@ -59,11 +59,11 @@ std::string VerifyWork::choose_pending() {
       unproven_rows(*pair_->known, pair_->source_table, pair_->source->position(),
                     [&](int timeline) { return pair_->source->switch_point(timeline); });
   if (!pending)
-    tell(spec_, "all rows are compared, since the watermark says nothing of the source as it is now");
+    notice(spec_, "all rows are compared, since the watermark says nothing of the source as it is now");
   if (pending && !pending->empty() && !pair_->plan.keyed())
-    tell(spec_,
-         "rows that the next sync will read may be listed as extra, since there is no key to tell them by",
-         {}, "Pass primary_key => ARRAY[...].");
+    notice(spec_,
+           "rows that the next sync will read may be listed as extra, since there is no key to tell them by",
+           {}, "Pass primary_key => ARRAY[...].");
   return pending.value_or("");
 }
 
@@ -166,7 +166,7 @@ void VerifyWork::start_anew() {
   watermark_->position = pair_->source->position();
 }
 
-Row VerifyWork::told() const {
+Row VerifyWork::extra_columns() const {
   return encode(ComparedRows{found_.source_rows, found_.missing, found_.extra, found_.different});
 }
 

@@ -28,10 +28,10 @@ class VerifyWork final : public Work {
   VerifyWork(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
       : spec_(spec), run_id_(run_id), steps_(steps) {}
 
-  bool step() override;
+  StepEnd step() override;
   const RunCounts &counts() const override { return counts_; }
-  std::string told_watermark() const override { return {}; }
-  Row told() const override;  // ComparedRows
+  std::string watermark() const override { return {}; }
+  Row extra_columns() const override;  // ComparedRows
 
  private:
   void take_definition();

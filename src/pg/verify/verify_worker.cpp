@@ -1,4 +1,4 @@
-// The worker process of one verify_table() call.
+// The kind of run of verify_table(), and the worker process of one call.
 extern "C" {
 #include "postgres.h"
 
@@ -9,6 +9,7 @@ extern "C" {
 #include "pg/pair/table_pair.h"
 #include "pg/run/run.h"
 #include "pg/sync/hidden_table.h"
+#include "pg/verify/verify_kind.h"
 #include "pg/verify/verify_work.h"
 
 namespace tablesync::pg {
@@ -17,7 +18,6 @@ namespace {
 Row verify_task(SharedRun &shared, std::string_view request) {
   const SyncSpec spec = deserialize_sync_spec(request);
   return Run(shared, {spec,
-                      "the verification",
                       name_of(spec.mode),
                       {{spec.target}},
                       [&] { check_may_lock(spec); },
@@ -29,6 +29,18 @@ Row verify_task(SharedRun &shared, std::string_view request) {
 }
 
 }  // namespace
+
+// It reads this side more than once, and must see one state of it.
+constinit const RunKind verify_kind{
+    .command = "verify_table",
+    .called = "the verification",
+    .title = "verify",
+    .entry = "tablesync_verify_worker",
+    .isolation = "repeatable read",
+    .locked_noun = "table",
+    .locked_state = "is being synced",
+};
+
 }  // namespace tablesync::pg
 
 extern "C" {

@@ -131,7 +131,7 @@ void Launched::wait_loop(const std::function<bool()> &done) {
     }
     if (progress_interval_ms > 0 && now >= next_notice_ms_) {
       next_notice_ms_ = now + progress_interval_ms;
-      tell_progress();
+      notice_progress();
     }
   }
 }
@@ -199,8 +199,8 @@ void Launched::check_deadlock() {
   }
 }
 
-void Launched::tell_progress() {
-  const std::string text = subject_ + ": " + tell(read(run().progress, GetCurrentTimestamp()));
+void Launched::notice_progress() {
+  const std::string text = subject_ + ": " + describe(read(run().progress, GetCurrentTimestamp()));
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 

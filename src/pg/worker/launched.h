@@ -30,14 +30,14 @@ class Launched {
   void wait_until(const std::function<bool()> &done);
 
   // The parts of that, for those who wait for several.
-  // Passes on what the worker said. False once the worker has let go of the queue.
+  // Passes on the messages of the worker. False once the worker has let go of the queue.
   bool take_messages();
   const std::optional<Diagnostics> &error() const { return error_; }
   bool stopped() const;
-  // Tells it to end.
+  // Asks it to end.
   void terminate() { TerminateBackgroundWorker(handle_); }
-  // Ends it and waits for that, so that the next call finds its locks and its slot free. Bounded, since the
-  // caller has been told to stop.
+  // Ends it and waits for that, so that the next call finds its locks and its slot free. The wait is bounded,
+  // because the caller is to stop too.
   void end() noexcept;
 
   SharedRun &run() { return *segment_.run(); }
@@ -52,7 +52,7 @@ class Launched {
   void wait_loop(const std::function<bool()> &done);
   void take_message(const char *data, Size size);
   void check_deadlock();
-  void tell_progress();
+  void notice_progress();
 
   std::string subject_;
   int slot_;  // see worker_slot.h

@@ -14,7 +14,39 @@ extern "C" {
 
 namespace tablesync::pg {
 
+namespace {
+
+LaunchedGroup *first_group = nullptr;
+
+}  // namespace
+
+// An ERROR ends the workers by a clean-up; a FATAL one leaves by the exit callback alone. There is one
+// callback for all groups: the server lets go only of the one that was added last.
+void LaunchedGroup::remember() {
+  static bool has_callback = false;
+  if (!has_callback) call([] { before_shmem_exit(end_all_at_exit, 0); });
+  has_callback = true;
+  if (remembered_) return;
+  next_ = first_group;
+  first_group = this;
+  remembered_ = true;
+}
+
+void LaunchedGroup::forget() noexcept {
+  if (!remembered_) return;
+  LaunchedGroup **place = &first_group;
+  while (*place != this) place = &(*place)->next_;
+  *place = next_;
+  remembered_ = false;
+}
+
+void LaunchedGroup::end_all_at_exit(int, Datum) {
+  for (LaunchedGroup *group = first_group; group != nullptr; group = group->next_)
+    for (Launched &worker : group->workers_) worker.terminate();
+}
+
 void LaunchedGroup::start(int wanted, const std::function<WorkerTask(int)> &task) {
+  remember();
   try {
     while (count() < wanted) workers_.emplace_back(task(count()), true);
   } catch (const Error &error) {
@@ -40,54 +72,47 @@ bool LaunchedGroup::look(Launched &worker) {
   return false;
 }
 
-void LaunchedGroup::wait_loop(Progress &progress) {
-  const std::uint64_t bytes_before = progress.bytes;
-  for (;;) {
-    bool going = false;
-    std::uint64_t rows = 0, bytes = 0;
-    std::int64_t memory = 0;
-    for (Launched &worker : workers_) {
-      going = look(worker) || going;
-      const Progress &told = worker.run().progress;
-      rows += told.rows_before + told.rows;
-      bytes += told.bytes;
-      memory = std::max<std::int64_t>(memory, told.memory_bytes);
-    }
-    progress.rows = rows;
-    progress.bytes = bytes_before + bytes;
-    progress.memory_bytes = memory;
-    if (!going) return;
+bool LaunchedGroup::poll(Progress &progress) {
+  bool going = false;
+  std::uint64_t rows = 0, bytes = 0;
+  std::int64_t memory = 0;
+  for (Launched &worker : workers_) {
+    going = look(worker) || going;
+    const Progress &done = worker.run().progress;
+    rows += done.rows_before + done.rows;
+    bytes += done.bytes;
+    memory = std::max<std::int64_t>(memory, done.memory_bytes);
+  }
+  progress.rows += rows - rows_;
+  progress.bytes += bytes - bytes_;
+  progress.memory_bytes = memory;
+  rows_ = rows;
+  bytes_ = bytes;
+  return going;
+}
+
+std::vector<Row> LaunchedGroup::wait(Progress &progress) {
+  while (poll(progress))
     call([] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION);
       ResetLatch(MyLatch);
       CHECK_FOR_INTERRUPTS();
     });
-  }
-}
-
-void LaunchedGroup::end() noexcept {
-  for (Launched &worker : workers_) worker.terminate();
-  for (Launched &worker : workers_) worker.end();
-}
-
-void LaunchedGroup::end_at_exit(int, Datum group) {
-  for (Launched &worker : reinterpret_cast<LaunchedGroup *>(DatumGetPointer(group))->workers_)
-    worker.terminate();
-}
-
-std::vector<Row> LaunchedGroup::wait(Progress &progress) {
-  Datum const self = PointerGetDatum(this);
-  // An ERROR ends the workers by the caller's clean-up; a FATAL one leaves by the exit callback alone.
-  call([&] { before_shmem_exit(end_at_exit, self); });
-  const auto forget = [&]() noexcept { cancel_before_shmem_exit(end_at_exit, self); };
-  on_failure([&] { wait_loop(progress); }, forget);
-  forget();
   std::vector<Row> replies;
   for (Launched &worker : workers_) {
     replies.push_back(deserialize_row({worker.run().reply, worker.run().reply_size}));
     worker.close();
   }
+  forget();
+  workers_.clear();
   return replies;
+}
+
+void LaunchedGroup::end() noexcept {
+  for (Launched &worker : workers_) worker.terminate();
+  for (Launched &worker : workers_) worker.end();
+  forget();
+  workers_.clear();
 }
 
 }  // namespace tablesync::pg

@@ -1,0 +1,10 @@
+// verify_table() as a kind of run.
+#pragma once
+
+#include "pg/run/run_kind.h"
+
+namespace tablesync::pg {
+
+extern const RunKind verify_kind;
+
+}  // namespace tablesync::pg
