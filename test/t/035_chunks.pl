@@ -240,7 +240,7 @@ $pair->source_sql(q(UPDATE by_key SET note = 'bad' WHERE id IN (700, 15000)));
 	is(number('SELECT count(*) FROM raw.strict'), $there, '... and does nothing');
 
 	is($pair->admin(q(SELECT request - 'settings' FROM tablesync.checkpoint WHERE target = 'raw.strict')),
-		'{"server": "src", "source": "by_key", "target": ["raw", "strict"], "command": "sync_table", "options": {"chunk_by": "key", "max_rate": "4096 kB"}, "batch_size": 500, "chunk_mode": true}',
+		'{"server": "src", "source": "by_key", "target": ["raw", "strict"], "command": "sync_table", "options": {"chunk_by": "key", "max_rate": "4096 kB"}, "batch_size": 500, "chunk_mode": true, "max_retries": 0}',
 		'... the call is kept as its parameters');
 	$pair->admin(q(UPDATE tablesync.checkpoint SET request = request || '{"row_filter": "id > 7"}' WHERE target = 'raw.strict'));
 	$said = $pair->try("SELECT * FROM retry_chunks($run)");
