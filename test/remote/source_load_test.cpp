@@ -32,7 +32,7 @@ TEST(SourceLoad, IsWhatTheSourceSays) {
 }
 
 TEST(SourceLoad, IsRefusedWhereTheRoleMayNotSeeIt) {
-  const Diagnostics said = error_of([] { read_from_fake({"f", "", "", "0"}); });
+  const Diagnostics said = error_of([] { read_from_fake({"f", "0", "", "0"}); });
   EXPECT_EQ(said.sqlstate, "42501");
   EXPECT_NE(said.hint.find("GRANT pg_read_all_stats TO "), std::string::npos);
 }

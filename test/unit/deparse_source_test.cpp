@@ -277,7 +277,8 @@ std::vector<std::string> all_statements() {
   for (const ChunkBy by : {ChunkBy::ctid, ChunkBy::key}) {
     SyncPlan by_key = plan;
     by_key.key = {hostile};
-    for (const std::string &condition : rows_of({1, {hostile}, {hostile}}, by, source, by_key))
+    const std::string bound = by == ChunkBy::key ? hostile : "7";  // a ctid is a number of ours
+    for (const std::string &condition : rows_of({1, {bound}, {bound}}, by, source, by_key))
       if (by == ChunkBy::key) statements.push_back(condition);
     statements.push_back(nth_key(all_of(source), by_key, 7));
   }

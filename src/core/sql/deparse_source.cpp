@@ -13,7 +13,7 @@ std::string resolve_query() {
   return R"(
 SELECT c.oid,
        n.nspname AS schema,
-       c.relname AS name,
+       c.relname,
        c.relkind AS kind,
        pg_catalog.current_setting('search_path') AS path_of_role
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -140,7 +140,7 @@ WITH RECURSIVE held (oid) AS (
 )
 SELECT h.oid,
        CASE WHEN c.oid IS NULL THEN h.oid::pg_catalog.regclass::pg_catalog.text
-            ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END AS name,
+            ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END AS relation,
        coalesce(c.relkind, '') AS kind,
        coalesce(c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v}')
                 AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false) AS lockable,

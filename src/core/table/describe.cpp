@@ -45,7 +45,7 @@ std::string relation_query() {
   return R"(
 SELECT c.oid,
        n.nspname AS schema,
-       c.relname AS name,
+       c.relname,
        c.relkind AS kind,
        c.reltuples::pg_catalog.int8 AS row_estimate,
        EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid) AS has_children,
