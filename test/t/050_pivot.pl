@@ -327,6 +327,8 @@ $pair->source_sql($newest);
 $pair->admin($newest);
 $pivot->run('src', 'restarted_readings', @restarted, options => q('{"restart": true}'));
 $pivot->assert_oracle('restarted_readings', 'restarted', name => 'a restart whose first chunk meets a new channel');
+# What failed before the restart is still on the list, and of any ship.
+$pair->sql('SELECT count(*) FROM reprocess_failed_chunks()');
 
 # From a file: where server and source cannot be told, they must be given.
 $pair->sql(qq(DELETE FROM renamed.${prefix}only WHERE created_time BETWEEN '2024-03-01 00:30Z' AND '2024-03-01 01:00Z'));
