@@ -10,6 +10,7 @@ extern "C" {
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/record.h"
 #include "core/pivot/wide_table.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/run_kind.h"
@@ -64,10 +65,9 @@ void take_channels_table(PivotSpec &spec, const std::string &name) {
                 "table \"" + display_name(table.name) + "\" must have one column, of channels",
                 "It has " + std::to_string(table.columns.size()) + ".");
   const std::string column = quote_identifier(table.columns[0].name);
-  std::vector<std::string> channels;
-  for (const Row &row : query("SELECT CAST(" + column + " AS pg_catalog.text) FROM " +
-                              quote_qualified(table.name) + " WHERE " + column + " IS NOT NULL"))
-    channels.push_back(text_of(row.at(0)));
+  const std::vector<std::string> channels =
+      only_column<std::string>(query("SELECT CAST(" + column + " AS pg_catalog.text) FROM " +
+                                     quote_qualified(table.name) + " WHERE " + column + " IS NOT NULL"));
   take_channels(spec, channels, "channels_table");
 }
 
