@@ -42,6 +42,8 @@ struct SyncOptions {
     return soft_delete_action == SoftDelete::remove ? soft_delete_column : "";
   }
   SoftDelete soft_delete_action = SoftDelete::remove;
+  // Whether rows of the target may have to be deleted.
+  bool may_delete() const { return delete_missing || !soft_delete_column.empty(); }
   bool empty_string_as_null = false;
   OnSchemaChange on_schema_change = OnSchemaChange::raise;
   OnBadRow on_bad_row = OnBadRow::raise;

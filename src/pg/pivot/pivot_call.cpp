@@ -18,7 +18,7 @@ extern "C" {
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/source/foreign_server.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {

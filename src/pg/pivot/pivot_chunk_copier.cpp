@@ -13,7 +13,7 @@
 #include "pg/server/transaction.h"
 #include "pg/source/make_source.h"
 #include "pg/source/source_guard.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {

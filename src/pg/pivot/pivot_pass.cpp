@@ -7,8 +7,9 @@
 #include "core/base/text.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
+#include "pg/target/local_target.h"
 #include "pg/target/plain_table.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/target/triggers.h"
 
 namespace tablesync::pg {
@@ -285,7 +286,8 @@ bool PivotPass::is_bulk(WideTable &table) {
   if (!is_plain) {
     Table described;
     described.oid = std::to_string(table.oid);
-    table.triggers = before_row_triggers(described);
+    LocalTarget target;
+    table.triggers = before_row_triggers(target, described);
   }
   // An event trigger can have added anything to a table that was made just now.
   if (table.made_now) return place->second = is_plain;

@@ -14,7 +14,8 @@ extern "C" {
 #include "core/pivot/wide_table.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
-#include "pg/target/target.h"
+#include "pg/target/make_table.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {

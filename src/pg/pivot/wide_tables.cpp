@@ -19,7 +19,8 @@ extern "C" {
 #include "pg/pivot/wide_view.h"
 #include "pg/server/spi.h"
 #include "pg/target/held_relation.h"
-#include "pg/target/target.h"
+#include "pg/target/make_table.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {

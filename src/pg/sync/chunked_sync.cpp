@@ -8,7 +8,7 @@
 #include "pg/pair/field_bounds.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 
@@ -175,7 +175,7 @@ void ChunkedSync::start() {
                             !pair_.plan.converts() && has_history(source) && pair_.target_is_plain();
   if (pair_.plan.target_key_pending && !checkpoint_.key_pending) {
     // Of a first load that could not get its key: they are read again.
-    if (!pair_.target_is_empty) execute(delete_repeated(spec_.target, pair_.plan));
+    if (!pair_.target_is_empty) pair_.the_target->execute(delete_repeated(spec_.target, pair_.plan));
     pair_.build_key(0);
   }
   checkpoint_.by = choose_by();
@@ -270,7 +270,7 @@ StepEnd ChunkedSync::add_key() {
 // In one snapshot, which makes the target consistent. Where that takes longer than a transaction on the
 // source may, recover() goes on with a second round.
 StepEnd ChunkedSync::conclude() {
-  drop_if_exists(stage_name);
+  pg::Stage(*pair_.the_target, stage_name).drop_if_exists();
   steps_.progress().rows_before = 0;
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
@@ -284,7 +284,8 @@ StepEnd ChunkedSync::conclude() {
 void ChunkedSync::finish() {
   sync_.finish();
   counts_ = pair_.counts;
-  if (checkpoint_.first_load && may_analyze(pair_.target)) execute(analyze(spec_.target));
+  if (checkpoint_.first_load && may_analyze(*pair_.the_target, pair_.target))
+    pair_.the_target->execute(analyze(spec_.target));
 }
 
 void ChunkedSync::notice_inconsistent(const std::string &detail) const {
@@ -318,7 +319,7 @@ StepEnd ChunkedSync::read_keys() {
 }
 
 StepEnd ChunkedSync::conclude_in_parts() {
-  drop_if_exists(stage_name);
+  pg::Stage(*pair_.the_target, stage_name).drop_if_exists();
   Watermark since = checkpoint_.since;
   if (has_history(pair_.source_table)) since.position = *checkpoint_.next;
   sync_.conclude(since, keys_ ? keys_->count() : -1);
@@ -327,7 +328,7 @@ StepEnd ChunkedSync::conclude_in_parts() {
       "What was written during the run was read in several transactions. The next sync reads what came "
       "after.");
   finish();
-  if (keys_) query(drop_table(keys_name));
+  if (keys_) pg::Stage(*pair_.the_target, keys_name).drop_if_exists();
   return StepEnd::done;
 }
 

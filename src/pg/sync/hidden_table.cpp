@@ -17,7 +17,7 @@ extern "C" {
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 

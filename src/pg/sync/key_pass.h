@@ -22,14 +22,12 @@ class KeyPass {
   // cannot be smaller.
   bool make_smaller();
   std::int64_t count() const { return count_; }
-  // Drops the keys.
-  void drop() const { keys_.drop(); }
 
  private:
   TablePair &pair_;
   std::int64_t size_;
   Chunk range_;
-  Stage keys_{keys_name, OnCommit::keep};
+  Stage keys_{*pair_.the_target, keys_name, OnCommit::keep};
   bool made_ = false, done_ = false;
   bool reads_ = false;  // a range, in the last step
   std::int64_t count_ = 0, staged_ = 0;

@@ -20,7 +20,7 @@ extern "C" {
 #include "pg/server/transaction.h"
 #include "pg/source/foreign_server.h"
 #include "pg/sync/load_task.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 #include "remote/copy.h"

@@ -4,7 +4,7 @@
 #include "pg/run/call_arguments.h"
 #include "pg/run/run_kind.h"
 #include "pg/server/guc.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 

@@ -9,7 +9,7 @@
 #include "pg/server/guc.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {

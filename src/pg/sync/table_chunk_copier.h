@@ -42,7 +42,7 @@ class TableChunkCopier final : public ChunkCopier {
   const SyncSpec &spec_;
   TableSync &sync_;
   TablePair &pair_;
-  Stage stage_{stage_name, OnCommit::empty};  // one for many chunks
+  Stage stage_{*pair_.the_target, stage_name, OnCommit::empty};  // one for many chunks
 };
 
 }  // namespace tablesync::pg

@@ -9,15 +9,11 @@
 #include "core/table/target_files.h"
 #include "pg/pair/compare.h"
 #include "pg/pair/field_bounds.h"
-#include "pg/record/watermark_record.h"
-#include "pg/rows/load.h"
 #include "pg/server/fault.h"
-#include "pg/server/session_option.h"
-#include "pg/server/spi.h"
 #include "pg/sync/field_notices.h"
 #include "pg/target/apply.h"
 #include "pg/target/stage.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/target/triggers.h"
 
 namespace tablesync::pg {
@@ -52,7 +48,7 @@ StepEnd TableSync::finish() {
   advance();
   fault_point(FaultPoint::watermark_computed);
   if (spec_.verify == VerifyMode::full) verify();
-  write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
+  pair_.the_target->record(pair_.run_id, spec_, pair_.target.oid, watermark_);
   // Whatever was begun in chunks: it is all there now.
   if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
   if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
@@ -200,9 +196,9 @@ void TableSync::copy() {
 void TableSync::finish_copy() {
   for (const Column &column : pair_.target.columns)
     if (column.identity != 0 && (pair_.counts.inserted > 0 || since_))
-      query(advance_identity(spec_.target, column.name));
-  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target)) {
-    execute(analyze(spec_.target));
+      pair_.the_target->query(advance_identity(spec_.target, column.name));
+  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(*pair_.the_target, pair_.target)) {
+    pair_.the_target->execute(analyze(spec_.target));
     fault_point(FaultPoint::target_analyzed);
   }
 }
@@ -220,9 +216,9 @@ bool TableSync::begin_in_parallel() {
 void TableSync::copy_in_parallel() {
   enter_copy();
   parallel_->run(pair_);
-  if (parallel_->makes_target() && find_target(spec_.target) == 0) {
+  if (parallel_->makes_target() && pair_.the_target->find(spec_.target) == 0) {
     make_target(parallel_->hidden(), spec_);
-    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(spec_.target, pair_.plan);
+    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(*pair_.the_target, spec_.target, pair_.plan);
     pair_.counts.inserted = pair_.counts.read;
     finish_first_load(pair_.counts.read);
   } else {
@@ -245,8 +241,8 @@ void TableSync::copy_into_target() {
   {
     const std::unique_ptr<RowSource> stream = pair_.source->rows(rows_, pair_.plan);
     naming_repeated_key(pair_.plan, [&] {
-      stored =
-          load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
+      stored = pair_.the_target->load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate,
+                                      steps_.progress());
     });
     pair_.counts.read = pair_.counts.inserted = stream->rows();
     pair_.counts.bytes = stream->bytes();
@@ -262,7 +258,8 @@ void TableSync::finish_first_load(std::int64_t stored) {
                 "\"" + display_name(spec_.target) + "\" did not take every row: of " +
                     with_commas(pair_.counts.read) + " rows received, " + with_commas(stored) +
                     " were stored",
-                "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(pair_.target), ", ") + ".",
+                "A BEFORE ROW trigger returned NULL: " +
+                    join(before_row_triggers(*pair_.the_target, pair_.target), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
   check_seen(stored);
@@ -274,17 +271,17 @@ void TableSync::check_seen(std::int64_t stored) const {
   if (stored == 0 || spec_.verify == VerifyMode::none) return;
   std::int64_t seen = stored;
   if (!pair_.target_is_new)
-    seen = single<std::int64_t>(query(count_rows(spec_.target)));
-  else if (single<bool>(query(is_empty(spec_.target))))
+    seen = single<std::int64_t>(pair_.the_target->query(count_rows(spec_.target)));
+  else if (single<bool>(pair_.the_target->query(is_empty(spec_.target))))
     seen = 0;
   if (seen != stored)
-    fail_swallowed(pair_.target,
+    fail_swallowed(*pair_.the_target, pair_.target,
                    "of " + with_commas(stored) + " rows stored, " + with_commas(seen) + " are there", true);
 }
 
 void TableSync::copy_into_stage() {
   const SyncPlan staged = pair_.plan.staged();
-  Stage(stage_name).make(staged);
+  Stage(*pair_.the_target, stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
   merge_stage(pair_.stage(stage_name, staged, rows_));
 }
@@ -307,14 +304,15 @@ void TableSync::merge_stage(std::int64_t staged) {
       pair_.check_source_keys(staged);
   }
   if (staged_keys_ >= 0) {
-    check_keys(keys_name, pair_.plan);
+    check_keys(*pair_.the_target, keys_name, pair_.plan);
     staged += fetch_absent_rows();
   }
   leave_source();
   // A small part of the target is found row by row, by the index of the key, whatever the statistics.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
-    query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
+    pair_.the_target->query(everything ? analyze(pair_.plan.stage)
+                                       : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.plan.target_key_pending) pair_.build_key(0);
   apply_stage(staged, choose_deletes(), everything);
 }
@@ -342,7 +340,7 @@ bool TableSync::field_is_converted() const {
 // The keys of all rows, in the same snapshot: what is not among them is gone.
 void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
-  Stage stage(keys_name);
+  Stage stage(*pair_.the_target, keys_name);
   stage.make(keys);
   staged_keys_ = pair_.stage(stage.name(), keys, pair_.all_rows);
   stage.analyze();
@@ -353,14 +351,15 @@ void TableSync::stage_keys() {
 // its field, say.
 std::int64_t TableSync::fetch_absent_rows() {
   if (spec_.delete_missing) refuse_empty(staged_keys_);
-  const std::int64_t fetched = pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+  const std::int64_t fetched =
+      pair_.stage_by_key(pair_.the_target->query(find_absent_keys(spec_.target, pair_.plan)));
   fault_point(FaultPoint::absent_rows_fetched);
   return fetched;
 }
 
 void TableSync::refuse_empty(std::int64_t rows) const {
   if (rows > 0 || pair_.target_is_empty || spec_.allow_empty) return;
-  const auto there = single<std::int64_t>(query(count_rows(spec_.target)));
+  const auto there = single<std::int64_t>(pair_.the_target->query(count_rows(spec_.target)));
   throw Error(
       sqlstate::wrong_state,
       "refusing to delete all " + with_commas(there) + " rows of \"" + display_name(spec_.target) + "\"",
@@ -378,16 +377,11 @@ Deletes TableSync::choose_deletes() const {
 }
 
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
-  const ApplyJob job{spec_,
-                     pair_.plan,
-                     pair_.target,
-                     staged,
-                     pair_.exclusively_locked,
-                     steps_,
-                     deletes,
-                     stage_is_everything && deletes != Deletes::none};
+  const ApplyJob job{spec_,        pair_.plan, *pair_.the_target,
+                     pair_.target, staged,     pair_.exclusively_locked,
+                     steps_,       deletes,    stage_is_everything && deletes != Deletes::none};
   // Few rows, found by their key: at the default cost of a page the whole target would be read instead.
-  if (!stage_is_everything) set_session_option("random_page_cost", "1.1");
+  if (!stage_is_everything) pair_.the_target->set("random_page_cost", "1.1");
   apply(job, pair_.counts);
 }
 
@@ -428,7 +422,7 @@ void TableSync::advance() {
   const std::string highest =
       field_is_converted()
           ? highest_there_
-          : find_highest(*field_, quote_qualified(merged_ && !since_ ? pair_.plan.stage : spec_.target));
+          : find_highest(*pair_.the_target, *field_, merged_ && !since_ ? pair_.plan.stage : spec_.target);
   advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 

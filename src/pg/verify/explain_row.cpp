@@ -21,7 +21,7 @@ extern "C" {
 #include "pg/source/foreign_server.h"
 #include "pg/source/make_source.h"
 #include "pg/sync/sync_call.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {

@@ -18,7 +18,7 @@ extern "C" {
 #include "pg/server/sql_call.h"
 #include "pg/source/foreign_server.h"
 #include "pg/sync/sync_call.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/verify/verify_work.h"
 #include "pg/worker/worker.h"
 

@@ -5,12 +5,10 @@
 #include "core/sql/deparse.h"
 #include "core/sql/deparse_verify.h"
 #include "pg/record/difference_record.h"
-#include "pg/record/watermark_record.h"
 #include "pg/server/fault.h"
-#include "pg/server/spi.h"
 #include "pg/target/apply.h"
 #include "pg/target/stage.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 
@@ -29,7 +27,7 @@ StepEnd VerifyWork::step() {
   if (spec_.command == Command::repair) repair();
   if (pair_->source) pair_->source->close();
   record_differences(run_id_, spec_, found_.listed);
-  if (watermark_) write_watermark(run_id_, spec_, pair_->target.oid, *watermark_);
+  if (watermark_) pair_->the_target->record(run_id_, spec_, pair_->target.oid, *watermark_);
   return StepEnd::done;
 }
 
@@ -37,9 +35,9 @@ StepEnd VerifyWork::step() {
 void VerifyWork::take_definition() {
   const bool given =
       !spec_.custom_select.empty() || !spec_.custom_where.empty() || !spec_.soft_delete_column.empty();
-  const unsigned int oid = find_target(spec_.target);
+  const unsigned int oid = make_target(spec_)->find(spec_.target);
   if (given || oid == 0) return;
-  const std::optional<Watermark> known = read_watermark(std::to_string(oid));
+  const std::optional<Watermark> known = make_target(spec_)->watermark(std::to_string(oid));
   if (!known || known->server != spec_.server) return;
   if (known->hidden_definition)
     throw Error(
@@ -89,7 +87,7 @@ void VerifyWork::repair() {
                 "Mend them on the source, or convert them in custom_select.");
   if (found_.extra > 0) {
     steps_.enter(Phase::remove, found_.extra);
-    const auto deleted = static_cast<std::int64_t>(execute(delete_extra(pair_->target.name, pair_->plan)));
+    const auto deleted = pair_->the_target->execute(delete_extra(pair_->target.name, pair_->plan));
     if (deleted != found_.extra)
       throw Error(sqlstate::protocol_violation,
                   "\"" + display_name(spec_.target) + "\" did not let every row go: of " +
@@ -99,18 +97,18 @@ void VerifyWork::repair() {
   if (wanted > 0) {
     std::int64_t staged = found_.source_rows;
     if (!pair_->plan.converts()) {
-      Stage(stage_name).make(pair_->plan);
-      staged = pair_->stage_by_key(query(list_keys_to_fetch(pair_->plan.key.size())));
-      if (staged != wanted) check_keys(stage_name, pair_->plan);
+      Stage(*pair_->the_target, stage_name).make(pair_->plan);
+      staged = pair_->stage_by_key(pair_->the_target->query(list_keys_to_fetch(pair_->plan.key.size())));
+      if (staged != wanted) check_keys(*pair_->the_target, stage_name, pair_->plan);
       if (staged != wanted)
         throw Error(
             sqlstate::protocol_violation,
             "of " + with_commas(wanted) + " rows that the source has, it returned " + with_commas(staged));
     }
     RunCounts written;
-    apply(
-        {spec_, pair_->plan, pair_->target, staged, pair_->exclusively_locked, steps_, Deletes::none, false},
-        written);
+    apply({spec_, pair_->plan, *pair_->the_target, pair_->target, staged, pair_->exclusively_locked, steps_,
+           Deletes::none, false},
+          written);
     counts_.inserted = written.inserted;
     counts_.updated = written.updated;
   }

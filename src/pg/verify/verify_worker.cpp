@@ -20,7 +20,7 @@ Row verify_task(SharedRun &shared, std::string_view request) {
   return Run(shared, {spec,
                       name_of(spec.mode),
                       {{spec.target}},
-                      [&] { check_may_lock(spec); },
+                      [&] { make_target(spec)->check(spec); },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         return std::make_unique<VerifyWork>(spec, run_id, steps);
                       },
