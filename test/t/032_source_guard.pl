@@ -142,11 +142,11 @@ $pair->wait_until($standby, q(SELECT pg_get_wal_replay_pause_state() = 'paused')
 $pair->source_sql(q(INSERT INTO items VALUES (101)));
 $pair->wait_until($primary, q(SELECT replay_lag > '2 s' FROM pg_stat_replication));
 $call = $pair->start_sync('items', 'raw.other', $lag);
-ok($call->wait_for(qr/waits for the source: standby "standby" is \d.* behind \(max_source_lag 1\.0 s\)/), 'a standby is behind');
+ok($call->wait_for(qr/waits for the source: standby "standby" lags by \d.* \(max_source_lag 1\.0 s\)/), 'a standby is behind');
 $pair->wait_until($pair->target, $waits);
 assert_holds_nothing('the sync');
 my $call2 = $pair->start($from_standby);
-ok($call2->wait_for(qr/waits for the source: the source, a standby, is \d.* behind/), '... so is it as the source');
+ok($call2->wait_for(qr/waits for the source: the source, a standby, lags by \d/), '... so is it as the source');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 is($_->finish->{sqlstate}, '', '... until it has caught up') foreach $call2, $call;
 is($pair->sql('SELECT max(id) FROM raw.items'), '101', '... and has what it lacked');

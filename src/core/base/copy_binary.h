@@ -21,7 +21,7 @@ struct CopyMessage {
 template <typename T, auto bad_format>
 T take(CopyMessage &message) {
   static_assert(std::endian::native == std::endian::little);
-  if (message.left() < static_cast<std::ptrdiff_t>(sizeof(T))) bad_format("a row that is cut off");
+  if (message.left() < static_cast<std::ptrdiff_t>(sizeof(T))) bad_format("a truncated row");
   T value;
   std::memcpy(&value, message.at, sizeof value);
   message.at += sizeof value;
@@ -37,11 +37,11 @@ void take_header(CopyMessage &message) {
   constexpr char signature[] = "PGCOPY\n\377\r\n";  // with its terminating zero
   constexpr std::ptrdiff_t size = 11;
   if (message.left() < size || std::memcmp(message.at, signature, size) != 0)
-    bad_format("something else than COPY in binary format");
+    bad_format("data that is not COPY in binary format");
   message.at += size;
   if (take<std::uint32_t, bad_format>(message) != 0) bad_format("an unknown kind of COPY in binary format");
   const auto extension = take<std::int32_t, bad_format>(message);
-  if (extension < 0 || extension > message.left()) bad_format("a header that is cut off");
+  if (extension < 0 || extension > message.left()) bad_format("a truncated header");
   message.at += extension;
 }
 
@@ -49,7 +49,7 @@ void take_header(CopyMessage &message) {
 template <auto bad_format>
 bool take_row(CopyMessage &message, int fields) {
   const auto count = take<std::int16_t, bad_format>(message);
-  if (count != -1 && count != fields) bad_format("a row with another number of columns");
+  if (count != -1 && count != fields) bad_format("a row with an unexpected number of columns");
   return count != -1;
 }
 

@@ -32,7 +32,7 @@ std::string list_selected(const std::vector<RecordColumn> &columns, const std::s
                                                   : in_alias(alias, column.name));
   }
   if (used != expressions.size())
-    throw Error(sqlstate::internal, "an expression is of no column of its record");
+    throw Error(sqlstate::internal, "an expression belongs to no column of its record");
   return join(selected, ", ");
 }
 

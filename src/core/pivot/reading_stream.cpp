@@ -17,7 +17,7 @@ namespace {
 MaybeText take_field(CopyMessage &message) {
   const auto length = take<std::int32_t, bad_format>(message);
   if (length == -1) return {};
-  if (length < 0 || length > message.left()) bad_format("a row that is cut off");
+  if (length < 0 || length > message.left()) bad_format("a truncated row");
   const MaybeText field(message.at, static_cast<std::size_t>(length));
   message.at += length;
   return field;
@@ -27,7 +27,7 @@ MaybeText take_field(CopyMessage &message) {
 std::optional<std::int64_t> number_in(MaybeText field) {
   if (!is_there(field)) return std::nullopt;
   CopyMessage bytes{const_cast<char *>(field.data()), const_cast<char *>(field.data()) + field.size()};
-  if (bytes.left() != 8) bad_format("a number of another size");
+  if (bytes.left() != 8) bad_format("a number of unexpected size");
   return take<std::int64_t, bad_format>(bytes);
 }
 
@@ -45,7 +45,7 @@ std::optional<double> decimal_in(MaybeText field) {
 
 std::optional<bool> boolean_in(MaybeText field) {
   if (!is_there(field)) return std::nullopt;
-  if (field.size() != 1) bad_format("a boolean of another size");
+  if (field.size() != 1) bad_format("a boolean of unexpected size");
   return field[0] != 0;
 }
 
@@ -91,7 +91,7 @@ Reading ReadingStream::reading() const {
 }
 
 void ReadingStream::finish() const {
-  if (!trailer_taken_) bad_format("a COPY without an end");
+  if (!trailer_taken_) bad_format("a COPY without a trailer");
 }
 
 }  // namespace tablesync

@@ -48,7 +48,7 @@ std::string wide_table_name(std::string_view prefix, std::string_view ship, std:
     throw Error("42622", "the name of the wide table of ship \"" + std::string(ship) + "\" is too long",
                 "\"" + name + "\" has " + std::to_string(name.size()) + " bytes; a name has at most " +
                     std::to_string(most_name_bytes) + ".",
-                "Pass a shorter table_prefix, or shorter names of groups.");
+                "Pass a shorter table_prefix, or shorter group names.");
   return name;
 }
 
@@ -62,8 +62,8 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
   name = std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
   if (taken.contains(name))
     throw Error("42710", "channel \"" + std::string(channel) + "\" has no column name of its own",
-                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.",
-                "Rename that column. Where it is the channel's own, in a table that is yet to be taken over, "
+                "The column cannot have the channel's own name, and another channel has \"" + name + "\".",
+                "Rename that column. If it is the column of this channel in a table that is not adopted yet, "
                 "give it the comment \"" +
                     wide_column_comment(channel) + "\".");
   return name;

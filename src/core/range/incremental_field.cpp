@@ -39,7 +39,7 @@ FieldKind kind_of(const Column &column, const std::string &declared) {
     if (builtin(column, {"date"})) return FieldKind::date;
     if (integer) return FieldKind::integer;
     fail_type(column, declared,
-              text ? "If it holds days like 20240131: incremental_field_type => 'yyyymmdd'."
+              text ? "If it holds days like 20240131, pass incremental_field_type => 'yyyymmdd'."
                    : "Give a column of type timestamp, timestamptz, date or an integer, or cast it in "
                      "custom_select.");
   }
@@ -54,10 +54,12 @@ FieldKind kind_of(const Column &column, const std::string &declared) {
   } else if (declared == "integer") {
     if (integer) return FieldKind::integer;
   } else {
-    throw Error(sqlstate::invalid_parameter, "unrecognized incremental_field_type \"" + declared + "\"", {},
-                "Valid: timestamp, datetime, date, yyyymmdd, integer; or leave it out.");
+    throw Error(
+        sqlstate::invalid_parameter, "unrecognized incremental_field_type \"" + declared + "\"", {},
+        "Valid values are timestamp, datetime, date, yyyymmdd and integer. Leave it out to derive it from "
+        "the column.");
   }
-  fail_type(column, declared, "Leave incremental_field_type out to have it taken from the column.");
+  fail_type(column, declared, "Leave incremental_field_type out to derive it from the column.");
 }
 
 std::string quoted_cast(const std::string &value, const std::string &type) {
@@ -180,7 +182,7 @@ std::string moment_in_field(FieldKind kind, const std::string &instant, const st
     case FieldKind::integer:
       break;
   }
-  throw Error(sqlstate::internal, "an integer field knows no moments");
+  throw Error(sqlstate::internal, "an integer field holds no times");
 }
 
 std::string less_lookback(FieldKind kind, const std::string &watermark, const std::string &lookback) {

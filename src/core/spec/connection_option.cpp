@@ -84,7 +84,7 @@ bool is_secret(std::string_view name) { return name == "password" || name == "ss
   else if (!near.empty())
     hint = "Perhaps you meant the option \"" + near + "\".";
   else
-    hint = "Valid options of a " + std::string(place_name(place)) + ": " + join(valid, ", ") + ".";
+    hint = "Valid options of a " + std::string(place_name(place)) + " are " + join(valid, ", ") + ".";
   throw Error(sqlstate::invalid_option,
               "invalid option \"" + name + "\" for a " + place_name(place) + " of tablesync", {}, hint);
 }

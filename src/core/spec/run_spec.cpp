@@ -39,7 +39,9 @@ std::string first_change(const std::string &then, const std::string &now) {
     return std::string();
   };
   const std::string is = lacking(lines(now), lines(then)), was = lacking(lines(then), lines(now));
-  return "Now " + (is.empty() ? "not given" : is) + "; then " + (was.empty() ? "not given" : was) + ".";
+  if (was.empty()) return "This call has " + is + "; the earlier call did not.";
+  if (is.empty()) return "The earlier call had " + was + "; this call does not.";
+  return "This call has " + is + "; the earlier call had " + was + ".";
 }
 
 }  // namespace tablesync

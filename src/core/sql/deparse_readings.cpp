@@ -26,12 +26,12 @@ bool is_builtin(const Column &column, std::initializer_list<const char *> names)
 }
 
 [[noreturn]] void wrong_type(const Column &column, ReadingColumn which, const std::string &wanted) {
-  throw Error("42804",
-              "column \"" + column.name + "\" cannot be " + name_of(which) +
-                  " of readings, since its type is " + column.sql_type,
-              {},
-              "It must be " + wanted + R"(. Name another column: options => '{"columns": {")" +
-                  name_of(which) + R"(": "..."}}', or null where there is none.)");
+  throw Error(
+      "42804",
+      "column \"" + column.name + "\" of type " + column.sql_type + " cannot be used as " + name_of(which),
+      {},
+      "It must be " + wanted + R"(. Name another column: options => '{"columns": {")" + name_of(which) +
+          R"(": "..."}}', or null if the source has none.)");
 }
 
 struct TypedExpression {
@@ -75,7 +75,7 @@ TypedExpression expression_of(const Column &column, ReadingColumn which) {
   const std::string near = nearest(name, names);
   throw Error(sqlstate::undefined_column,
               "column \"" + name + "\" of \"" + display_name(source.name) + "\" does not exist",
-              near.empty() ? "" : "Perhaps it is \"" + near + "\".",
+              near.empty() ? "" : "Perhaps you meant the column \"" + near + "\".",
               "Name the columns of the source: " + option);
 }
 
@@ -150,13 +150,13 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
     plan.time_may_be_null = !column->not_null;
   }
   if (!has_value)
-    throw Error(sqlstate::undefined_column, "\"" + display_name(source.name) + "\" has no column of values",
-                "None of bool_v, str_v, long_v and double_v is there.",
+    throw Error(sqlstate::undefined_column, "\"" + display_name(source.name) + "\" has no value column",
+                "It has none of bool_v, str_v, long_v and double_v.",
                 R"(Name one: options => '{"columns": {"double_v": "..."}}'.)");
   if (!plan.has(ReadingColumn::ship_id)) {
     if (spec.ships.size() != 1)
-      throw Error(sqlstate::invalid_parameter, "readings without a column for the ship need one ship_id", {},
-                  "Pass ship_id => '...': the ship that all readings are of.");
+      throw Error(sqlstate::invalid_parameter, "a source without a ship column needs one ship_id", {},
+                  "Pass ship_id => '...', the ship of all readings.");
     plan.ship = spec.ships[0];
   }
   if (!spec.order_by.empty()) {
