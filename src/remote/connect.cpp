@@ -96,9 +96,9 @@ std::string hint_for(const Failure &failure, const ConnectionSettings &settings)
       return "Check the host: ALTER SERVER " + server + " OPTIONS (SET host '...').";
     case ConnectStep::tcp:
       return "Check that the server runs, that it listens on that address (listen_addresses) and that no "
-             "firewall is between.";
+             "firewall blocks the connection.";
     case ConnectStep::tls:
-      return "Check sslmode of server " + server + " and the certificate of the other side.";
+      return "Check sslmode of server " + server + " and the certificate of that server.";
     case ConnectStep::login:
       break;
   }
@@ -106,7 +106,7 @@ std::string hint_for(const Failure &failure, const ConnectionSettings &settings)
       failure.reason.find("exist") != std::string::npos)
     return "Check the database: ALTER SERVER " + server + " OPTIONS (SET dbname '...').";
   return "Check the user mapping: ALTER USER MAPPING FOR ... SERVER " + server +
-         " OPTIONS (SET user '...', SET password '...'), and pg_hba.conf of the other side.";
+         " OPTIONS (SET user '...', SET password '...'), and pg_hba.conf of that server.";
 }
 
 [[noreturn]] void fail_connect(const Failure &failure, const ConnectionSettings &settings,
@@ -147,10 +147,11 @@ Connection::Connection(Host &host, const ConnectionSettings &settings)
       memory_before_(memory_at_first_) {
   connect(settings);
   if (settings.password_must_be_used && PQconnectionUsedPassword(connection_.get()) == 0)
-    throw Error(sqlstate::password_required, "password is required",
-                "Server \"" + server_name_ + "\" let the connection in without asking for the password.",
-                "Its pg_hba.conf must ask this role for a password (scram-sha-256), or a superuser sets "
-                "password_required 'false' on the user mapping.");
+    throw Error(
+        sqlstate::password_required, "password is required",
+        "Server \"" + server_name_ + "\" accepted the connection without asking for the password.",
+        "Let its pg_hba.conf require a password of this role (scram-sha-256), or have a superuser set "
+        "password_required 'false' on the user mapping.");
 }
 
 Connection::~Connection() = default;
@@ -208,7 +209,8 @@ void Connection::connect(const ConnectionSettings &settings) {
     if (remaining_ms(deadline) == 0 || !host_.wait(PQsocket(raw), what, remaining_ms(deadline))) {
       if (remaining_ms(deadline) > 0) continue;
       failure.timed_out = true;
-      failure.reason = "No answer within " + std::to_string(timeout_s) + " s (connect_timeout).";
+      failure.reason =
+          "The server did not answer within " + std::to_string(timeout_s) + " s (connect_timeout).";
       fail_connect(failure, settings, character_);
     }
     poll = PQconnectPoll(raw);

@@ -40,7 +40,7 @@ void Connection::wait_for(Host::For what) {
     if (host_.wait(PQsocket(connection_.get()), what, remaining_ms(deadline))) return;
   const char *const did = deadline_ && heard_          ? "did not complete its answer within "
                           : what == Host::For::reading ? "sent no data for "
-                                                       : "took no data for ";
+                                                       : "accepted no data for ";
   fail_lost(std::string("The server ") + did +
             human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) +
             " (tablesync.stall_timeout).");
@@ -229,8 +229,8 @@ void Connection::take_notifications() {
     ++chatter_;
   }
   if (chatter_ > most_chatter)
-    throw Error(sqlstate::protocol_violation, "server \"" + server_name_ + "\" sends notices without an end",
-                "More than " + with_commas(most_chatter) + " came in place of an answer.");
+    throw Error(sqlstate::protocol_violation, "server \"" + server_name_ + "\" sent too many notices",
+                "It sent more than " + with_commas(most_chatter) + " notices and no answer.");
 }
 
 // One of a COPY. To look at memory costs as much as a row does.
@@ -275,12 +275,11 @@ std::int64_t row_limit(std::int64_t most_bytes) {
 Diagnostics Connection::too_large() const {
   Diagnostics diagnostics;
   diagnostics.sqlstate = "54000";
-  diagnostics.message = "server \"" + server_name_ + "\" sent more than fits into memory_limit_mb";
-  diagnostics.detail =
-      limit_ < most_bytes_
-          ? "A row may have " + human_bytes(limit_) + ", because it is held about five times on its way."
-          : "The limit is " + human_bytes(most_bytes_) + ", for an answer as a whole.";
-  diagnostics.hint = "Raise memory_limit_mb, or leave out the largest column by custom_select.";
+  diagnostics.message = "server \"" + server_name_ + "\" sent more than memory_limit_mb allows";
+  diagnostics.detail = limit_ < most_bytes_ ? "A row may have " + human_bytes(limit_) +
+                                                  ", because about five copies of it are held in memory."
+                                            : "A whole answer may have " + human_bytes(most_bytes_) + ".";
+  diagnostics.hint = "Raise memory_limit_mb, or leave out the largest column with custom_select.";
   return diagnostics;
 }
 
@@ -289,9 +288,8 @@ std::string Connection::clean(const char *text) const { return sanitize(text, ch
 void Connection::fail(const PGresult *result) {
   const ExecStatusType status = PQresultStatus(result);
   if (status != PGRES_FATAL_ERROR && status != PGRES_NONFATAL_ERROR)
-    throw Error(sqlstate::protocol_violation,
-                "server \"" + server_name_ + "\" gave an answer that was not asked for",
-                std::string("It is ") + PQresStatus(status) + ".");
+    throw Error(sqlstate::protocol_violation, "server \"" + server_name_ + "\" sent an unexpected answer",
+                std::string("Its status is ") + PQresStatus(status) + ".");
   const auto field = [&](int code) {
     const char *value = result != nullptr ? PQresultErrorField(result, code) : nullptr;
     return value != nullptr ? clean(value) : std::string();
@@ -329,9 +327,10 @@ void Connection::fail_in_libpq() {
     if (said.find(words) != std::string::npos)
       throw Error(
           sqlstate::out_of_memory, "out of memory",
-          "There was no room for what server \"" + server_name_ + "\" sent: " + sanitize(said, character_),
-          "A row has to fit as a whole: leave out its largest column by custom_select, or give this "
-          "server more memory.");
+          "Memory ran out while receiving data from server \"" + server_name_ +
+              "\": " + sanitize(said, character_),
+          "A row must fit into memory as a whole. Leave out its largest column with custom_select, or "
+          "give this server more memory.");
   fail_lost(said);
 }
 

@@ -78,7 +78,7 @@ void CopyOut::take_final_status() {
     throw Error(
         sqlstate::protocol_violation,
         "received " + std::to_string(rows_) + " rows, but the server sent " + std::to_string(promised),
-        "Server \"" + connection_.server_name_ + "\".");
+        "The server is \"" + connection_.server_name_ + "\".");
   finished_ = true;
 }
 

@@ -135,10 +135,11 @@ const Table &ServerSource::open(const UserSql &sql, const std::string &snapshot)
     if (held.rewritten.empty()) return table_;
   }
   throw Error(
-      "40001", held.rewritten + " on the source was rewritten again and again while it was to be read",
-      "A TRUNCATE, a REFRESH MATERIALIZED VIEW or an ALTER TABLE ended between the snapshot and the lock, " +
-          std::to_string(most_tries) + " times.",
-      "Run it again when they are done.");
+      "40001",
+      "relation " + held.rewritten + " was rewritten repeatedly on the source before it could be read",
+      "A TRUNCATE, REFRESH MATERIALIZED VIEW or ALTER TABLE committed between the snapshot and the lock, " +
+          std::to_string(most_tries) + " times in a row.",
+      "Run it again when these commands have finished.");
 }
 
 void ServerSource::begin(const UserSql &sql, const std::string &snapshot,
@@ -304,7 +305,7 @@ void ServerSource::describe_query(const std::string &sql) {
   const std::vector<ResultColumn> result =
       is_query(sql) ? connection_.describe(sql, parameters) : std::vector<ResultColumn>();
   if (result.empty()) refuse("42601", "custom_select must be one SELECT, VALUES or TABLE statement");
-  if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It holds $1.");
+  if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It contains $1.");
   refuse_writing("custom_select", sql);
   for (auto column = result.begin(); column != result.end(); ++column) {
     if (column->name == "?column?")
@@ -341,8 +342,8 @@ void ServerSource::refuse_writing(const std::string &what, const std::string &sq
   } catch (const Error &error) {
     if (error.diagnostics().sqlstate != sqlstate::not_supported) throw;
     throw Error("25006", what + " must not write",
-                "It has a WITH that changes rows; the source is read in a read-only transaction.",
-                "Leave INSERT, UPDATE, DELETE and MERGE out of it.");
+                "It has a WITH that changes rows, but the source is read in a read-only transaction.",
+                "Remove INSERT, UPDATE, DELETE and MERGE from it.");
   }
 }
 
@@ -362,7 +363,7 @@ void ServerSource::check_condition(const UserSql &sql) {
     throw Error(said);
   }
   if (parameters > 0)
-    throw Error("42P02", "parameters are not supported in custom_where", {}, "It holds $1.");
+    throw Error("42P02", "parameters are not supported in custom_where", {}, "It contains $1.");
 }
 
 void ServerSource::check_count(const std::string &sql) {

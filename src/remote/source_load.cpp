@@ -39,10 +39,11 @@ SourceLoad read_source_load(Connection &connection) {
           only_row(connection.query(load_query)));
   const std::string role = display_name(connection.user());
   if (!may_look)
-    throw Error(sqlstate::insufficient_privilege, "role " + role + " may not see how busy the source is",
-                "max_source_lag and max_source_sessions need what it does not show to every role: "
-                "pg_stat_replication and other roles' rows of pg_stat_activity.",
-                "On the source: GRANT pg_read_all_stats TO " + role + ".");
+    throw Error(sqlstate::insufficient_privilege,
+                "role " + role + " is not permitted to read the load of the source",
+                "max_source_lag and max_source_sessions read pg_stat_replication and other roles' rows of "
+                "pg_stat_activity.",
+                "On the source, GRANT pg_read_all_stats TO " + role + ".");
   return {lag.value_or(0), standby, sessions};
 }
 

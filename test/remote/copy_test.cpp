@@ -570,7 +570,7 @@ TEST_F(LiveCopy, RefusesARowThatWouldNotFitFiveTimes) {
   const Diagnostics said =
       error_of([&] { copy("SELECT repeat('x', g) FROM (VALUES (1), (17000000)) AS v (g)"); });
   EXPECT_EQ(said.sqlstate, "54000");
-  EXPECT_EQ(said.detail, "A row may have 16.0 MB, because it is held about five times on its way.");
+  EXPECT_EQ(said.detail, "A row may have 16.0 MB, because about five copies of it are held in memory.");
 }
 
 TEST_F(LiveCopy, RaisesTheErrorOfARowHalfWay) {

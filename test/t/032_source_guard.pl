@@ -18,8 +18,8 @@ $pair->source_sql(q(
 foreach my $option ('"max_source_lag": "5s"', '"max_source_sessions": 50')
 {
 	my $said = $pair->try_sync('items', 'raw.items', "options => '{$option}'");
-	$pair->assert_failed($said, '42501', qr/^role reader may not see how busy the source is$/, "$option is no guard for the blind");
-	is($said->{hint}, 'On the source: GRANT pg_read_all_stats TO reader.', '... what helps is said');
+	$pair->assert_failed($said, '42501', qr/^role reader is not permitted to read the load of the source$/, "$option is no guard for the blind");
+	is($said->{hint}, 'On the source, GRANT pg_read_all_stats TO reader.', '... what helps is said');
 }
 $pair->source_sql('GRANT pg_read_all_stats TO reader');
 
