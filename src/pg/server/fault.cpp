@@ -130,8 +130,8 @@ void fault_point(FaultPoint point) {
 
 // Not in pg_settings, which tests compare also where there are fault points.
 void define_fault_setting() {
-  DefineCustomStringVariable("tablesync.fault", "Where a run is to fail, for tests.", nullptr, &setting, "",
-                             PGC_SUSET, GUC_NO_SHOW_ALL, check_setting, assign_setting, nullptr);
+  DefineCustomStringVariable("tablesync.fault", "Point at which a run fails, for tests.", nullptr, &setting,
+                             "", PGC_SUSET, GUC_NO_SHOW_ALL, check_setting, assign_setting, nullptr);
 }
 
 }  // namespace tablesync::pg

@@ -105,7 +105,7 @@ void start_up(DestReceiver *self, int, TupleDesc row) {
     expected = TupleDescAttr(row, n)->atttypid == types[static_cast<size_t>(n)];
   if (!expected)
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("a query returned columns of other types than it was planned for"),
+                    errmsg("a query returned columns of unexpected types"),
                     errdetail("A relation that it reads was replaced or altered during the run."),
                     errhint("Run it again.")));
 }

@@ -37,7 +37,7 @@ void commit_transaction() {
 
 void end_unused_transaction() {
   if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
-    throw Error(sqlstate::internal, "the transaction that was to be ended has changed something");
+    throw Error(sqlstate::internal, "the transaction to be ended has changed something");
   commit_transaction();
 }
 
