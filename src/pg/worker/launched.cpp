@@ -192,7 +192,7 @@ void Launched::check_deadlock() {
       if (blocker == MyProcPid)
         throw Error(sqlstate::deadlock, "deadlock detected",
                     "The background worker (process " + std::to_string(pid) +
-                        ") waits for a lock that is held by this session, which waits for the worker.",
+                        ") waits for a lock of this session, which waits for the worker.",
                     "COMMIT before the call, so that this session holds no lock on the target.");
       if (blocker > 0 && seen.insert(blocker).second) todo.push_back(blocker);
     }

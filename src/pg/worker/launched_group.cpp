@@ -67,8 +67,8 @@ bool LaunchedGroup::look(Launched &worker) {
   }
   if (open || !worker.stopped()) return true;
   if (!worker.run().replied)
-    throw Error(sqlstate::internal, "a worker of the run ended without an answer", {},
-                "The server's log says why.");
+    throw Error(sqlstate::internal, "a worker of the run ended without a reply", {},
+                "See the server log for the reason.");
   return false;
 }
 

@@ -100,7 +100,7 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   call([] { SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET, PGC_S_OVERRIDE); });
 
   const std::string reply = serialize(task(run, segment.request()));
-  if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "reply too long");
+  if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "the reply of the worker is too long");
   memcpy(run.reply, reply.data(), reply.size());
   run.reply_size = reply.size();
   run.replied = true;

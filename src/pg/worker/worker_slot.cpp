@@ -40,7 +40,7 @@ int slots_of_role() {
   throw Error(sqlstate::out_of_resources,
               "role \"" + std::string(name != nullptr ? name : "") + "\" already has " + count +
                   " background worker" + (slots_of_role() == 1 ? "" : "s"),
-              "That is as many as tablesync.max_workers_per_role allows.",
+              "tablesync.max_workers_per_role allows no more.",
               "Wait until one has ended, or have a superuser raise tablesync.max_workers_per_role.");
 }
 
