@@ -107,9 +107,8 @@ WHERE subject = $1
 
 Checkpoint require_checkpoint(const std::string &subject, bool lock) {
   if (std::optional<Checkpoint> found = read_checkpoint(subject, lock)) return *found;
-  throw Error("40001", "the checkpoint of the run is gone",
-              "The target was replaced during the run, or another call gave up what this one had begun.",
-              "Run it again.");
+  throw Error("40001", "the checkpoint of the run no longer exists",
+              "The target was replaced during the run, or another call abandoned this run.", "Run it again.");
 }
 
 void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint) {

@@ -33,7 +33,7 @@ static void check_types(TupleDesc row, int columns, const unsigned int *types) {
                (TupleDescAttr(row, n)->atttypid == types[n] && !TupleDescAttr(row, n)->attisdropped);
   if (!expected)
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("a table that is read was altered during the run"), errhint("Run it again.")));
+                    errmsg("a table was altered while the run read it"), errhint("Run it again.")));
 }
 
 HeapScan HeapScan::begin(unsigned int oid, int columns, const unsigned int *types) {

@@ -99,7 +99,8 @@ void check_decoded(StoredColumn &column, char *bytes, int length, Datum value) {
                         ? VARSIZE_ANY_EXHDR(got) == VARSIZE_ANY_EXHDR(full) &&
                               memcmp(VARDATA_ANY(got), VARDATA_ANY(full), VARSIZE_ANY_EXHDR(got)) == 0
                         : datumIsEqual(value, expected, by_value, size);
-  if (!same) elog(ERROR, "column \"%s\" was decoded to what its receive function does not make", column.name);
+  if (!same)
+    elog(ERROR, "column \"%s\" was decoded to another value than its receive function returns", column.name);
 }
 #else
 void check_decoded(StoredColumn &, char *, int, Datum) {}
@@ -120,7 +121,7 @@ void take_value(RowStore &store, int at, CopyMessage &message) {
       ReceiveFunctionCall(&column.receive, nullptr, column.parameter, column.typmod);
     return;
   }
-  if (length < 0 || length > message.end - message.at) bad_format("a value that is cut off");
+  if (length < 0 || length > message.end - message.at) bad_format("a truncated value");
   Datum &value = store.values[column.attribute];
   if (decode_value(column.type, column.typmod, message.at, length, store.rooms + at * room_size, &value))
     check_decoded(column, message.at, length, value);
@@ -252,7 +253,7 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
     if (trailer_taken) continue;
     store_row(store, message, size);
   }
-  if (!trailer_taken) bad_format("a COPY without an end");
+  if (!trailer_taken) bad_format("a COPY without a trailer");
   insert_pending(store);
   if (store.in_pages) end_heap_pages(store.pages);
 
