@@ -172,7 +172,7 @@ foreach my $way (sort keys %ways)
 
 	my $said = $pair->try(TablesyncTest::call_of($source, $target,
 			slow(q(custom_where => 'id >= 0'), $options)));
-	$pair->assert_failed($said, '55000', qr/^run \d+ of "$target" is not complete, and was started with a different definition$/,
+	$pair->assert_failed($said, '55000', qr/^run \d+ of "$target" is not complete and was started with a different definition$/,
 		'... another definition is refused');
 	like($said->{detail}, qr/^This call has custom_where: 'id >= 0'; the earlier call did not\.$/, '... and told');
 

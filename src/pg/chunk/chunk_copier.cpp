@@ -108,8 +108,8 @@ bool ChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(failure.sqlstate)) return false;
   in_chunk_ = false;
   record(&failure);
-  notice(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + failure.message,
-         "It has " + describe(chunk_, checkpoint.by) + ".");
+  notice(spec_, "chunk " + with_commas(chunk_.number) + " failed and is skipped for now: " + failure.message,
+         "It covers " + describe(chunk_, checkpoint.by) + ".");
   ++failed_;
   return true;
 }
@@ -128,7 +128,7 @@ void ChunkCopier::make_smaller() {
     throw Error("54000",
                 "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
                     " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
-                "It has " + describe(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
+                "It covers " + describe(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
   checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   save();
 }
@@ -142,7 +142,7 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
     if (copier.alter_tables()) return StepEnd::more;
     if (const std::string why = copier.open(); !why.empty())
       throw Error(changed, "\"" + display_name(spec.target) + "\" or its source was changed during the run",
-                  "What was read does not go together with the rest: " + why + ".");
+                  "The rows read so far are not consistent with the rest because " + why + ".");
     if (!copier.in_chunk()) return copier.claim() ? StepEnd::more : StepEnd::done;
     return copier.copy();
   };
@@ -161,7 +161,7 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
       end = StepEnd::more;
       if (recovered(error.diagnostics(), recover)) continue;
       if (attempt > spec.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
-      wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "What is committed stays");
+      wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "Committed work is kept");
     }
   }
   return all;

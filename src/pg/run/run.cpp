@@ -80,8 +80,9 @@ Diagnostics Run::explain(Diagnostics failure) const {
     failure.context.clear();  // where it was at that moment says nothing
   }
   if (failure.sqlstate == sqlstate::lock_not_available && failure.hint.empty() && !raised_by_source(failure))
-    failure.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
-                   "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
+    failure.hint =
+        "Another session holds a lock on \"" + display_name(task_.spec.target) +
+        "\"; see pg_locks. The run waits for lock_timeout of the calling session, or for 60 s if it is 0.";
   failure.context = shorten_own_statements(failure.context);
   if (failure.context.find(run_context.text) == std::string::npos) add_context(failure, run_context.text);
   return failure;
@@ -98,9 +99,10 @@ void Run::describe_committed(Diagnostics &failure) const {
   }
   if (done.chunks == 0) return;
   failure.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
-                   with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
+                   with_commas(done.rows) + (done.rows == 1 ? " row " : " rows ") +
+                   (done.chunks == 1 ? "is" : "are") + " committed.";
   if (task_.spec.enable_checkpoint && failure.hint.empty())
-    failure.hint = "The same call goes on from there.";
+    failure.hint = "The same call resumes from there.";
 }
 
 Row Run::work() {

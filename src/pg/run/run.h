@@ -49,7 +49,7 @@ class Run {
   bool lock(const TargetLock &lock);
   Diagnostics explain(Diagnostics failure) const;
   void describe_committed(Diagnostics &failure) const;
-  std::string describe_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
+  std::string describe_kept() const { return kept_ ? "Committed work is kept" : "Nothing was changed"; }
   void fail(const Diagnostics &failure);
   void drop_remains();
   Row reply(const char *status) const;

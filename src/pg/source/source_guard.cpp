@@ -33,7 +33,7 @@ void wait_for_source(Source &source, const RunSpec &spec, RunSteps &steps) {
   between_transactions([&] {
     if (excess.empty()) return;
     const Phase interrupted = steps.phase();
-    if (!was_noticed(steps)) notice(spec, "waits for the source: " + excess);
+    if (!was_noticed(steps)) notice(spec, "waiting for the source because " + excess);
     steps.enter(Phase::source_busy);
     wait_while_busy(source, spec);
     steps.enter(interrupted);
