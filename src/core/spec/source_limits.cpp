@@ -7,7 +7,7 @@
 
 namespace tablesync {
 
-std::string tell_excess(const SourceLimits &limits, const SourceLoad &load) {
+std::string describe_excess(const SourceLimits &limits, const SourceLoad &load) {
   std::vector<std::string> reasons;
   const double lag_limit = static_cast<double>(limits.lag_ms) / 1000;
   if (limits.lag_ms >= 0 && load.lag_seconds > lag_limit)

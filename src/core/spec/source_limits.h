@@ -20,6 +20,6 @@ struct SourceLoad {
 };
 
 // What is above its limit, in words: "standby "s1" is 12.0 s behind (max_source_lag 5.0 s)". Empty: nothing.
-std::string tell_excess(const SourceLimits &limits, const SourceLoad &load);
+std::string describe_excess(const SourceLimits &limits, const SourceLoad &load);
 
 }  // namespace tablesync
