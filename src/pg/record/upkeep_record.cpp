@@ -108,7 +108,7 @@ ORDER BY l.run_id)",
                                             {array_text(commands)}));
 }
 
-std::vector<unsigned int> owners_of_remains() {
+std::vector<unsigned int> owners_of_leftovers() {
   return only_column<unsigned int>(state_of_all(R"(
 SELECT DISTINCT o.oid
 FROM tablesync.hidden_table h

@@ -42,6 +42,6 @@ struct Resumable {
 std::vector<Resumable> find_resumable(const std::vector<std::string> &commands);
 
 // Who has hidden tables (see hidden_table.h) of runs that are not going on, and may log in.
-std::vector<unsigned int> owners_of_remains();
+std::vector<unsigned int> owners_of_leftovers();
 
 }  // namespace tablesync::pg

@@ -125,7 +125,7 @@ Row Run::work() {
     locked_ = lock();
     if (locked_) {
       close_interrupted(display_name(task_.spec.target));
-      task_.drop_remains();
+      task_.drop_leftovers();
     }
     fault_point(FaultPoint::target_locked);
   });
@@ -158,7 +158,7 @@ void Run::do_work() {
       if (recover(error.diagnostics())) continue;
       if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
       work_.reset();
-      in_transaction([&] { task_.drop_remains(); });
+      in_transaction([&] { task_.drop_leftovers(); });
       wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), describe_kept());
     }
   }
@@ -227,10 +227,10 @@ bool Run::lock(const TargetLock &lock) {
 }
 
 // What loaders have filled in vain. Where it cannot be dropped now, the next run of this target does that.
-void Run::drop_remains() {
+void Run::drop_leftovers() {
   if (!locked_) return;
   try {
-    in_transaction([&] { task_.drop_remains(); });
+    in_transaction([&] { task_.drop_leftovers(); });
   } catch (const Error &) {
     detail::abort_transaction();
   }
@@ -246,7 +246,7 @@ void Run::fail(const Diagnostics &failure) {
   const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
   steps_.leave();
-  drop_remains();
+  drop_leftovers();
   // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
   // recorded.
   for (int attempt = 1; attempt <= 2; ++attempt) {

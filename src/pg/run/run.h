@@ -29,7 +29,7 @@ struct RunTask {
   std::function<void()> check_may_lock;
   std::function<std::unique_ptr<Work>(std::int64_t run_id, RunSteps &steps)> make_work;
   // Removes what runs of this target have left behind, in the current transaction. The locks are held.
-  std::function<void()> drop_remains;
+  std::function<void()> drop_leftovers;
 };
 
 class Run {
@@ -51,7 +51,7 @@ class Run {
   void describe_committed(Diagnostics &failure) const;
   std::string describe_kept() const { return kept_ ? "Committed work is kept" : "Nothing was changed"; }
   void fail(const Diagnostics &failure);
-  void drop_remains();
+  void drop_leftovers();
   Row reply(const char *status) const;
 
   SharedRun &shared_;
