@@ -21,9 +21,9 @@ namespace tablesync::pg {
 
 class ChunkCopier {
  public:
-  // `one_of_several`: claims what it copies.
-  ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several)
-      : spec_(spec), kind_(kind_of(spec)), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
+  // `in_parallel`: claims what it copies.
+  ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool in_parallel)
+      : spec_(spec), kind_(kind_of(spec)), run_id_(run_id), steps_(steps), claims_(in_parallel) {}
   ChunkCopier(const ChunkCopier &) = delete;
   ChunkCopier &operator=(const ChunkCopier &) = delete;
   virtual ~ChunkCopier() = default;

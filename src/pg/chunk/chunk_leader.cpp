@@ -30,8 +30,8 @@ CopierRequest read_copier_request(std::string_view request) {
   return decode<CopierRequest>(deserialize_row(request));
 }
 
-std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted, const char *entry,
-                                                      const std::string &share) {
+std::optional<RunCounts> ChunkLeader::copy_in_parallel(int wanted, const char *entry,
+                                                       const std::string &share) {
   const auto task = [&](int n) -> WorkerTask {
     return {entry, "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec_),
             display_name(spec_.target.name), serialize(encode(CopierRequest{share, run_id_})),

@@ -26,7 +26,7 @@ class ChunkLeader {
   // All that is not handed out yet, by several workers whose processes begin at `entry`, each with its
   // `share`, a spec as bytes; returns what they did. Nothing where there is no slot for one of them: then
   // there is none in this run.
-  std::optional<RunCounts> copy_by_several(int wanted, const char *entry, const std::string &share);
+  std::optional<RunCounts> copy_in_parallel(int wanted, const char *entry, const std::string &share);
   bool may_have_others() const { return !alone_; }
   bool has_failed() const { return count_failed_chunks(copier_.subject()) > 0; }
   // `hint`: how to do them again.
