@@ -46,7 +46,7 @@ struct Failure {
 };
 
 // The end of a verbose message: "LOCATION:  auth_failed, auth.c:335", in the language of the server.
-bool tells_place_in_source(std::string_view line) {
+bool is_source_location(std::string_view line) {
   const size_t digits = line.find_last_not_of("0123456789");
   return digits != std::string_view::npos && digits + 1 < line.size() &&
          line.substr(0, digits + 1).ends_with(".c:");
@@ -55,11 +55,11 @@ bool tells_place_in_source(std::string_view line) {
 // Takes what libpq says of a failed login, in its verbose form: "...: FATAL:  28P01: message", in the end a
 // line with the place in the server's source. That form alone has the SQLSTATE; the user is told the rest.
 // The text may be of any length and hold anything: the server that sends it has not proven who it is.
-void take_reason(Failure &failure, std::string_view said) {
-  while (!said.empty()) {
-    std::string_view line = said.substr(0, said.find('\n'));
-    said.remove_prefix(std::min(line.size() + 1, said.size()));
-    if (tells_place_in_source(line)) continue;
+void take_reason(Failure &failure, std::string_view message) {
+  while (!message.empty()) {
+    std::string_view line = message.substr(0, message.find('\n'));
+    message.remove_prefix(std::min(line.size() + 1, message.size()));
+    if (is_source_location(line)) continue;
     for (size_t at = 0; failure.sqlstate.empty() && (at = line.find(":  ", at)) != std::string_view::npos;
          at += 3) {
       const size_t code = at + 3;

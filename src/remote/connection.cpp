@@ -268,8 +268,8 @@ bool Connection::has_outgrown_limit() const {
 }
 
 std::int64_t row_limit(std::int64_t most_bytes) {
-  constexpr std::int64_t times_held = 5, beside = 16 << 20;  // what a worker may take beside its limit
-  return std::min(most_bytes, (most_bytes + beside) / times_held);
+  constexpr std::int64_t copies = 5, allowance = 16 << 20;  // that a worker may take above its limit
+  return std::min(most_bytes, (most_bytes + allowance) / copies);
 }
 
 Diagnostics Connection::too_large() const {
@@ -298,9 +298,9 @@ void Connection::fail(const PGresult *result) {
   diagnostics.sqlstate = field(PG_DIAG_SQLSTATE);
   // An error without SQLSTATE is libpq's own: the connection is gone.
   if (!is_sqlstate(diagnostics.sqlstate) || PQstatus(connection_.get()) == CONNECTION_BAD) {
-    const std::string said = field(PG_DIAG_MESSAGE_PRIMARY);
-    if (diagnostics.sqlstate.empty() || said.empty()) fail_in_libpq();
-    fail_lost(said);
+    const std::string message = field(PG_DIAG_MESSAGE_PRIMARY);
+    if (diagnostics.sqlstate.empty() || message.empty()) fail_in_libpq();
+    fail_lost(message);
   }
   diagnostics.message = field(PG_DIAG_MESSAGE_PRIMARY);
   diagnostics.detail = field(PG_DIAG_MESSAGE_DETAIL);
@@ -321,17 +321,17 @@ void Connection::fail(const PGresult *result) {
 }
 
 void Connection::fail_in_libpq() {
-  const std::string said = beginning_of(PQerrorMessage(connection_.get()));
+  const std::string message = beginning_of(PQerrorMessage(connection_.get()));
   // libpq has no code for it, only words; in another language it remains a lost connection.
   for (const char *words : {"out of memory", "cannot allocate memory"})
-    if (said.find(words) != std::string::npos)
+    if (message.find(words) != std::string::npos)
       throw Error(
           sqlstate::out_of_memory, "out of memory",
           "Memory ran out while receiving data from server \"" + server_name_ +
-              "\": " + sanitize(said, character_),
+              "\": " + sanitize(message, character_),
           "A row must fit into memory as a whole. Leave out its largest column with custom_select, or "
           "give this server more memory.");
-  fail_lost(said);
+  fail_lost(message);
 }
 
 void Connection::fail_lost(const std::string &detail) {

@@ -158,7 +158,7 @@ void ServerSource::describe_table() {
   if (relation.size() != 1 || table_.kind != kind_.front())
     throw Error(sqlstate::undefined_table,
                 "relation " + sql_name_ + " was replaced on the source during the call", {}, "Run it again.");
-  if (table_.beside_citus && table_.outside_heap.empty() &&
+  if (table_.has_citus && table_.outside_heap.empty() &&
       single<bool>(connection_.query(distributed_query(), {table_.oid})))
     table_.outside_heap = quote_qualified(name_);
   decode_columns(table_, connection_.query(columns_query(version), {table_.oid}));
@@ -358,9 +358,9 @@ void ServerSource::check_condition(const UserSql &sql) {
         parameters);
   } catch (const Error &error) {
     // The source does not know what of the statement is whose.
-    Diagnostics said = error.diagnostics();
-    if (said.sqlstate.starts_with("42")) said.message = "custom_where: " + said.message;
-    throw Error(said);
+    Diagnostics diagnostics = error.diagnostics();
+    if (diagnostics.sqlstate.starts_with("42")) diagnostics.message = "custom_where: " + diagnostics.message;
+    throw Error(diagnostics);
   }
   if (parameters > 0)
     throw Error("42P02", "parameters are not supported in custom_where", {}, "It contains $1.");

@@ -17,9 +17,9 @@ inline int remaining_ms(std::chrono::steady_clock::time_point deadline) {
 }
 
 // The beginning of what libpq says: it may quote the server, at any length. Without the line's end.
-inline std::string beginning_of(const char *said) {
+inline std::string beginning_of(const char *message) {
   constexpr std::size_t most = 65536;
-  std::string text(said, strnlen(said, most));
+  std::string text(message, strnlen(message, most));
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text;
 }

@@ -61,7 +61,7 @@ SELECT c.oid,
         JOIN pg_catalog.pg_namespace pn ON pn.oid OPERATOR(pg_catalog.=) pc.relnamespace
         WHERE pc.relkind OPERATOR(pg_catalog.<>) 'p'
           AND NOT (pc.relkind OPERATOR(pg_catalog.=) 'r' AND pc.relam OPERATOR(pg_catalog.=) ANY ('{0,2}'))) AS outside_heap,
-       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS beside_citus
+       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS has_citus
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
@@ -84,7 +84,7 @@ struct RelationRow {
     column("database_oid", row.table.database_oid);
     column("system_identifier", row.table.system_identifier);
     column("outside_heap", row.table.outside_heap);
-    column("beside_citus", row.table.beside_citus);
+    column("has_citus", row.table.has_citus);
   }
 };
 

@@ -50,7 +50,7 @@ struct Table {
   std::string comment;
   std::string system_identifier;  // of its cluster; empty where that may not be read
   std::string database_oid;
-  bool beside_citus = false;  // Citus is in that database
+  bool has_citus = false;  // Citus is in that database
   // The first of its partitions and children, or itself, whose rows are not in a heap of that database, so
   // that their xmin and ctid say nothing: a view, a foreign table, a distributed one. Empty: there is none.
   std::string outside_heap;

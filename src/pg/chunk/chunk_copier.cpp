@@ -160,7 +160,8 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
     } catch (const Error &error) {
       end = StepEnd::more;
       if (recovered(error.diagnostics(), recover)) continue;
-      if (attempt > spec.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
+      if (attempt > spec.max_retries || !is_transient(error) || error.diagnostics().sqlstate == changed)
+        throw;
       wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "Committed work is kept");
     }
   }

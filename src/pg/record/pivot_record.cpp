@@ -101,16 +101,16 @@ WHERE f.owner = $owner)",
 }  // namespace
 
 void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::int64_t chunk_no,
-                         const std::string &start, const std::string &end, const Diagnostics &said) {
+                         const std::string &start, const std::string &end, const Diagnostics &error) {
   const PivotSpec &spec = pivot.spec;
   if (spec.failed_chunk == 0)
-    return insert_failed_chunk({spec, pivot.source, start, end, run_id, chunk_no, said});
+    return insert_failed_chunk({spec, pivot.source, start, end, run_id, chunk_no, error});
   own_state(R"(
 UPDATE tablesync.chunk_to_redo
 SET (attempts, sqlstate, message, failed_at) = (attempts + 1, $2, $3, clock_timestamp())
 WHERE failed_chunk_id = $1::int8
   AND owner = $owner)",
-            {std::to_string(spec.failed_chunk), said.sqlstate, said.message});
+            {std::to_string(spec.failed_chunk), error.sqlstate, error.message});
 }
 
 void forget_failed_chunk(std::int64_t run_id, std::int64_t chunk_no) {

@@ -78,7 +78,7 @@ void record_rejected(std::int64_t run_id, const PivotSpec &spec,
 
 // A chunk of a run that failed: it is to be done again.
 void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::int64_t chunk_no,
-                         const std::string &start, const std::string &end, const Diagnostics &said);
+                         const std::string &start, const std::string &end, const Diagnostics &error);
 // A chunk that is to be done again, of the current user or of a role that he may become: it is done as its
 // owner.
 struct ChunkToRedo {

@@ -63,7 +63,7 @@ class HeapScan {
   // The row that is looked at.
   HeapTupleHeader row_;
   const char *at_;  // behind what is taken apart
-  int done_, there_;
+  int done_, present_;
 };
 
 // Here, since it is the inner loop of those who scan.
@@ -71,14 +71,14 @@ inline void HeapScan::look_at(int n) {
   row_ = reinterpret_cast<HeapTupleHeader>(PageGetItem(page_, PageGetItemId(page_, offsets_[n])));
   at_ = reinterpret_cast<const char *>(row_) + row_->t_hoff;
   done_ = 0;
-  there_ = HeapTupleHeaderGetNatts(row_);
+  present_ = HeapTupleHeaderGetNatts(row_);
 }
 
 inline bool HeapScan::deform(int count) {
   const char *const first = reinterpret_cast<const char *>(row_) + row_->t_hoff;
   const bool has_nulls = (row_->t_infomask & HEAP_HASNULL) != 0;
   const char *at = at_;
-  const int last = count < there_ ? count : there_;
+  const int last = count < present_ ? count : present_;
   for (int n = done_; n < last; ++n) {
     nulls_[n] = has_nulls && att_isnull(n, row_->t_bits);
     if (nulls_[n]) continue;
@@ -97,7 +97,7 @@ inline bool HeapScan::deform(int count) {
   }
   if (last > done_) done_ = last;
   at_ = at;
-  return count <= there_;
+  return count <= present_;
 }
 
 }  // namespace tablesync::pg

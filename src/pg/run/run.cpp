@@ -156,7 +156,7 @@ void Run::do_work() {
     } catch (const Error &error) {
       end = StepEnd::more;
       if (recover(error.diagnostics())) continue;
-      if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
+      if (attempt > task_.spec.max_retries || !is_transient(error)) throw;
       work_.reset();
       in_transaction([&] { task_.drop_leftovers(); });
       wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), describe_kept());

@@ -21,10 +21,10 @@ bool raised_by_source(const Diagnostics &failure) {
   return failure.context.find("remote server \"") != std::string::npos;
 }
 
-bool may_pass(const Error &error) {
+bool is_transient(const Error &error) {
   if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error))
     return connecting->transient();
-  return is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
+  return tablesync::is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
 }
 
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,

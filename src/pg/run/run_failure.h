@@ -17,7 +17,7 @@ namespace tablesync::pg {
 bool raised_by_source(const Diagnostics &failure);
 
 // Whether the next attempt may succeed without anybody's doing.
-bool may_pass(const Error &error);
+bool is_transient(const Error &error);
 
 // After a part has failed: lets `recover(failure, by_source)` do, in a transaction, what makes the rest
 // independent of it. Returns whether that could be done; false for a cancel, which is meant for all of the

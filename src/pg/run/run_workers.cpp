@@ -67,7 +67,7 @@ Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const st
     // The leader would take it for a cancel of its own.
     if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure))
       throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
-    run.may_pass = may_pass(error);
+    run.error_is_transient = is_transient(error);
     throw ServerError(failure);
   }
 }

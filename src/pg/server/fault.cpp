@@ -43,7 +43,7 @@ struct Fault {
 
 char *setting = nullptr;
 Fault armed;
-int times_there = 0;  // since it was armed
+int times_reached = 0;  // since it was armed
 
 std::string_view take_field(std::string_view &text) {
   const std::string_view field = text.substr(0, text.find(':'));
@@ -83,7 +83,7 @@ bool check_setting(char **value, void **, GucSource) {
 
 void assign_setting(const char *value, void *) {
   armed = {};
-  times_there = 0;
+  times_reached = 0;
   parse(value, armed);
 }
 
@@ -106,7 +106,7 @@ void pause_at(const char *name) {
 }  // namespace
 
 void fault_point(FaultPoint point) {
-  if (static_cast<int>(point) != armed.point || ++times_there != armed.nth) return;
+  if (static_cast<int>(point) != armed.point || ++times_reached != armed.nth) return;
   const char *const name = point_names[armed.point].data();
   switch (armed.kind) {
     case Kind::error:

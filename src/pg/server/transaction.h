@@ -80,8 +80,8 @@ bool in_subtransaction(F f, H handles) {
   } catch (const Error &error) {
     // Also where it passes: scopes around this one would be left in a subtransaction that is not theirs.
     detail::abort_subtransaction(outer);
-    const auto *const said = dynamic_cast<const ServerError *>(&error);
-    if (said == nullptr || !handles(*said)) throw;
+    const auto *const server_error = dynamic_cast<const ServerError *>(&error);
+    if (server_error == nullptr || !handles(*server_error)) throw;
   }
   return false;
 }

@@ -55,10 +55,10 @@ struct ConnectionTest {
   }
 };
 
-Row failed_row(const std::string &step, const Diagnostics &said) {
+Row failed_row(const std::string &step, const Diagnostics &error) {
   ConnectionTest test;
   test.failed_step = step;
-  test.error = said;
+  test.error = error;
   return encode(test);
 }
 

@@ -19,8 +19,8 @@ class StreamWatch {
   void finish();
 
  private:
-  void tell_progress(bool at_clock);
-  void keep_pace();
+  void publish_progress(bool at_clock);
+  void throttle();
 
   const RowSource &stream_;
   const Rate &rate_;

@@ -204,7 +204,7 @@ void Launched::notice_progress() {
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-void Launched::let_go() noexcept {
+void Launched::release() noexcept {
   try {
     close();
   } catch (const std::exception &) {

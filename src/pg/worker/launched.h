@@ -44,7 +44,7 @@ class Launched {
   // Lets go of the segment. (Where the call fails, the end of its transaction does that.)
   void close();
   // The same where the caller goes on after a failure.
-  void let_go() noexcept;
+  void release() noexcept;
 
  private:
   void release_slot();

@@ -51,8 +51,8 @@ void LaunchedGroup::start(int wanted, const std::function<WorkerTask(int)> &task
     while (count() < wanted) workers_.emplace_back(task(count()), true);
   } catch (const Error &error) {
     // No free slot. What the server itself raised has broken the transaction.
-    const bool raised_here = dynamic_cast<const ServerError *>(&error) != nullptr;
-    if (!raised_here && error.diagnostics().sqlstate == sqlstate::out_of_resources) return;
+    const bool raised_by_server = dynamic_cast<const ServerError *>(&error) != nullptr;
+    if (!raised_by_server && error.diagnostics().sqlstate == sqlstate::out_of_resources) return;
     end();
     throw;
   }
@@ -62,7 +62,8 @@ void LaunchedGroup::start(int wanted, const std::function<WorkerTask(int)> &task
 bool LaunchedGroup::look(Launched &worker) {
   const bool open = worker.take_messages();
   if (worker.error()) {
-    if (worker.run().may_pass) throw remote::ConnectError(*worker.error(), remote::ConnectStep::login, true);
+    if (worker.run().error_is_transient)
+      throw remote::ConnectError(*worker.error(), remote::ConnectStep::login, true);
     throw Error(*worker.error());
   }
   if (open || !worker.stopped()) return true;

@@ -32,7 +32,7 @@ struct SharedRun {
   bool caller_waits;                // false: the caller goes away once it has the run's id
   std::atomic<std::int64_t> run_id;
   std::atomic<bool> replied;
-  std::atomic<bool> may_pass;  // of the worker's error: the next attempt may succeed by itself
+  std::atomic<bool> error_is_transient;  // of the worker's error: the next attempt may succeed by itself
   size_t reply_size;
   char reply[16384];  // serialized Row
   Progress progress;

@@ -90,7 +90,7 @@ void wait_for(Launched &worker, const std::function<bool()> &done) {
 
 Row run_in_worker(const WorkerTask &task) {
   Launched worker = launch(task, true);
-  on_failure([&] { wait_for(worker, [] { return false; }); }, [&]() noexcept { worker.let_go(); });
+  on_failure([&] { wait_for(worker, [] { return false; }); }, [&]() noexcept { worker.release(); });
   if (!worker.run().replied.load())
     throw Error(sqlstate::internal, "the background worker ended without a reply", {},
                 "See the server log for the reason.");
