@@ -1,7 +1,7 @@
 // Messages of a COPY in binary format ("COPY", Binary Format): a row each, in network byte order.
 //
-// `bad_format(what)` is what each reader does with something else; it must not return. So the same code
-// serves those who throw and those who raise errors of the server.
+// `bad_format(what)` handles data that is not in this format, and must not return. So the same code serves
+// readers that throw and readers that raise errors of the server.
 #pragma once
 
 #include <bit>
@@ -17,7 +17,7 @@ struct CopyMessage {
   std::ptrdiff_t left() const { return end - at; }
 };
 
-// 2, 4 or 8 bytes.
+// Takes a number of 2, 4 or 8 bytes.
 template <typename T, auto bad_format>
 T take(CopyMessage &message) {
   static_assert(std::endian::native == std::endian::little);
@@ -31,7 +31,8 @@ T take(CopyMessage &message) {
   return value;
 }
 
-// The signature, flags, and length of an extension, which is to be skipped: in front of the first row.
+// Takes the header of the stream, which comes before the first row: signature, flags, and an extension, which
+// is skipped.
 template <auto bad_format>
 void take_header(CopyMessage &message) {
   constexpr char signature[] = "PGCOPY\n\377\r\n";  // with its terminating zero
@@ -45,7 +46,7 @@ void take_header(CopyMessage &message) {
   message.at += extension;
 }
 
-// The number of fields of a row, of which there must be so many; false for the trailer.
+// Takes the number of fields of a row, which must be `fields`. Returns false for the trailer.
 template <auto bad_format>
 bool take_row(CopyMessage &message, int fields) {
   const auto count = take<std::int16_t, bad_format>(message);

@@ -98,7 +98,7 @@ std::optional<Value> to_decimal(const Value &value) {
   }
 }
 
-// Those that a reading has, but for that of its format.
+// Collects the values of a reading.
 int collect(const RawValue &raw, std::optional<Value> (&found)[4]) {
   if (raw.bool_v) found[static_cast<size_t>(ValueType::boolean)] = Value::of(*raw.bool_v);
   if (raw.long_v) found[static_cast<size_t>(ValueType::integer)] = Value::of(*raw.long_v);
@@ -159,7 +159,7 @@ const char *sql_type_of(ValueType type) { return find(type).sql_type; }
 
 std::optional<ValueType> parse_value_format(std::string_view format) {
   if (format.empty()) return std::nullopt;
-  // Their first letters tell them apart.
+  // Their first letters differ.
   ValueType type{};
   switch (lower(format[0])) {
     case 'd':

@@ -31,7 +31,7 @@ std::optional<std::int64_t> number_in(MaybeText field) {
   return take<std::int64_t, bad_format>(bytes);
 }
 
-// What the server could store but never show again.
+// Refuses times that the server could store but not show.
 std::optional<Moment> time_in(MaybeText field) {
   const std::optional<Moment> time = number_in(field);
   if (time && !is_known(*time)) throw Error("22008", "the source sent a timestamp out of range");
