@@ -22,16 +22,16 @@ std::uint64_t parse_lsn(const std::string &text) {
 
 constexpr std::uint64_t half_of_xids = std::uint64_t{1} << 31;
 
-// Whether all that the position saw is in the history of the source as it is now.
+// Whether the current source has everything in its history that the position saw.
 bool is_in_history(const SnapshotPosition &then, const SnapshotPosition &now,
                    const SwitchPoint &switch_point) {
-  // Behind what was read before: a standby that lags, or another history.
+  // A source behind the position is a standby that lags, or has another history.
   if (then.timeline == now.timeline) return parse_lsn(then.lsn) <= parse_lsn(now.lsn);
   const std::string end = switch_point(then.timeline);
   return !end.empty() && parse_lsn(then.lsn) <= parse_lsn(end);
 }
 
-// Why the rows that were read before say nothing of those that are to be read now; empty where they do.
+// Why earlier rows cannot be combined with those to be read now; empty if they can.
 std::string definition_change(const SyncSpec &spec, const Watermark &known, const Table &source) {
   if (known.hidden_definition) return "a run of another role filled the target from some of the rows";
   if (known.custom_select != spec.custom_select || known.custom_where != spec.custom_where)
@@ -66,7 +66,7 @@ void check_history(const SyncSpec &spec, const Watermark &known, const Table &so
     fail_history(spec, "server \"" + spec.server + "\" is a different cluster than before",
                  "Its system identifier is " + source.system_identifier + "; the watermark has " +
                      known.system_identifier + ".");
-  // A table that was made anew is read as a whole, whatever transactions say.
+  // A recreated table is read as a whole, whatever its transaction ids.
   if (!relation_change(known, source).empty()) return;
   const auto place = [](const SnapshotPosition &at) {
     return at.lsn + " on timeline " + std::to_string(at.timeline);
@@ -166,7 +166,7 @@ std::optional<std::int64_t> take_proven(std::vector<PendingValue> &pending, cons
     proven = std::max(proven.value_or(value.value), value.value);
     return true;
   });
-  // A transaction that stays open for days: less would be proven at once when it ends, never too much.
+  // A transaction may stay open for days. Dropping entries proves less when it ends, never too much.
   constexpr size_t longest = 64;
   for (size_t n = 0; pending.size() > longest && n < pending.size(); ++n)
     pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(n));
@@ -197,7 +197,7 @@ std::optional<std::string> unproven_rows(const Watermark &known, const Table &so
   if (known.mode == SyncMode::incremental && !known.value.empty()) {
     const Column *const column = source.find_column(known.field);
     if (column == nullptr) return std::nullopt;
-    // Texts are days; and numbers are compared as numbers, whether they are days or not.
+    // Texts are days. Numbers are compared as numbers, whether they are days or not.
     const bool text =
         column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
     return at_or_above(find_incremental_field(source, known.field, text ? "yyyymmdd" : ""), known.value);
