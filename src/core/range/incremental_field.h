@@ -43,8 +43,8 @@ bool may_hold_no_day(FieldKind kind);
 std::string at_or_above(const IncrementalField &field, const std::string &bound,
                         const std::optional<std::vector<std::string>> &no_days = std::nullopt);
 // The values of the field below `bound` that are no day, as texts, found with an index on the field: one
-// probe for each distinct value, at most `most_looks`. Each row also says whether the probes did not suffice;
-// then only the last value probed is certain to be listed. `from`: the source's relation.
+// probe for each distinct value, at most `most_looks`. If these do not suffice, a last row, marked with true,
+// has the value at which the probes ended. `from`: the source's relation.
 std::string find_no_days(const IncrementalField &field, const std::string &bound, const std::string &from,
                          std::int64_t most_looks);
 

@@ -41,7 +41,7 @@ struct SourceFiles {
   bool in_recovery = false;          // of the server
   bool in_blocks = false;            // ranges of blocks can be read without reading the rest
   std::vector<std::int64_t> blocks;  // of each file
-  std::int64_t bytes = 0;            // of all files, with indexes and TOAST
+  std::int64_t bytes = 0;            // of all files, with TOAST
   std::string identity;              // changes when a file is rewritten, added or removed
   // Blocks of the longest file.
   std::int64_t longest() const {

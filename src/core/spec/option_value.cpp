@@ -68,7 +68,7 @@ std::int64_t parse_duration_ms(const std::string &text) {
       number * unit->milliseconds > longest)
     throw Error(sqlstate::invalid_parameter, "invalid duration: \"" + text + "\"", {},
                 "Give seconds, or a number with a unit: ms, s, min, h, d.");
-  // 0 means no limit: less than a millisecond must not become that.
+  // 0 means no limit, so a duration below a millisecond must not be rounded to it.
   return static_cast<std::int64_t>(std::ceil(number * unit->milliseconds));
 }
 

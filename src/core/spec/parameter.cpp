@@ -15,7 +15,7 @@ bool is_named(const Parameter &parameter, std::string_view name) {
                                                [&](const char *old_name) { return old_name == name; });
 }
 
-// The one that is accepted by one of these functions; null where there is none.
+// The parameter of that name that one of these functions accepts; null if there is none.
 const Parameter *find_parameter(unsigned of, bool option, std::string_view name) {
   for (const Parameter &parameter : parameters())
     if ((parameter.functions & of) != 0 && (parameter.place == ParameterPlace::option) == option &&

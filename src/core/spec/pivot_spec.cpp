@@ -49,7 +49,7 @@ std::optional<PivotSpec> pivot_from_kept(std::string_view json) {
 std::string subject_of(const PivotSpec &spec) {
   std::vector<std::string> ships = spec.ships;
   std::sort(ships.begin(), ships.end());
-  // What is done again alone is no part of a pivot that is going on.
+  // A chunk that is processed again is not part of a running pivot.
   const std::string part =
       spec.failed_chunk != 0 ? "failed chunk " + std::to_string(spec.failed_chunk) + " of " : "";
   return "pivot " + part + describe_spec(spec) + (ships.empty() ? "" : ", ships " + list_of(ships));

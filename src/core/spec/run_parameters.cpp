@@ -87,7 +87,7 @@ constexpr Parameter table[] = {
      .default_value = "false",
      .meaning = "write to tables of a role that the caller does not trust, so that its triggers and "
                 "domains [run with the caller's rights](security.md#rule-2-a-relation-is-held)"},
-    // Documentation of other versions names it: it is not misspelt.
+    // The documentation of other versions has it, so it is not a spelling mistake.
     {.name = "every", .type = text, .place = option, .functions = all, .later = true},
     // ---- fields that no caller sets
     {.name = "failed_chunks_only",

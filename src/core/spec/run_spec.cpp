@@ -23,7 +23,7 @@ std::string describe_spec(const RunSpec &spec) {
 }
 
 std::string first_change(const std::string &then, const std::string &now) {
-  // A value may hold new lines; then what follows the first is told as it is.
+  // A value may have several lines; then the later ones are shown without a name.
   const auto lines = [](const std::string &text) {
     std::vector<std::string> found;
     for (size_t at = 0; at < text.size();) {

@@ -69,7 +69,8 @@ void set_groups(const Parameter & /*parameter*/, RunSpec &spec, const Json &valu
   for (const auto &[group, pattern] : value.members) {
     if (group.empty() || pattern.kind != Json::Kind::text)
       refuse("invalid table_groups: group \"" + group + "\" has no pattern");
-    // What the view that joins a ship's tables ends with, and the group of the rest.
+    // `all` ends the name of the view that joins a ship's tables; `default` is the group of all other
+    // channels.
     if (group == "all" || group == "default")
       refuse("invalid table_groups: group name \"" + group + "\" is reserved");
     groups.emplace_back(group, pattern.text);
