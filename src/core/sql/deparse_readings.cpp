@@ -39,7 +39,7 @@ struct TypedExpression {
   std::string type;  // of pg_catalog
 };
 
-// The column as the type that a reading has; without a cast where it is that, so that a scan need not
+// The column as the type of the reading's part; without a cast if it has that type, so that a scan need not
 // project.
 TypedExpression expression_of(const Column &column, ReadingColumn which) {
   const TypedExpression name{quote_identifier(column.name), column.type.name};

@@ -25,7 +25,7 @@ namespace {
 // LOCK TABLE takes tables and views only.
 bool is_lockable(char kind) { return kind == 'r' || kind == 'p' || kind == 'v'; }
 
-// Before version 13, LOCK TABLE asks for a privilege on each partition, which a reader of the whole needs not
+// Before version 13, LOCK TABLE requires a privilege on each partition, which a reader of the parent need not
 // have.
 bool locks_partitions(int server_version_num) { return server_version_num >= 130000; }
 
@@ -93,8 +93,8 @@ std::string held_relations_query(int server_version_num) {
     WHERE a.attgenerated OPERATOR(pg_catalog.<>) '')"
                                                              : "";
   // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_index_column_has_property()
-  // tell how it is now, and take no lock. A row of pg_attribute has another xmin where ALTER TABLE has
-  // changed its column, as USING does.
+  // return the current state and take no lock. ALTER TABLE that changes a column, as with USING, changes the
+  // xmin of its row in pg_attribute.
   return R"(
 WITH RECURSIVE held (oid) AS (
     SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l
@@ -319,8 +319,9 @@ std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows 
 
 namespace {
 
-// age() counts modulo 2^32 back from the newest transaction. A row that was frozen long ago can seem to be of
-// the future (below 0), which it is not; or of the window by a whole turn, and is then read in vain.
+// age() counts modulo 2^32 back from the newest transaction. A row that was frozen long ago can seem to be in
+// the future (below 0), which is ignored, or in the window after a wraparound, and is then read
+// unnecessarily.
 std::string is_as_young(const std::string &xmin, const std::string &since) {
   return "pg_catalog.age(" + xmin + ") OPERATOR(pg_catalog.<=) pg_catalog.age('" + since +
          "'::pg_catalog.xid) AND pg_catalog.age(" + xmin + ") OPERATOR(pg_catalog.>=) 0";
@@ -329,7 +330,8 @@ std::string is_as_young(const std::string &xmin, const std::string &since) {
 }  // namespace
 
 std::string written_since(const Table &source, std::uint64_t snapshot_xmin) {
-  // 0 to 2 are no transactions: age() of them says nothing. The one before them is as good, being older.
+  // 0 to 2 are no transactions, so their age() is meaningless. The one before them serves, because it is
+  // older.
   constexpr std::uint64_t first_normal = 3, last = 0xffffffff;
   const std::uint64_t low = snapshot_xmin & last;
   const std::string since = std::to_string(low < first_normal ? last : low);

@@ -18,7 +18,7 @@ std::string in_parentheses(const std::string &sql) { return "(" + sql + "\n)"; }
 
 std::string text_of_value(const std::string &value) { return "(" + value + ")::pg_catalog.text"; }
 
-// The text of a row: all of it, told apart from every other.
+// The text of a row, which no other row has.
 std::string text_of_row(const std::vector<std::string> &values) {
   return "(ROW(" + join(values, ", ") + ")::pg_catalog.record)::pg_catalog.text";
 }

@@ -49,7 +49,7 @@ std::optional<std::string> lossless_cast(const Column &source, const Column &tar
   for (const Pair &pair : pairs)
     if (is_one_of(source, {pair.from}) && is_one_of(target, {pair.to}))
       return std::string("::pg_catalog.") + pair.to;
-  // Anything can be kept as its text: what a target gets that was made where the type is missing.
+  // Any value can be kept as its text, as in a target that was created without the type.
   if (is_one_of(target, {"text", "varchar"})) return "::pg_catalog.text";
   return std::nullopt;
 }

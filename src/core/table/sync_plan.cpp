@@ -55,8 +55,8 @@ void check_key_columns(const std::vector<std::string> &key, const Table &source,
   }
 }
 
-// Which columns rows are matched by: what the user gave, else the source's primary key, else (for a view,
-// say) the target's own.
+// The columns by which rows are matched: the user's, else the source's primary key, else (for example for a
+// view) the target's.
 std::vector<std::string> choose_key(const Table &source, const Table &target,
                                     const std::vector<std::string> &wanted) {
   if (!wanted.empty()) return wanted;
@@ -69,7 +69,7 @@ std::vector<std::string> choose_key(const Table &source, const Table &target,
   return {};
 }
 
-// `required`: rows are to be written by it.
+// `required`: rows will be written by the key.
 void use_target_index(SyncPlan &plan, const Table &target, bool required) {
   const UniqueKey *index = target.find_key(plan.key);
   if (index == nullptr && !required) return;
@@ -93,7 +93,7 @@ void use_target_index(SyncPlan &plan, const Table &target, bool required) {
   plan.key_equality = index->equality;
 }
 
-// Why two rows of the source may have one key there; empty where its primary key says that they have not.
+// Why two rows of the source may have the same key; empty if its primary key excludes that.
 std::string doubt_of_source(const Table &source, const SyncPlan &plan) {
   const std::string name = "\"" + display_name(source.name) + "\"";
   const UniqueKey *primary = source.primary_key();
@@ -105,7 +105,7 @@ std::string doubt_of_source(const Table &source, const SyncPlan &plan) {
   return {};
 }
 
-// Why two keys of the source may be one here; empty where they are not.
+// Why two keys of the source may be equal on the target; empty if they cannot.
 std::string doubt_of_column(const ColumnPlan &column, const Column &source, const Column &target) {
   if (column.converted()) return "Column \"" + column.name + "\" is converted during the copy.";
   const bool same = !source.deterministic && source.collation == target.collation;
