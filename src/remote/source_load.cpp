@@ -6,9 +6,9 @@
 namespace tablesync::remote {
 namespace {
 
-// A standby that streams from here, or this server itself. Where it has replayed all that it was sent it is
-// not behind, however long ago that was; but only while somebody sends.
-// Other sessions of the same role and program are syncs: they would wait for each other.
+// The lag of a standby that streams from the source, or of the source itself. A source that has replayed
+// everything it received does not lag, provided that it is still streaming. Other sessions of the same role
+// and program do not count, because they are syncs, which would wait for each other.
 constexpr char load_query[] = R"(
 WITH lag AS (
     SELECT r.application_name AS standby, pg_catalog.date_part('epoch', r.replay_lag) AS seconds
