@@ -84,7 +84,7 @@ ErrorData *to_error_data(const Diagnostics &diagnostics) {
   });
 }
 
-// For when there is no memory to say more.
+// Used if there is no memory for more.
 ErrorData *out_of_memory() {
   static char message[] = "out of memory";
   static ErrorData data;

@@ -57,7 +57,7 @@ int index_of(std::string_view name, const std::string_view (&names)[n]) {
   return found == std::end(names) ? -1 : static_cast<int>(found - std::begin(names));
 }
 
-// False where the text is no fault.
+// False if the text is no fault.
 bool parse(std::string_view text, Fault &fault) {
   if (text.empty()) return true;
   fault.point = index_of(take_field(text), point_names);
@@ -128,7 +128,7 @@ void fault_point(FaultPoint point) {
   }
 }
 
-// Not in pg_settings, which tests compare also where there are fault points.
+// Hidden from pg_settings, which tests also compare in builds with fault points.
 void define_fault_setting() {
   DefineCustomStringVariable("tablesync.fault", "Point at which a run fails, for tests.", nullptr, &setting,
                              "", PGC_SUSET, GUC_NO_SHOW_ALL, check_setting, assign_setting, nullptr);

@@ -43,7 +43,7 @@ void define_settings() {
                           "Tables of this size or more are read in chunks, unless the call decides.", nullptr,
                           &chunk_threshold_mb, 10 * 1024, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MB, nullptr,
                           nullptr, nullptr);
-  // Not for the postmaster's start alone: databases come and go.
+  // Can be reloaded, because databases are created and dropped.
   DefineCustomStringVariable("tablesync.databases",
                              "Databases whose interrupted runs are closed and resumed without a call.",
                              "Needs pg_tablesync in shared_preload_libraries.", &databases, "", PGC_SIGHUP,

@@ -59,8 +59,8 @@ void check_may_launch(const std::string &function) {
 
 namespace {
 
-// A call is over when its worker has given back its locks. The process is gone, and its slot free, a little
-// later: when the kernel has taken down its memory, that of the shared buffers too.
+// A call is over when its worker has released its locks. The process ends and frees its slot a little later,
+// when the kernel has unmapped its memory, including the shared buffers.
 constexpr std::int64_t longest_exit_ms = 1000;
 
 Launched launch(const WorkerTask &task, bool caller_waits) {
@@ -73,7 +73,7 @@ Launched launch(const WorkerTask &task, bool caller_waits) {
   }
 }
 
-// What a worker fails with is of its run, where that has begun.
+// If the run has begun, the error of the worker belongs to it.
 void wait_for(Launched &worker, const std::function<bool()> &done) {
   try {
     worker.wait_until(done);
