@@ -140,7 +140,7 @@ WHERE subject = $1
 
 namespace {
 
-// Where the run has had a chunk of that number, it is replaced.
+// Replaces a chunk of that number of the run.
 template <typename ChunkRow>
 void write_chunk(const ChunkRow &chunk, const char *finished_at, const char *attempts) {
   const std::string names = names_of<ChunkRow>();

@@ -9,7 +9,7 @@ namespace tablesync::pg {
 void add_counts(std::int64_t run_id, const std::vector<TableCounts> &counts) {
   if (counts.empty()) return;
   const std::string names = names_of<TableCounts>();
-  // In one order, since several workers add to the same rows.
+  // In a fixed order, because several workers add to the same rows.
   own_state("INSERT INTO tablesync.pivot_run AS r (run_id, updated_at, " + names + R"()
 SELECT o.run_id, clock_timestamp(), )" +
                 names_of<TableCounts>("c") + R"(
@@ -132,7 +132,7 @@ RETURNING run_id, chunk_no)",
   if (gone.empty()) return;
   const auto [run_id, chunk_no] = values_of<Cell, Cell>(gone.front());
   if (!run_id || !chunk_no) return;
-  // The run that it is of need not do it again; where nothing else of it is left, it is complete.
+  // Its run need not process it again; if nothing else is left of the run, it is complete.
   const Rows subject = own_state(R"(
 UPDATE tablesync.chunk
 SET status = 'succeeded'
