@@ -13,8 +13,8 @@
 namespace tablesync::pg {
 namespace {
 
-// Whether an error is of the rows that were read, and other rows need not have it: what SQLSTATE calls a data
-// exception, an integrity constraint violation, or a cardinality violation.
+// Whether an error is caused by the rows that were read, so that other rows may succeed: a data exception, an
+// integrity constraint violation, or a cardinality violation.
 bool is_of_rows(const std::string &sqlstate) {
   return sqlstate.starts_with("22") || sqlstate.starts_with("23") || sqlstate.starts_with("21");
 }
@@ -55,7 +55,7 @@ bool ChunkCopier::claim() {
   hand_out();
   save();
   record_claim(chunk_run_, subject(), chunk_, began_);
-  // Where it is lost, so is all that came of it.
+  // If the claim is lost in a crash, so is everything that depends on it.
   set_session_option("synchronous_commit", "off");
   return true;
 }
@@ -77,11 +77,11 @@ StepEnd ChunkCopier::copy() {
   return StepEnd::more;
 }
 
-// Writes what became of the chunk, and where the next begins.
+// Writes the outcome of the chunk and the beginning of the next one.
 void ChunkCopier::record(const Diagnostics *failure) {
   record_chunk(chunk_run_, subject(), chunk_, began_, counts_, failure);
   record_outcome(failure);
-  // The others have handed out more since.
+  // Other workers have handed out more chunks meanwhile.
   if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (is_new_ && !claims_) hand_out();
   if (is_new_ && failure == nullptr) checkpoint.size = size_after(now_seconds() - began_);
@@ -89,22 +89,22 @@ void ChunkCopier::record(const Diagnostics *failure) {
   steps_.fold("chunks");
 }
 
-// ---- what can go wrong with it ----------------------------------------------------------------------------
+// ---- failures of a chunk ----------------------------------------------------------------------------
 
 bool ChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (!in_chunk_) return false;
   counts_ = {};
   lose_source();
-  // The other writer can be a worker of this run.
+  // The conflicting writer can be a worker of this run.
   const bool meets_others = claimed_ || kind_.chunks_meet_others;
   if (!by_source && meets_others && try_again(failure.sqlstate)) return true;
-  // Whoever has claimed it does it again.
+  // A claimed chunk stays with this worker, which copies it again.
   in_chunk_ = claimed_;
   if (by_source && failure.sqlstate == sqlstate::canceled) {
     make_smaller();
     return true;
   }
-  // Without an end it cannot be left out; nor can what was not handed out.
+  // A chunk without an end, or that was not handed out, cannot be skipped.
   if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(failure.sqlstate)) return false;
   in_chunk_ = false;
   record(&failure);
@@ -114,14 +114,14 @@ bool ChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   return true;
 }
 
-// A row that moved is in two chunks, and two workers may bring it at the same moment: unique_violation,
+// A row that moved is in two chunks, and two workers may write it concurrently: unique_violation,
 // serialization_failure, deadlock_detected.
 bool ChunkCopier::try_again(const std::string &sqlstate) {
   constexpr int most_tries = 3;
   return (sqlstate == "23505" || sqlstate == "40001" || sqlstate == "40P01") && ++tries_ <= most_tries;
 }
 
-// It took longer than a transaction may take.
+// Reduces the size of a chunk that took longer than a transaction may take.
 void ChunkCopier::make_smaller() {
   if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (checkpoint.size == 1 || !is_new_ || claimed_)
@@ -133,10 +133,10 @@ void ChunkCopier::make_smaller() {
   save();
 }
 
-// ---- one of several workers -------------------------------------------------------------------------------
+// ---- a parallel worker -------------------------------------------------------------------------------
 
 RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier) {
-  constexpr char changed[] = "40001";  // serialization_failure: the run begins again
+  constexpr char changed[] = "40001";  // serialization_failure: the run is retried
   const auto step = [&] {
     steps.enter(Phase::describe);
     if (copier.alter_tables()) return StepEnd::more;

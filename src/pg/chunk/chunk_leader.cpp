@@ -49,7 +49,7 @@ std::optional<RunCounts> ChunkLeader::copy_in_parallel(int wanted, const char *e
 
 void ChunkLeader::fail_incomplete(const std::string &hint) const {
   const Checkpoint &checkpoint = copier_.checkpoint;
-  // Without one, too many were given up by workers whose records are gone.
+  // Without a record, the workers of the failed chunks have ended before they could write one.
   const FailedChunk first = find_failed_chunk(copier_.subject()).value_or(FailedChunk{});
   const std::int64_t failed = count_failed_chunks(copier_.subject());
   const bool unknown = first.error.sqlstate.empty();

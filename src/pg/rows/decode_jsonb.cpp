@@ -181,7 +181,7 @@ void pad(Output &output) {
 
 void write_container(Output &output, const Document &document, const Node &container);
 
-// The bytes of a node; its entry tells how many there are.
+// Writes the bytes of a node, whose entry has their number.
 void write_node(Output &output, const Document &document, const Node &node) {
   if (node.type == JENTRY_ISCONTAINER) return write_container(output, document, node);
   if (node.type == JENTRY_ISNUMERIC) pad(output);

@@ -73,7 +73,7 @@ T take(CopyMessage &message) {
 }
 
 Datum receive_value(StoredColumn &column, char *bytes, int length) {
-  // Receive functions may read a zero behind the value (stringinfo.h); what stands there comes back.
+  // Receive functions may read a zero after the value (stringinfo.h); the original byte is restored.
   const char behind = bytes[length];
   bytes[length] = 0;
   StringInfoData buffer{bytes, length, length + 1, 0};
@@ -84,7 +84,7 @@ Datum receive_value(StoredColumn &column, char *bytes, int length) {
   return value;
 }
 
-// The build with fault points holds every short way against the long one.
+// The build with fault points compares every fast path with the receive function.
 #ifdef TABLESYNC_FAULTS
 void check_decoded(StoredColumn &column, char *bytes, int length, Datum value) {
   Datum const expected = receive_value(column, bytes, length);
@@ -116,7 +116,7 @@ void take_value(RowStore &store, int at, CopyMessage &message) {
       ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
                       errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
                              column.name, RelationGetRelationName(store.relation))));
-    // A domain may not allow nulls; strict functions are not asked.
+    // A domain may refuse nulls, for which strict functions are not called.
     if (!column.receive.fn_strict)
       ReceiveFunctionCall(&column.receive, nullptr, column.parameter, column.typmod);
     return;
@@ -181,7 +181,7 @@ void add_error_context(void *argument) {
 }
 
 void prepare(RowStore &store, const char *const *names, bool freeze) {
-  // Where several fill one table, pages that one has added for all are found by the map of free space.
+  // If several workers fill one table, the free space map shows the pages that one has added for all.
   store.options =
       (RELATION_IS_LOCAL(store.relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
   store.command = GetCurrentCommandId(true);
@@ -211,7 +211,7 @@ void prepare(RowStore &store, const char *const *names, bool freeze) {
   store.nulls = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
   store.rooms = static_cast<char *>(palloc(room_size * static_cast<Size>(store.column_count)));
   store.row = AllocSetContextCreate(CurrentMemoryContext, "row being loaded", ALLOCSET_DEFAULT_SIZES);
-  // Its first block stays: memory that is given back to the system after each batch comes as zeroed pages
+  // Keeps its first block, because memory that is returned to the system after each batch must be zeroed
   // again.
   constexpr Size kept = 1 << 20;
   store.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", kept,

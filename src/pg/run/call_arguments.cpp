@@ -16,7 +16,7 @@ std::string required(std::optional<std::string> value, const char *what) {
   return *value;
 }
 
-// Microseconds. Months have no length: chunks of them would not be of one.
+// Months have no fixed length, so chunks of months would differ.
 std::int64_t interval_argument(FunctionCallInfo fcinfo, int n, const char *name) {
   if (PG_ARGISNULL(n)) throw Error(sqlstate::null_not_allowed, std::string(name) + " must not be null");
   const Interval *const interval = PG_GETARG_INTERVAL_P(n);

@@ -60,12 +60,12 @@ Row Run::run() {
   }
 }
 
-// What the user reads about a failure: how the run was stopped, and which run it was.
+// Completes the error for the user: how the run was stopped, and which run it was.
 Diagnostics Run::explain(Diagnostics failure) const {
   const std::string subject = kind_.called;
   if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure)) {
     const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
-    // A caller that is canceled ends its worker by a SIGTERM too.
+    // A canceled caller also ends its worker with SIGTERM.
     if (termination_requested() && !shared_.caller_failed) {
       failure.sqlstate = sqlstate::admin_shutdown;
       failure.message = subject + " was terminated";
@@ -77,7 +77,7 @@ Diagnostics Run::explain(Diagnostics failure) const {
       failure.message = subject + " was canceled";
     }
     describe_committed(failure);
-    failure.context.clear();  // where it was at that moment says nothing
+    failure.context.clear();  // the place of the cancel is irrelevant
   }
   if (failure.sqlstate == sqlstate::lock_not_available && failure.hint.empty() && !raised_by_source(failure))
     failure.hint =
@@ -88,7 +88,7 @@ Diagnostics Run::explain(Diagnostics failure) const {
   return failure;
 }
 
-// What stays of a run in chunks that was stopped.
+// Adds the committed part of a run in chunks that was stopped.
 void Run::describe_committed(Diagnostics &failure) const {
   if (run_id_ == 0) return;
   DoneChunks done;
@@ -142,8 +142,8 @@ Row Run::work() {
   return reply("succeeded");
 }
 
-// Does the work, one transaction after the other. After a part that failed in a way that may pass, begins
-// again from what is committed.
+// Does the work, one transaction after the other. After a transient failure of a part, retries from the
+// committed state.
 void Run::do_work() {
   StepEnd end = StepEnd::more;
   for (int attempt = 1; end != StepEnd::done;) {
@@ -189,7 +189,7 @@ StepEnd Run::do_part() {
   return end;
 }
 
-// The data is safe: what fails from here on, a cancel say, is not the run.
+// The data is committed: a later failure, for example a cancel, does not make the run fail.
 void Run::record_commit() {
   try {
     in_transaction([&] {
@@ -204,7 +204,7 @@ void Run::record_commit() {
   }
 }
 
-// Takes the target's locks. False where the call is to be skipped.
+// Takes the target's locks. Returns false if the run is to be skipped.
 bool Run::lock() {
   steps_.enter(Phase::waiting);
   return std::all_of(task_.locks.begin(), task_.locks.end(),
@@ -213,7 +213,7 @@ bool Run::lock() {
 
 bool Run::lock(const TargetLock &lock) {
   if (task_.spec.if_running == IfRunning::wait) {
-    // As long as it takes: the other run has limits of its own.
+    // Without a limit, because the other run has its own limits.
     with_setting("lock_timeout", "0", [&] { lock_target(lock); });
     return true;
   }
@@ -226,7 +226,7 @@ bool Run::lock(const TargetLock &lock) {
               {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
 }
 
-// What loaders have filled in vain. Where it cannot be dropped now, the next run of this target does that.
+// Drops tables that loaders have filled. If that fails, the next run of this target drops them.
 void Run::drop_leftovers() {
   if (!locked_) return;
   try {
@@ -236,8 +236,8 @@ void Run::drop_leftovers() {
   }
 }
 
-// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
-// target closes the record.
+// Writes the end of a failed run. If even that fails, the log has the error, and the next run of this target
+// closes the record.
 void Run::fail(const Diagnostics &failure) {
   if (run_id_ == 0) return;
   const bool canceled = !raised_by_source(failure) && (failure.sqlstate == sqlstate::canceled ||
@@ -247,8 +247,7 @@ void Run::fail(const Diagnostics &failure) {
   work_.reset();
   steps_.leave();
   drop_leftovers();
-  // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
-  // recorded.
+  // A second signal (a shutdown also sends one through the caller) must not prevent the record of the first.
   for (int attempt = 1; attempt <= 2; ++attempt) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });

@@ -64,7 +64,7 @@ Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const st
     return work();
   } catch (const Error &error) {
     const Diagnostics &failure = error.diagnostics();
-    // The leader would take it for a cancel of its own.
+    // Converted, because the leader would treat it as its own cancel.
     if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure))
       throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
     run.error_is_transient = is_transient(error);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t first_wait_ms = 500, longest_wait_ms = 10'000;
 
-// Once in a run, however often it waits.
+// A run raises the NOTICE only once.
 bool was_noticed(const RunSteps &steps) {
   return std::any_of(steps.done().begin(), steps.done().end(),
                      [](const RunStep &step) { return step.name == name_of(Phase::source_busy); });

@@ -21,7 +21,7 @@ void StreamWatch::look(bool at_clock) {
   throttle();
 }
 
-// The clock and the system's account of memory are dear next to a row.
+// Reading the clock and the memory usage is expensive compared with reading a row.
 void StreamWatch::publish_progress(bool at_clock) {
   progress_.rows.store(rows_before_ + static_cast<std::uint64_t>(stream_.rows()), std::memory_order_relaxed);
   progress_.bytes.store(bytes_before_ + static_cast<std::uint64_t>(stream_.bytes()),
@@ -33,7 +33,7 @@ void StreamWatch::publish_progress(bool at_clock) {
   progress_.memory_bytes = private_memory();
 }
 
-// What is not read stays in the buffers between the two servers, until the source waits for room in them.
+// Unread data stays in the buffers between the two servers, until they are full and the source waits.
 void StreamWatch::throttle() {
   if (!rate_.limited()) return;
   const std::int64_t wait_ms = ms_ahead(rate_, stream_.rows(), stream_.bytes(), steady_ms() - began_ms_);
