@@ -206,7 +206,7 @@ void Connection::begin_statement(Patience patience) {
   arrived_bytes_ = chatter_ = 0;
 }
 
-// The rows of a COPY are complete; what follows them takes no time.
+// The rows of a COPY are complete, so the end of the answer must follow soon.
 void Connection::expect_end() { deadline_ = steady_clock::now() + stall_timeout_; }
 
 // Called by libpq, which is C: nothing may be thrown through it.

@@ -268,7 +268,7 @@ std::string ServerSource::switch_point(int timeline) {
   if (!yes(connection_.query(may_read_history_query())) ||
       !yes(connection_.query(history_exists_query(), {name})))
     return {};
-  // A line per timeline: its number, where it ended, why.
+  // Each line has a timeline, the LSN of its end, and the reason.
   std::istringstream lines(single_or<std::string>(connection_.query(history_query(), {name}), ""));
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);

@@ -44,7 +44,7 @@ double ProgressReading::rate() const {
 
 double ProgressReading::percent() const {
   if (rows_expected <= 0) return -1;
-  // An estimate can be too low; nothing is done before it is done.
+  // The estimate can be too low; never show 100 % before the end.
   return std::min(99.0, 100.0 * static_cast<double>(rows) / static_cast<double>(rows_expected));
 }
 

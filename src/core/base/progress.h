@@ -43,7 +43,7 @@ struct ProgressReading {
   double seconds;                // in this phase
   std::int64_t rows_before = 0;  // of the rows, those of earlier chunks
 
-  // Rows per second, share done in percent and seconds left; below 0 where unknown.
+  // Rows per second, share done in percent and seconds left; below 0 if unknown.
   double rate() const;
   double percent() const;
   double seconds_left() const;

@@ -23,7 +23,7 @@ MaybeText take_field(CopyMessage &message) {
   return field;
 }
 
-// A number, or a moment, of 8 bytes.
+// A number or a moment of 8 bytes.
 std::optional<std::int64_t> number_in(MaybeText field) {
   if (!is_there(field)) return std::nullopt;
   CopyMessage bytes{const_cast<char *>(field.data()), const_cast<char *>(field.data()) + field.size()};
@@ -49,7 +49,7 @@ std::optional<bool> boolean_in(MaybeText field) {
   return field[0] != 0;
 }
 
-// And without a zero, which is in no text of the server: one less has the highest bit too.
+// Also checks for a zero byte, which no text of the server has: subtracting one sets the highest bit.
 bool is_ascii(MaybeText text) {
   unsigned int bits = 0;
   for (const char c : text) bits |= static_cast<unsigned char>(c) | (static_cast<unsigned char>(c) - 1U);
@@ -77,7 +77,7 @@ ReadingStream::Field ReadingStream::text(ReadingColumn which) const {
   return text;
 }
 
-// All at once: a reading that is made and then filled is twice the work.
+// Initialized at once, because filling an empty reading afterwards is twice the work.
 Reading ReadingStream::reading() const {
   const Field decimal = field(ReadingColumn::double_v);
   const NumberRead number =

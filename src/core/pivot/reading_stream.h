@@ -39,7 +39,7 @@ class ReadingStream {
   void finish() const;
 
  private:
-  // A field's bytes; absent where it is NULL.
+  // The bytes of a field; absent if NULL.
   using Field = MaybeText;
 
   Field field(ReadingColumn which) const {

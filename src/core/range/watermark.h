@@ -47,8 +47,7 @@ struct Watermark {
   bool hidden_definition =
       false;                // another role's custom_select, custom_where or soft_delete_column, left out
   std::int64_t run_id = 0;  // that wrote it; 0: before a restore
-  std::string
-      restored{};  // what the target's digest must be, where a dump brought it; empty: nothing is open
+  std::string restored{};   // the required digest of a restored target; empty: not restored
 
   // Removes the texts that select its rows, because they are SQL of another role.
   void hide_definition();

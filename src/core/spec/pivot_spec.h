@@ -1,4 +1,4 @@
-// PivotSpec: what one pivot_ship() call asks for.
+// PivotSpec: the settings of one pivot_ship() call.
 #pragma once
 
 #include <cstdint>

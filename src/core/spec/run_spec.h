@@ -28,7 +28,7 @@ struct RunSpec {
   int parallel_workers = 1;  // that read the source
   int memory_limit_mb = 64;
   bool enable_checkpoint = true;
-  bool failed_chunks_only = false;  // what retry_chunks() asks for
+  bool failed_chunks_only = false;  // for retry_chunks()
   int max_retries = 3;              // attempts after the first, if the failure is transient
   // From `options`:
   IfRunning if_running = IfRunning::raise;

@@ -1,4 +1,4 @@
-// SyncSpec: what one sync_table() or verify_table() call asks for.
+// SyncSpec: the settings of one sync_table() or verify_table() call.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ struct NewColumn {
   bool has_collation = false;  // the source's collation exists on the target
 };
 std::string create_table(const QualifiedName &name, const std::vector<NewColumn> &columns);
-// COMMENT statements for the table and its columns; empty where the source has none.
+// COMMENT statements for the table and its columns; empty if the source has none.
 std::vector<std::string> comments(const QualifiedName &name, const Table &source);
 std::string add_primary_key(const QualifiedName &name, const std::vector<std::string> &key);
 // Adds a primary key with the help of one parallel worker, for large tables. By default PostgreSQL uses one

@@ -101,12 +101,12 @@ std::string is_one_of(const std::string &column, const std::vector<std::string> 
 std::string time_literal(const ReadingPlan &plan, Moment moment) {
   const std::string with_zone = moment_literal(moment, true);
   if (plan.time_has_zone) return with_zone;
-  // Its clock, at that moment.
+  // The clock of the zone at that moment.
   if (plan.time_zone == "UTC") return moment_literal(moment, false);
   return "pg_catalog.timezone(" + quote_literal(plan.time_zone) + ", " + with_zone + ")";
 }
 
-// A time of the source, as text of UTC without zone.
+// A time of the source as text, in UTC without zone.
 std::string utc_text(const ReadingPlan &plan, const std::string &time) {
   const std::string moment =
       plan.time_has_zone ? time : "pg_catalog.timezone(" + quote_literal(plan.time_zone) + ", " + time + ")";
@@ -117,7 +117,7 @@ const std::string &time_of(const ReadingPlan &plan) {
   return plan.expressions[static_cast<size_t>(ReadingColumn::created_time)];
 }
 
-// The columns of a reading, each in its place.
+// The columns of a reading, each at its position.
 std::string selected(const ReadingPlan &plan) {
   std::vector<std::string> columns(static_cast<size_t>(plan.width));
   for (size_t n = 0; n < plan.expressions.size(); ++n)
@@ -164,7 +164,7 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
       throw_absent(source, spec.order_by, R"(options => '{"order_by": "..."}'.)");
     plan.order_by = quote_identifier(spec.order_by);
   }
-  // In the order of the table's columns: where these are all that it has, a scan gives its rows as they are.
+  // In the order of the table's columns: if it has no others, a scan need not project.
   for (const Column &column : source.columns)
     for (size_t n = 0; n < plan.columns.size(); ++n)
       if (plan.columns[n] == quote_identifier(column.name)) plan.places[n] = plan.width++;
@@ -204,7 +204,7 @@ std::string select_readings(const ReadingPlan &plan, const std::vector<std::stri
   return "SELECT " + selected(plan) + from(plan) + where(conditions);
 }
 
-// Joined, so that each row is held against its ship's window alone.
+// A join, so that each row is compared only with the window of its ship.
 std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWindow> &windows,
                            const std::vector<std::string> &conditions) {
   std::vector<std::string> rows;
@@ -227,7 +227,7 @@ std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::st
     rows.insert(rows.end(), conditions.begin(), conditions.end());
     if (finite) rows.push_back(operation(time, ">", "'-infinity'"));
     if (finite) rows.push_back(operation(time, "<", "'infinity'"));
-    // Each of them can be the first row of an index.
+    // Each of them can be the first or last row of an index.
     return "SELECT (SELECT pg_catalog.min(" + time + ")" + from(plan) + where(rows) +
            ") AS oldest, (SELECT pg_catalog.max(" + time + ")" + from(plan) + where(rows) + ") AS newest";
   };
@@ -303,11 +303,11 @@ std::string has_ages(const Table &source) {
 
 std::string in_order_of_age(const ReadingPlan &plan, bool has_ages) {
   std::vector<std::string> keys;
-  // Names of what is selected come first there.
+  // In ORDER BY, names of selected columns take precedence.
   if (!plan.order_by.empty())
     keys.push_back(quote_qualified(plan.source) + "." + plan.order_by + " NULLS FIRST");
   if (has_ages)
-    // A transaction that is more than 2^31 ago looks like one to come.
+    // A transaction that is more than 2^31 old looks like a future one.
     keys.push_back(
         "CASE WHEN pg_catalog.age(xmin) OPERATOR(pg_catalog.<) 0 THEN 2147483647 ELSE pg_catalog.age(xmin) "
         "END "

@@ -43,7 +43,7 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   const auto set = [&](const char *name, const std::string &value) {
     batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
   };
-  // A view may call functions that rely on the role's own search_path.
+  // A view may call functions that depend on the role's search_path.
   if (kind != 'v') set("search_path", "pg_catalog, pg_temp");
   set("datestyle", "ISO");
   set("intervalstyle", "postgres");
@@ -54,14 +54,14 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("timezone", quote_literal(options.time_zone));
   set("row_security", "off");  // an error instead of rows silently left out
   if (options.time_limit_ms > 0) set("statement_timeout", std::to_string(options.time_limit_ms));
-  // The source notices within seconds that we are gone, also while it computes.
+  // Lets the source notice a lost client within seconds, even while it computes.
   if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
   const auto lock = [&](const std::string &only, const std::string &names) {
     batch += " LOCK TABLE " + only + names + " IN ACCESS SHARE MODE;";
   };
   if (is_lockable(kind))
     lock(kind == 'p' && !locks_partitions(server_version_num) ? "ONLY " : "", quote_qualified(table));
-  // Each partition has a name of its own among them, where it may be locked.
+  // `locked` also names each partition that may be locked.
   if (!options.locked.empty()) lock("ONLY ", join(options.locked, ", ONLY "));
   return batch;
 }
@@ -160,7 +160,7 @@ ORDER BY h.oid)";
 std::string plan_only(const std::string &statement) { return "EXPLAIN (COSTS OFF) " + statement; }
 
 std::string position_query() {
-  // The transaction id with its epoch is of the old functions, which every version has. A standby has no
+  // The transaction id with epoch uses the old functions, which every version has. A standby has no
   // insert position, and pg_walfile_name() does not run there: the control file knows the timeline.
   return R"(
 SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) AS xmin,
@@ -241,7 +241,7 @@ std::string history_query() { return "SELECT pg_catalog.pg_read_file($1::pg_cata
 
 namespace {
 
-// A query or condition of the user ends with a new line: it may end in a comment.
+// A newline follows a query or condition of the user, because it may end with a comment.
 std::string in_parentheses(const std::string &sql) { return "(" + sql + "\n)"; }
 
 std::string copy(const std::string &what) { return "COPY " + what + " TO STDOUT (FORMAT binary)"; }
@@ -337,7 +337,7 @@ std::string written_since(const Table &source, std::uint64_t snapshot_xmin) {
   const std::string since = std::to_string(low < first_normal ? last : low);
   const std::string written = is_as_young("xmin", since);
   if (source.kind != 'p' && !source.has_children) return written;
-  // A table that was attached brings rows that are older.
+  // A table that was attached has older rows.
   return written +
          " OR tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(WITH RECURSIVE attached AS (SELECT i.inhrelid FROM "
          "pg_catalog.pg_inherits i WHERE " +

@@ -31,7 +31,7 @@ struct SyncPlan {
   bool key_proven = false;                // it is the source's primary key: unique and not null on both sides
   std::string key_doubt;                  // why not, in a sentence; empty if key_proven, or without a key
   bool key_is_coarser = false;            // different keys of the source may be equal on the target
-  QualifiedName stage{"pg_temp", "tablesync_stage"};  // where rows wait to be applied
+  QualifiedName stage{"pg_temp", "tablesync_stage"};  // the table of rows to apply
   bool target_key_pending = false;  // the target is new: its primary key is built after the load
   std::optional<ColumnPlan> mark;   // soft delete: a further column of the stage, true for rows to delete
 

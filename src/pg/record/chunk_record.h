@@ -32,7 +32,7 @@ struct Checkpoint {
   std::optional<SnapshotPosition> next;
   std::int64_t chunks = 0;   // handed out
   std::int64_t size = 0;     // of the next one, in pages or rows
-  Bound lower;               // where the next one begins
+  Bound lower;               // the beginning of the next one
   bool complete = false;     // no chunk is left
   std::string restored;      // as in Watermark
   bool starts_over = false;  // it was restored without its chunks

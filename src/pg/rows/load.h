@@ -1,4 +1,4 @@
-// Loads rows in the binary COPY format into a table of this server: through store_rows() where the table is
+// Loads rows in the binary COPY format into a table of this server: through store_rows() if the table is
 // plain, otherwise through the server's COPY FROM.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The process of a background worker: what happens before and after its task.
+// The process of a background worker before and after its task.
 extern "C" {
 #include "postgres.h"
 
