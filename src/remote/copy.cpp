@@ -75,10 +75,10 @@ void CopyOut::take_final_status() {
   const std::int64_t promised = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
   connection_.drain();
   if (promised != rows_)
-    throw Error(
-        sqlstate::protocol_violation,
-        "received " + std::to_string(rows_) + " rows, but the server sent " + std::to_string(promised),
-        "The server is \"" + connection_.server_name_ + "\".");
+    throw Error(sqlstate::protocol_violation,
+                "received " + std::to_string(rows_) + (rows_ == 1 ? " row" : " rows") +
+                    ", but the server sent " + std::to_string(promised),
+                "The server is \"" + connection_.server_name_ + "\".");
   finished_ = true;
 }
 

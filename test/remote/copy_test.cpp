@@ -122,7 +122,7 @@ TEST(CopyOut, RefusesAnotherNumberOfRowsThanTheServerPromised) {
               session.send('d', copy_header() + copy_row("a"));
               session.end_copy("COPY 3");
             }).message,
-            "received 1 rows, but the server sent 3");
+            "received 1 row, but the server sent 3");
 }
 
 // ---- reading ----------------------------------------------------------------------------------------------
