@@ -391,13 +391,13 @@ is($call->finish->{sqlstate}, '', '... as the run finds');
 # Of 9 slots the server has one for itself.
 $said = $pair->try_sync('items', 'raw.slots', 'parallel_workers => 16');
 is($said->{sqlstate}, '', 'more workers than there are slots');
-like($said->{text}, qr/is read by \d instead of 16 workers, since there are no more free slots/, '... takes those that are free');
+like($said->{text}, qr/is read by \d instead of 16 workers because no more slots are free/, '... takes those that are free');
 $pair->assert_identical('items', 'raw.slots');
 $pair->target->append_conf('postgresql.conf', 'max_worker_processes = 2');
 $pair->target->restart;
 $said = $pair->try_sync('items', 'raw.slot', $by_2);
 is($said->{sqlstate}, '', 'no free slot');
-like($said->{text}, qr/is read by one worker, since there is no free slot for another/, '... the worker does it alone');
+like($said->{text}, qr/is read by one worker because no slot is free for another/, '... the worker does it alone');
 $pair->assert_identical('items', 'raw.slot');
 
 $pair->assert_clean;

@@ -62,7 +62,7 @@ foreach my $by ('ctid', 'key')
 
 my $said = $pair->try_sync('items', 'raw.items', call('parallel_workers => 20'));
 is($said->{sqlstate}, '', 'more workers than there are slots for');
-like($said->{text}, qr/items: the source is read by \d instead of 20 workers, since there are no more free slots/, '... are told');
+like($said->{text}, qr/items: the source is read by \d instead of 20 workers because no more slots are free/, '... are told');
 like($said->{text}, qr/HINT:  Raise max_worker_processes \(6; needs a restart\)/, '... with what to do');
 
 # ---- What goes wrong with one -----------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ $pair->wait_until($pair->source, q(SELECT count(pg_terminate_backend(pid)) > 0 F
 	SELECT pid FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1) reading));
 $said = $sync->finish;
 is(TablesyncTest::row_of($said->{out})->{status}, 'succeeded', 'a connection that breaks is opened again') or diag($said->{text});
-like($said->{text}, qr/attempt 1 of 4 failed: .*What is committed stays/s, '... which is told');
+like($said->{text}, qr/attempt 1 of 4 failed: .*Committed work is kept/s, '... which is told');
 unlike($said->{text}, qr/resumes run/, '... by its worker alone');
 $pair->assert_identical('items', 'raw.items');
 

@@ -165,7 +165,7 @@ foreach my $server (undef, 'src')
 	is(verify($server, 'turned', $schema)->{out}, "one|x|2024-01-01 00:00:00+00|different|1|2\n", '... with that column alone');
 }
 $said = pivot(undef, 'turned', 'by_column_here', options => q('{"order_by": "revison"}'));
-is("$said->{sqlstate} $said->{message} $said->{detail}", '42703 column "revison" of "public.turned" does not exist Perhaps it is "revision".', 'a column that is not there') or diag($said->{text});
+is("$said->{sqlstate} $said->{message} $said->{detail}", '42703 column "revison" of "public.turned" does not exist Perhaps you meant the column "revision".', 'a column that is not there') or diag($said->{text});
 $both->('ALTER TABLE turned ADD COLUMN note json');
 is(pivot($_, 'turned', 'by_column_here', options => q('{"order_by": "note"}'))->{sqlstate}, '42883', '... or has no order') foreach undef, 'src';
 # A view has no rows of its own.

@@ -80,7 +80,7 @@ std::string escaped(std::string_view bytes) {
   return text;
 }
 
-// U+0080 to U+009F: to some terminals U+009B is what ESC [ is to others.
+// U+0080 to U+009F: some terminals treat U+009B as ESC [.
 bool is_control(std::string_view sequence) {
   return sequence.size() == 2 && sequence[0] == '\xC2' && static_cast<unsigned char>(sequence[1]) < 0xA0;
 }

@@ -42,7 +42,7 @@ bool extension_exists() {
 // their owner's role does it.
 void sweep_hidden_tables() {
   std::vector<unsigned int> owners;
-  in_transaction([&] { owners = owners_of_remains(); });
+  in_transaction([&] { owners = owners_of_leftovers(); });
   for (const unsigned int owner : owners)
     in_transaction([&] {
       start_in_worker({"tablesync_sweep_worker", "pg_tablesync sweep", "sweep", "", "pg_tablesync", owner});

@@ -225,7 +225,7 @@ bool PivotWork::copy_by_several() {
       std::min<std::int64_t>(spec_.parallel_workers, left / std::max<std::int64_t>(checkpoint_.size, 1) + 1));
   if (wanted < 2) return false;
   const std::optional<RunCounts> done =
-      leader_.copy_by_several(wanted, "tablesync_pivot_chunk_worker", serialize(share_of(spec_, wanted)));
+      leader_.copy_in_parallel(wanted, "tablesync_pivot_chunk_worker", serialize(share_of(spec_, wanted)));
   if (done) counts_ = *done;
   return done.has_value();
 }

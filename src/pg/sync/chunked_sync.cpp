@@ -95,7 +95,7 @@ bool ChunkedSync::copy_by_several() {
   if (wanted < 2 || !leader_.may_have_others()) return false;
   pair_.source.reset();  // it would be idle for long
   const std::optional<RunCounts> done =
-      leader_.copy_by_several(wanted, "tablesync_chunk_worker", serialize(share_of(spec_, wanted)));
+      leader_.copy_in_parallel(wanted, "tablesync_chunk_worker", serialize(share_of(spec_, wanted)));
   if (!done) return false;
   counts_ = *done;
   // Too many have failed, so that the workers have given up.

@@ -117,7 +117,7 @@ class Planner {
   }
 
   void tell_load() {
-    const std::string excess = tell_excess(limits_, pair().source->load());
+    const std::string excess = describe_excess(limits_, pair().source->load());
     if (excess.empty())
       report_.ok("load of the source", "within the limits");
     else
