@@ -245,7 +245,7 @@ assert_refused('other', $another, '... where the table has the same oid');
 $said = sync('other', $by_time);
 is($said->{sqlstate}, '', '... incremental mode works');
 is($said->{read}, $many, '... reads everything');
-like(join("\n", @{ $said->{notices} }), qr/reads everything, since the source is another cluster than it was/,
+like(join("\n", @{ $said->{notices} }), qr/reads everything, because the source is another cluster than it was/,
 	'... and says why');
 assert_mended($stranger, 'other');
 

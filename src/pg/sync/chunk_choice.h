@@ -8,7 +8,7 @@
 
 namespace tablesync::pg {
 
-// Whether a sync is done in chunks, and why, fit to follow "since". Throws 42P10 where chunks are asked for
+// Whether a sync is done in chunks, and why, fit to follow "because". Throws 42P10 where chunks are asked for
 // and there is no key, 0A000 without a server. `sync` is prepared.
 struct ChunkChoice {
   bool chunks = false;

@@ -78,7 +78,7 @@ StepEnd ChunkedSync::copy_opened() {
 // from the first chunk and returns true.
 bool ChunkedSync::starts_again(const std::string &why) {
   if (why.empty()) return false;
-  notice(spec_, "starts again from the first chunk, since " + why);
+  notice(spec_, "starts again from the first chunk, because " + why);
   start();
   copier_.forget();
   keys_.reset();
@@ -115,10 +115,10 @@ bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
   copier_.files = choice.files;
   if (choice.surprising)
-    notice(
-        spec_,
-        std::string("is read in ") + (choice.chunks ? "chunks" : "one transaction") + ", since " + choice.why,
-        {}, choice.chunks ? "chunk_mode => false reads it in one transaction." : "");
+    notice(spec_,
+           std::string("is read in ") + (choice.chunks ? "chunks" : "one transaction") + ", because " +
+               choice.why,
+           {}, choice.chunks ? "chunk_mode => false reads it in one transaction." : "");
   return choice.chunks;
 }
 
@@ -133,20 +133,19 @@ void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
   std::string why = copier_.outdated();
   if (pair_.overwritten_since(checkpoint_.run_id)) why = "another role has synced the target meanwhile";
-  if (checkpoint_.starts_over) why = "a dump does not say which of its chunks were done";
+  if (checkpoint_.starts_over) why = "the dump does not record which of its chunks were done";
   // A further attempt of the same run goes on in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {
-    notice(spec_, "starts again from the first chunk, since " + why);
+    notice(spec_, "starts again from the first chunk, because " + why);
     start();
     return;
   }
   leader_.redo_up_to(checkpoint_.chunks);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
   notice(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
-                    with_commas(checkpoint_.chunks) + " chunks" +
-                    (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
-                    describe_done());
+                    counted(checkpoint_.chunks, "chunk") +
+                    (failed > 0 ? ", " + with_commas(failed) + " of them not done" : "") + describe_done());
   checkpoint_.run_id = pair_.run_id;
   checkpoint_.request = to_kept(spec_);
   copier_.save();
@@ -212,8 +211,8 @@ ChunkBy ChunkedSync::choose_by() const {
   if (spec_.chunk_by == "ctid" && !by_ctid)
     throw Error(sqlstate::not_supported,
                 "\"" + display_name(pair_.source_table.name) + "\" on the source cannot be read by ctid",
-                "That needs a table whose rows are all in heaps, on PostgreSQL 14 or later.",
-                "Leave chunk_by out: it is read by its key.");
+                "Reading by ctid requires a table whose rows are all in heaps, on PostgreSQL 14 or later.",
+                "Leave chunk_by out to read the table by its key.");
   return spec_.chunk_by == "key" || !by_ctid ? ChunkBy::key : ChunkBy::ctid;
 }
 
@@ -252,7 +251,7 @@ ChunkedSync::Stage ChunkedSync::stage_after_chunks() const {
 StepEnd ChunkedSync::end_of_failed_chunks() {
   if (leader_.has_failed()) fail_incomplete();
   notice(spec_, "the chunks that failed are done; the sync is not complete", {},
-         "The same call of sync_table() as before goes on with it.");
+         "Repeat the call of sync_table() to resume the sync.");
   pair_.source->close();
   consistent_ = false;
   return StepEnd::done;
@@ -275,8 +274,8 @@ StepEnd ChunkedSync::conclude() {
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
   if (!consistent_)
-    notice_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
-                        "\" were written since the run began.");
+    notice_inconsistent("The source does not record which rows of \"" +
+                        display_name(pair_.source_table.name) + "\" were written since the run began.");
   finish();
   return StepEnd::done;
 }
@@ -324,8 +323,8 @@ StepEnd ChunkedSync::conclude_in_parts() {
   sync_.conclude(since, keys_ ? keys_->count() : -1);
   consistent_ = false;
   notice_inconsistent(
-      "What was written during the run was read in several transactions. The next sync reads what came "
-      "after.");
+      "Rows that were written during the run were read in several transactions. The next sync reads later "
+      "changes.");
   finish();
   if (keys_) query(drop_table(keys_name));
   return StepEnd::done;
@@ -354,7 +353,7 @@ bool ChunkedSync::recover(const Diagnostics &failure, bool by_source) {
   if (stage_ == Stage::conclude && too_long) {
     pair_.source.reset();
     stage_ = Stage::second_round;
-    notice(spec_, "the end is read in several transactions, since one would be longer than " +
+    notice(spec_, "the end is read in several transactions, because one would take longer than " +
                       human_seconds(max_source_transaction_ms / 1000.0) +
                       " on the source (tablesync.max_source_transaction)");
     return true;
@@ -365,7 +364,7 @@ bool ChunkedSync::recover(const Diagnostics &failure, bool by_source) {
     throw Error("54000",
                 "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
                     " to find a few keys of \"" + display_name(pair_.source_table.name) + "\"",
-                "Which rows are to be deleted is told by the keys of all rows, in the order of the key.",
+                "To find deleted rows, the sync reads the keys of all rows in the order of the key.",
                 "Give the source an index on the key, raise tablesync.max_source_transaction, or pass "
                 "delete_missing => false.");
   }

@@ -65,9 +65,8 @@ class StatementLoader {
   // The same name may lead to another server: then its rows would not be of one state.
   void open(remote::ServerSource &source) {
     const std::string hint =
-        "The address leads to more than one server (through a load balancer, perhaps). Name one of them in "
-        "the "
-        "options of the server, or leave parallel_workers out.";
+        "The address may lead to more than one server, for example through a load balancer. Name one of "
+        "them in the options of the server, or leave parallel_workers out.";
     const std::string message =
         "a connection to server \"" + task_.spec.server + "\" cannot join the run's snapshot";
     source.find(sql_name(task_.spec.source));
@@ -77,12 +76,12 @@ class StatementLoader {
       const Diagnostics &said = error.diagnostics();
       // An unknown snapshot, before and since PostgreSQL 17.
       if (said.sqlstate != sqlstate::invalid_parameter && said.sqlstate != sqlstate::undefined_object) throw;
-      throw Error(sqlstate::wrong_state, message, "It says: " + said.message + ".", hint);
+      throw Error(sqlstate::wrong_state, message, "The server reported: " + said.message + ".", hint);
     }
     const Table &table = source.table();
     if (table.system_identifier != task_.system_identifier || table.database_oid != task_.database_oid ||
         table.oid != task_.relation_oid || source.position().xmin != task_.snapshot_xmin)
-      throw Error(sqlstate::wrong_state, message, "It leads to another server.", hint);
+      throw Error(sqlstate::wrong_state, message, "The connection leads to another server.", hint);
   }
 
   Rate rate(int loaders) const { return part_of(task_.spec.max_rate, loaders); }

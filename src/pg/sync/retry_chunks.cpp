@@ -21,14 +21,14 @@ namespace {
 KeptRequest request_of(std::int64_t run_id) {
   const std::string run = "run " + std::to_string(run_id);
   if (!find_run(run_id))
-    throw Error(sqlstate::undefined_object, run + " does not exist", "Or it belongs to another role.",
+    throw Error(sqlstate::undefined_object, run + " does not exist", "It may belong to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   std::optional<KeptRequest> request = find_request(run_id);
   if (!request)
     throw Error(
-        sqlstate::wrong_state, run + " has no chunks to be done again",
-        "It was complete, or no sync in chunks, or another one has completed or replaced it; or you may "
-        "not SET ROLE to the role that it belongs to.");
+        sqlstate::wrong_state, run + " has no chunks to retry",
+        "The run was complete, was not a sync in chunks, was completed or replaced by another run, or "
+        "belongs to a role that you may not SET ROLE to.");
   return *request;
 }
 
@@ -36,7 +36,7 @@ SyncSpec spec_of(const KeptRequest &kept) {
   std::optional<SyncSpec> spec = from_kept(kept.request);
   if (!spec)
     throw Error(sqlstate::wrong_state, "the run was started by another version of pg_tablesync", {},
-                "Call sync_table() as before: it does the failed chunks again, and goes on.");
+                "Repeat the call of sync_table(): it retries the failed chunks and resumes the sync.");
   spec->failed_chunks_only = true;
   return *spec;
 }

@@ -48,7 +48,7 @@ void tell_result(const SyncSpec &spec, const RunReply &reply) {
   const std::string name = display_name(spec.target.name), run = std::to_string(result.run_id);
   std::string text;
   if (reply.skipped())
-    text = name + ": skipped, another run is going on (run " + run + ")";
+    text = name + ": skipped, because another run is in progress (run " + run + ")";
   else
     text = name + ": " + count(result.read) + " read, " + count(result.inserted) + " inserted, " +
            count(result.updated) + " updated, " + count(result.deleted) + " deleted, " +
@@ -91,7 +91,7 @@ RunRecord existing_run(std::int64_t run_id) {
   std::optional<RunRecord> run = find_run(run_id);
   if (!run)
     throw Error(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
-                "Or it belongs to another role.",
+                "It may belong to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   return *run;
 }
@@ -107,8 +107,8 @@ RunResult wait_for_run(std::int64_t run_id, TimestampTz give_up) {
     // The worker may have written it and gone since.
     if (ended_unrecorded(run)) run = existing_run(run_id);
     if (ended_unrecorded(run))
-      throw Error("57P02", "the worker of run " + std::to_string(run_id) + " ended without a word",
-                  "It was killed, or the server crashed or was stopped.", "The server's log says more.");
+      throw Error("57P02", "the worker of run " + std::to_string(run_id) + " ended unexpectedly",
+                  "It was killed, or the server crashed or was stopped.", "See the server log.");
     const std::string &status = run.result.status;
     if (status == "failed" || status == "canceled" || status == "interrupted") throw Error(run.error);
     if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) return run.result;

@@ -43,11 +43,11 @@ std::string TableChunkCopier::outdated() const {
   if (since.relation_oid != source.oid) return "the source is another table of that name";
   if (const std::string why = marks_change(since.shape, source); !why.empty()) return why;
   if (checkpoint.by == ChunkBy::ctid && checkpoint.files != files.identity)
-    return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
+    return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a new or dropped partition)";
   if (has_history(source) && !proves_position(since, source, pair_.source->position(), [&](int timeline) {
         return pair_.source->switch_point(timeline);
       }))
-    return "the source is not of the history that was read (a failover, a restored backup, 2^31 "
+    return "the source does not continue the history that was read (a failover, a restored backup, 2^31 "
            "transactions)";
   return {};
 }

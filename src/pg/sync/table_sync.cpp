@@ -30,7 +30,7 @@ void TableSync::open() {
 
 void TableSync::prepare() {
   open();
-  if (!window_.why.empty()) notice(spec_, "reads everything, since " + window_.why);
+  if (!window_.why.empty()) notice(spec_, "reads everything, because " + window_.why);
   if (pair_.horizon) notice_horizon(pair_);
   if (spec_.mode == SyncMode::incremental) cap_ = notice_feed(pair_, *field_);
   read_count();
@@ -86,16 +86,17 @@ void TableSync::refuse_without_history() const {
   const std::string name = "\"" + display_name(source.name) + "\"";
   if (!source.outside_heap.empty())
     throw Error(sqlstate::not_supported, "xmin mode needs a source table whose rows are all in heaps",
-                "The xmin of rows of " + source.outside_heap +
-                    " says nothing: it is a view, a foreign table, a distributed table, or of another access "
-                    "method.",
+                source.outside_heap +
+                    " has no usable xmin: it is a view, a foreign table, a distributed table, or a table of "
+                    "another access method.",
                 source.kind == 'v' ? "Use sync_mode => 'incremental', or sync the table behind it."
                                    : "Use sync_mode => 'incremental' or 'full'.");
   if (!source.joined.empty())
-    throw Error(sqlstate::not_supported,
-                "xmin mode does not go with a custom_where that reads other relations",
-                "It reads " + join(source.joined, ", ") + ": a change there writes no row of " + name + ".",
-                "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
+    throw Error(
+        sqlstate::not_supported,
+        "xmin mode cannot be combined with a custom_where that reads other relations",
+        "It reads " + join(source.joined, ", ") + ". A change of these writes no row of " + name + ".",
+        "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
 }
 
 // The horizon is of the source's own database. Rows that come from elsewhere can come later than it says.
@@ -175,7 +176,7 @@ void TableSync::check_count() const {
                           rows_.conditions.size() == pair_.all_rows.conditions.size();
   if (everything ? pair_.counts.read == counted_ : pair_.counts.read <= counted_) return;
   throw Error(sqlstate::wrong_state,
-              "custom_count says " + with_commas(counted_) + " rows, but the source returned " +
+              "custom_count counted " + counted(counted_, "row") + ", but the source returned " +
                   with_commas(pair_.counts.read),
               "Both were read in one snapshot.",
               "Let custom_count count the rows of the same query, or leave it out.");
@@ -363,8 +364,8 @@ void TableSync::refuse_empty(std::int64_t rows) const {
   const auto there = single<std::int64_t>(query(count_rows(spec_.target)));
   throw Error(
       sqlstate::wrong_state,
-      "refusing to delete all " + with_commas(there) + " rows of \"" + display_name(spec_.target) + "\"",
-      "The source returned no rows.", "If it is really empty now: options => '{\"allow_empty\": true}'.");
+      "refusing to delete all " + counted(there, "row") + " of \"" + display_name(spec_.target) + "\"",
+      "The source returned no rows.", "If it is really empty: options => '{\"allow_empty\": true}'.");
 }
 
 Deletes TableSync::choose_deletes() const {
@@ -372,7 +373,7 @@ Deletes TableSync::choose_deletes() const {
   if (window_.kind != ReadWindow::Kind::everything) return Deletes::absent_from_keys;
   if (pair_.counts.rejected == 0) return Deletes::absent_from_stage;
   // A row that was rejected is on the source all the same: it must not seem to be gone.
-  notice(spec_, "deletes nothing, since rows were rejected", {},
+  notice(spec_, "deletes nothing, because rows were rejected", {},
          "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
   return Deletes::none;
 }
@@ -444,12 +445,11 @@ void TableSync::verify() {
   if (!spec_.delete_missing) found.extra = 0;
   if (found.total() == 0) return;
   throw Error(sqlstate::wrong_state,
-              "\"" + display_name(spec_.target) + "\" is not what the source is: " + tell_counts(found),
+              "\"" + display_name(spec_.target) + "\" differs from the source: " + tell_counts(found),
               tell_first(found, pair_.plan),
-              (since_ ? "" : "Nothing was changed by this run. ") +
-                  std::string("SELECT * FROM verify_table(") + quote_literal(spec_.server) + ", " +
-                  quote_literal(spec_.source) + ", " + quote_literal(display_name(spec_.target)) +
-                  ", repair => true) mends it.");
+              (since_ ? "" : "This run changed nothing. ") + std::string("SELECT * FROM verify_table(") +
+                  quote_literal(spec_.server) + ", " + quote_literal(spec_.source) + ", " +
+                  quote_literal(display_name(spec_.target)) + ", repair => true) mends it.");
 }
 
 std::string TableSync::watermark() const {
