@@ -11,6 +11,7 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "core/base/record.h"
+#include "core/base/text.h"
 #include "core/pivot/wide_table.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/run_kind.h"
@@ -33,7 +34,8 @@ void check_ships(PivotSpec &spec) {
         throw Error(
             "42710",
             "ships \"" + spec.ships[other] + "\" and \"" + spec.ships[n] + "\" have the same wide table",
-            "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
+            "Table names are in lower case.",
+            "Pass each ship in a call of its own, with its own table_prefix.");
   for (const std::string &ship : spec.ships) wide_table_name(spec.target.name, ship);  // that it can be one
 }
 
@@ -62,8 +64,8 @@ void take_channels_table(PivotSpec &spec, const std::string &name) {
   const Table table = describe_readable(sql_name(name));
   if (table.columns.size() != 1)
     throw Error(sqlstate::invalid_parameter,
-                "table \"" + display_name(table.name) + "\" must have one column, of channels",
-                "It has " + std::to_string(table.columns.size()) + ".");
+                "table \"" + display_name(table.name) + "\" must have exactly one column, of channels",
+                "It has " + counted(static_cast<std::int64_t>(table.columns.size()), "column") + ".");
   const std::string column = quote_identifier(table.columns[0].name);
   const std::vector<std::string> channels =
       only_column<std::string>(query("SELECT CAST(" + column + " AS pg_catalog.text) FROM " +

@@ -66,7 +66,7 @@ std::string PivotChunkCopier::open() {
     narrow_ = describe_readable(sql_name(spec_.source));
     if (!before.empty() && narrow_.oid != before)
       throw Error("40001", "\"" + display_name(narrow_.name) + "\" was replaced during the run",
-                  "It is another table or view of that name.", "Run it again.");
+                  "Another table or view has that name now.", "Run it again.");
     for (const char *name : {"synchronize_seqscans", "max_parallel_workers_per_gather"})
       set_session_option(name, "0");
   }
@@ -128,11 +128,12 @@ const std::string &PivotChunkCopier::order() {
     order_ = in_order_of_age(plan_, single<std::optional<bool>>(ask(has_ages(narrow_))).value_or(false));
   if (order_->empty())
     notice_once(
-        *source_, "readings of one ship, channel and time have several values: the last one that comes wins",
+        *source_,
+        "readings of one ship, channel and time have several values: the last one that is read wins",
         "\"" + display_name(narrow_.name) +
-            "\" is no table of this server's own, whose rows tell which was written later. They can come in "
-            "another order next time.",
-        R"(Name a column of which the later reading has more: options => '{"order_by": "..."}'.)");
+            "\" is not an ordinary table of the source, so its rows do not show which was written later. The next "
+            "run may read them in another order.",
+        R"(Name a column that is greater in the later reading: options => '{"order_by": "..."}'.)");
   return *order_;
 }
 
@@ -154,8 +155,8 @@ bool PivotChunkCopier::finds_times() {
   const double to_read = total_cost(ask(explain(select_readings(plan_, of_ships_and_call()))));
   const std::string ends = oldest_and_newest(plan_, spec_.ships, of_call(plan_, spec_), false);
   if (to_read < large || total_cost(ask(explain(ends))) < part * to_read) return true;
-  notice(spec_, "is read in one chunk, since the source does not find readings by their time",
-         "A chunk that fails, or is interrupted, is all of it.",
+  notice(spec_, "is read in one chunk, because the source does not find readings by their time",
+         "If that chunk fails or is interrupted, all of it is read again.",
          "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
              plan_.column(ReadingColumn::created_time) + ");");
   return false;
@@ -175,9 +176,10 @@ void PivotChunkCopier::check_times() {
   throw Error(
       sqlstate::not_supported, "\"" + name + "\" does not find readings by their time",
       "It has a reading of " + text_of_moment(*time, plan_.time_has_zone) +
-          ", but gives none to those who ask for that time: what it is made of compares times in another "
-          "way than this server.",
-      "CREATE VIEW ... AS SELECT * FROM " + name + " OFFSET 0; and read that: its times are compared here.");
+          ", but returns none for that time, because the tables behind it compare times differently from this "
+          "server.",
+      "Read a view of it, which makes this server compare the times: CREATE VIEW ... AS SELECT * FROM " +
+          name + " OFFSET 0;");
 }
 
 void PivotChunkCopier::notice_beyond_cutoff() {
@@ -194,15 +196,18 @@ void PivotChunkCopier::notice_beyond(const BeyondCutoff &beyond) const {
   constexpr Moment minute = 60'000'000;
   if (beyond.count == 0 || (spec_.cutoff_is_now && beyond.newest < spec_.cutoff + minute)) return;
   const std::string zone = spec_.time_zone.empty() ? "UTC" : spec_.time_zone;
-  notice_once(
-      *source_,
-      with_commas(beyond.count) + " readings are left out because they are not before the cutoff, " +
-          text_of_moment(spec_.cutoff) + (spec_.cutoff_is_now ? ", which is now" : ""),
-      "The newest is of " + text_of_moment(beyond.newest) +
-          (plan_.time_has_zone ? "."
-                               : ", if the times of the source, which have no zone, are of " + zone + "."),
-      plan_.time_has_zone ? "To take them: cutoff_time => '...'."
-                          : R"(If its clocks are of another zone: options => '{"time_zone": "..."}'.)");
+  notice_once(*source_,
+              counted(beyond.count, "reading") +
+                  (beyond.count == 1 ? " is left out because it is" : " are left out because they are") +
+                  " not before the cutoff, " + text_of_moment(spec_.cutoff) +
+                  (spec_.cutoff_is_now ? ", which is now" : ""),
+              "The newest has the time " + text_of_moment(beyond.newest) +
+                  (plan_.time_has_zone
+                       ? "."
+                       : ", if the times of the source, which have no time zone, are in " + zone + "."),
+              plan_.time_has_zone
+                  ? "To include them: cutoff_time => '...'."
+                  : R"(If they are in another time zone: options => '{"time_zone": "..."}'.)");
 }
 
 // ---- which chunk ------------------------------------------------------------------------------------------

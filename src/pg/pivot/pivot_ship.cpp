@@ -23,7 +23,7 @@ void tell_result(const PivotSpec &spec, const RunReply &reply, const std::vector
   const std::string run = std::to_string(reply.result.run_id);
   std::string text = display_name(spec.target.name) + ": ";
   if (reply.skipped()) {
-    text += "skipped, another run is going on (run " + run + ")";
+    text += "skipped, because another run is in progress (run " + run + ")";
   } else {
     std::int64_t read = 0, written = 0, cells = 0, columns = 0, rejected = 0;
     for (const TableResult &table : tables) {
@@ -33,11 +33,11 @@ void tell_result(const PivotSpec &spec, const RunReply &reply, const std::vector
       columns += table.columns.value_or(0);
       rejected += table.rejected.value_or(0);
     }
-    text += with_commas(read) + " readings read, " + with_commas(written) + " rows with " +
-            with_commas(cells) + " cells written to " +
-            with_commas(static_cast<std::int64_t>(tables.size())) + " tables, " + with_commas(columns) +
-            " columns " + (spec.mode == PivotMode::schema_only ? "would be added" : "added") +
-            (rejected == 0 ? "" : ", " + with_commas(rejected) + " readings rejected") + " in " +
+    text += counted(read, "reading") + " read, " + counted(written, "row") + " with " +
+            counted(cells, "cell") + " written to " +
+            counted(static_cast<std::int64_t>(tables.size()), "table") + ", " + counted(columns, "column") +
+            " " + (spec.mode == PivotMode::schema_only ? "would be added" : "added") +
+            (rejected == 0 ? "" : ", " + counted(rejected, "reading") + " rejected") + " in " +
             human_seconds(reply.seconds) + " (run " + run + ")";
   }
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });

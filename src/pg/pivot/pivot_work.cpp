@@ -76,8 +76,9 @@ StepEnd PivotWork::prepare() {
   const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
   const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
   if (backfills && begun && begun->starts_over)
-    notice(spec_,
-           "starts again from the first chunk, since a dump does not say which of its chunks were done");
+    notice(
+        spec_,
+        "starts again from the first chunk, because the dump does not record which of its chunks were done");
   else if (backfills && begun && !spec_.restart) {
     leader_.refuse_other_definition(*begun, definition_of(spec_));
     resume(*begun);
@@ -175,8 +176,7 @@ void PivotWork::resume(const Checkpoint &begun) {
   checkpoint_ = begun;
   checkpoint_.run_id = run_id_;
   leader_.redo_up_to(checkpoint_.chunks);
-  notice(spec_,
-         "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
+  notice(spec_, "resumes run " + std::to_string(begun.run_id) + " after " + counted(begun.chunks, "chunk"));
   copier_.save();
 }
 

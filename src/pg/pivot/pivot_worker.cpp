@@ -85,8 +85,8 @@ constinit const RunKind pivot_kind{
     .locked_state = "are being filled",
     .chunks_meet_others = true,
     .slow_chunk_hint =
-        "Raise tablesync.max_source_transaction, or pass a shorter chunk_interval; and see that the "
-        "source has an index on its time.",
+        "Raise tablesync.max_source_transaction, pass a shorter chunk_interval, or create an index on the "
+        "time of the readings on the source.",
     .resume = resume_pivot,
 };
 

@@ -58,14 +58,15 @@ std::string find_request(const ChunkToRedo &chunk) {
   const std::string id = std::to_string(chunk.id), which = "failed chunk " + id + " of ship \"" + ship + "\"";
   if (pivots.empty())
     throw Error(
-        sqlstate::undefined_object, which + " is of no pivot that is known",
+        sqlstate::undefined_object, which + " belongs to no known pivot",
         "No call of pivot_ship() has made or filled a wide table of this ship.",
         "Call pivot_ship(..., ship_id => '" + ship + "', from_time => ..., cutoff_time => ...) instead.");
   if (pivots.size() > 1) {
     std::vector<std::string> names;
     for (const PivotRecord &pivot : pivots) names.push_back(name_pivot(pivot));
     throw Error(
-        "42725", which + " could be of " + std::to_string(pivots.size()) + " pivots", join(names, "; ") + ".",
+        "42725", which + " could belong to " + std::to_string(pivots.size()) + " pivots",
+        join(names, "; ") + ".",
         "UPDATE tablesync.failed_chunk SET (server, source, target_schema, table_prefix) = (...) WHERE "
         "failed_chunk_id = " +
             id + ";");
@@ -83,9 +84,10 @@ Moment moment_of(const Cell &text) {
 PivotSpec spec_of(const ChunkToRedo &chunk) {
   std::optional<PivotSpec> spec = pivot_from_kept(find_request(chunk));
   if (!spec)
-    throw Error(sqlstate::wrong_state,
-                "failed chunk " + std::to_string(chunk.id) + " was left by another version of pg_tablesync",
-                {}, "Call pivot_ship() for its time: from_time => ..., cutoff_time => ....");
+    throw Error(
+        sqlstate::wrong_state,
+        "failed chunk " + std::to_string(chunk.id) + " was recorded by another version of pg_tablesync", {},
+        "Call pivot_ship() for its time range: from_time => ..., cutoff_time => ....");
   spec->command = Command::pivot;
   spec->mode = PivotMode::migration_only;
   if (chunk.ship) spec->ships = {*chunk.ship};
@@ -125,7 +127,7 @@ std::vector<RedoneChunk> reprocess(const std::optional<std::string> &ship, bool 
                                    std::int64_t delay_ms, std::optional<std::int64_t> run_id) {
   if (run_id && !find_run(*run_id))
     throw Error(sqlstate::undefined_object, "run " + std::to_string(*run_id) + " does not exist",
-                "Or it belongs to another role.",
+                "It may belong to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   if (!dry_run) check_may_launch("reprocess_failed_chunks");
   std::vector<std::pair<ChunkToRedo, PivotSpec>> chunks;

@@ -21,10 +21,10 @@ namespace {
 void tell_result(const PivotSpec &spec, const RunReply &reply) {
   const auto found = decode<PivotComparison>(reply.details);
   const std::string text =
-      display_name(spec.target.name) + ": " + with_commas(reply.result.read.value_or(0)) +
-      " readings read, " + with_commas(found.compared) + " cells compared, " + with_commas(found.different) +
+      display_name(spec.target.name) + ": " + counted(reply.result.read.value_or(0), "reading") + " read, " +
+      counted(found.compared, "cell") + " compared, " + with_commas(found.different) +
       " missing or different" +
-      (found.unstored == 0 ? "" : ", " + with_commas(found.unstored) + " readings that no column takes") +
+      (found.unstored == 0 ? "" : ", " + counted(found.unstored, "reading") + " that no column can store") +
       " in " + human_seconds(reply.seconds) + " (run " + std::to_string(reply.result.run_id) + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }

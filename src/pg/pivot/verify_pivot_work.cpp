@@ -41,12 +41,11 @@ StepEnd VerifyPivotWork::step() {
 void VerifyPivotWork::begin() {
   if (copier_.pass().tables().tables().empty()) {
     for (const std::string &ship : spec_.ships) refuse_unrecorded(ship);
-    throw Error(
-        sqlstate::undefined_object,
-        "there is no wide table of \"" + copier_.source().source + "\" in schema \"" + spec_.target.schema +
-            "\"",
-        "None whose name begins with \"" + spec_.target.name + "\" is on record.",
-        "A table that is there already is adopted by SELECT * FROM pivot_ship(..., mode => 'tables_only').");
+    throw Error(sqlstate::undefined_object,
+                "there is no wide table of \"" + copier_.source().source + "\" in schema \"" +
+                    spec_.target.schema + "\"",
+                "No table whose name begins with \"" + spec_.target.name + "\" is on record.",
+                "To adopt an existing table: SELECT * FROM pivot_ship(..., mode => 'tables_only').");
   }
   copier_.check_times();
   copier_.notice_beyond_cutoff();
@@ -128,7 +127,7 @@ void VerifyPivotWork::refuse_unrecorded(std::string_view ship) {
   if (!table) return;
   throw Error(sqlstate::wrong_state,
               "table \"" + display_name(*table) + "\" of ship \"" + std::string(ship) + "\" is not on record",
-              "It is there, but this role has not called pivot_ship() to fill it from \"" +
+              "It exists, but this role has not called pivot_ship() to fill it from \"" +
                   copier_.source().source + "\".",
               "SELECT * FROM pivot_ship(..., mode => 'tables_only') adopts it; then verify again.");
 }

@@ -171,11 +171,11 @@ void WideTables::take_time(WideTable &table, int attnum, bool has_zone) {
 
 void WideTables::refuse_type(const std::string &column, const QualifiedName &table,
                              const std::string &channel) {
-  throw Error("42804",
-              "column \"" + column + "\" of \"" + display_name(table) +
-                  "\" has a type that readings are not stored in",
-              "It is the column of channel \"" + channel + "\".",
-              "Make it boolean, smallint, integer, bigint, double precision or text.");
+  throw Error(
+      "42804",
+      "column \"" + column + "\" of \"" + display_name(table) + "\" has a type that cannot store readings",
+      "It is the column of channel \"" + channel + "\".",
+      "Change its type to boolean, smallint, integer, bigint, double precision or text.");
 }
 
 void WideTables::take_column(WideTable &table, const WideAttribute &attribute) {
@@ -219,7 +219,7 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     table.owner = held->owner;
     record_adopted(table);
     check_time_key(table.oid, table.name, table.time_column, name);
-    notice_once(source_, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+    notice_once(source_, "adopts table " + display_name(table.name) + " of ship " + name + " as it is");
     read_attributes({&table});
     ship.settled = true;
     last = &table;
@@ -246,8 +246,8 @@ void WideTables::record_adopted(WideTable &table) {
   if (table.target.time_at < 0)
     throw Error(sqlstate::undefined_column,
                 "table \"" + display_name(table.name) + "\" has no column \"" + table.time_column + "\"",
-                "It has rows of ship \"" + table.ship + "\", each with its time.",
-                "Name the column " + std::string(time_name) + ", or rename the table.");
+                "It is the wide table of ship \"" + table.ship + "\", whose rows need a time.",
+                "Rename its time column to " + std::string(time_name) + ", or rename the table.");
   record_wide_table(source_, record_of(table));
   record_wide_columns(table.oid, columns);
 }
@@ -311,7 +311,7 @@ void WideTables::refuse_unknown(const std::string &table, const std::string &shi
   if (there.empty()) return;
   throw Error("42710",
               "\"" + display_name(QualifiedName{source_.spec.target.schema, there}) +
-                  "\" exists, and is not on record as a table of ship \"" + ship + "\"",
+                  "\" already exists, but is not on record as a table of ship \"" + ship + "\"",
               "The tables of the ship have no room for channel \"" + channel +
                   "\", and the next one would have this name.",
               "Rename it, or pass another table_prefix.");
@@ -446,7 +446,7 @@ void WideTables::drop(const PivotSource &source, const std::vector<std::string> 
     // Whoever gave it another name or schema wants to keep it.
     if (table.name != table.recorded || !hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) {
       notice_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
-                  "It was made as " + display_name(table.recorded) + ", and renamed or moved since.");
+                  "It was created as " + display_name(table.recorded) + " and renamed or moved later.");
       forget_wide_table(table.oid);
       continue;
     }

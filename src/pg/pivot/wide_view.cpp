@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/record.h"
+#include "core/base/text.h"
 #include "core/pivot/wide_table.h"
 #include "pg/server/spi.h"
 
@@ -48,9 +49,10 @@ ORDER BY a.attnum)",
                                                   {view.schema, view.name}));
   if (found.empty()) return std::nullopt;
   if (found.front().comment != view_comment)
-    throw Error("42710",
-                "\"" + display_name(view) + "\" exists, and is no view that pivot_ship() made for you",
-                "The view that joins the wide tables of a ship would have this name.", "Rename it.");
+    throw Error(
+        "42710",
+        "\"" + display_name(view) + "\" already exists, but is not a view that pivot_ship() created for you",
+        "The view that joins the wide tables of a ship would have this name.", "Rename it.");
   std::vector<std::string> columns;
   for (const ViewColumn &column : found) columns.push_back(column.name);
   return columns;
@@ -78,10 +80,11 @@ void make_wide_view(const PivotSource &source, const std::string &ship, const st
   }
   const QualifiedName view = view_of(source, ship);
   if (left_out > 0)
-    notice_once(
-        source,
-        "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
-        "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
+    notice_once(source,
+                "view " + display_name(view) + " leaves out " +
+                    counted(static_cast<std::int64_t>(left_out), "table") + " of ship " + ship,
+                "A view has at most 1600 columns.",
+                "Query the tables themselves: tablesync.pivot_column lists their columns.");
   if (parts.size() < 2) return;
   // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
   std::vector<std::string> columns;
