@@ -69,16 +69,16 @@ class Explainer {
                                 quote_qualified(target_.name) + " AS t WHERE " + join(conditions, " AND "),
                             Row(values_.begin(), values_.end()));
     here_ = !rows.empty();
-    if (!here_) return say("target", "not there");
+    if (!here_) return say("target", "not found");
     const auto [xmin, row] = values_of<std::string, std::string>(rows.front());
-    say("target", "there: " + row);
+    say("target", "found: " + row);
     say("written by", writer(xmin));
   }
 
   // The run whose transaction, or one of its subtransactions, wrote the row.
   std::string writer(const std::string &xmin) const {
     const std::optional<Writer> run = find_writer(display_name(target_.name), xmin);
-    if (!run) return "no run that is on record (transaction " + xmin + ")";
+    if (!run) return "no run on record (transaction " + xmin + ")";
     return (run->chunk_no ? "chunk " + std::to_string(*run->chunk_no) + " of " : std::string()) + "run " +
            std::to_string(run->run_id) + " of " + run->command + ", which ended " + run->finished_at;
   }
@@ -89,7 +89,7 @@ class Explainer {
     if (known_ && !known_->own) known_.reset();
     const std::string name = display_name(target_.name);
     if (const std::optional<LastSync> last = find_last_sync(name))
-      say("last sync", "run " + std::to_string(last->run_id) + ", " + last->status + ", begun " +
+      say("last sync", "run " + std::to_string(last->run_id) + ", " + last->status + ", started " +
                            last->started_at + (last->message.empty() ? "" : ": " + last->message));
     const std::optional<RejectRecord> reject = find_reject(name, values_);
     rejected_ = reject.has_value();
@@ -99,7 +99,7 @@ class Explainer {
     if (!known_) return;
     say("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
     if (!known_->restored.empty())
-      say("restored", "from a dump: the next sync looks whether the table's rows are those of the dump");
+      say("restored", "from a dump: the next sync checks whether the table has the rows of the dump");
     if (known_->mode == SyncMode::incremental)
       say("watermark",
           known_->field + (known_->value.empty() ? ": nothing is proven yet" : " = " + known_->value));
@@ -113,7 +113,7 @@ class Explainer {
     } catch (const Error &error) {
       const Diagnostics &said = error.diagnostics();
       if (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown) throw;
-      say("source", "cannot be asked: " + said.message);
+      say("source", "cannot be queried: " + said.message);
     }
   }
 
@@ -126,7 +126,7 @@ class Explainer {
     plan.key = key_;
     for (const std::string &column : key_)
       if (source->table().find_column(column) == nullptr)
-        return say("source", "has no column \"" + column + "\" to find it by");
+        return say("source", "has no column \"" + column + "\" to find the row by");
     const auto has = [&](const std::string &condition) {
       SourceRows rows{&source->table(), select, {}};
       rows.conditions.push_back(key_is_one_of(source->table(), plan, {Row(values_.begin(), values_.end())}));
@@ -135,10 +135,10 @@ class Explainer {
     };
     asked_ = true;
     there_ = has("");
-    say("source", there_ ? "there" : known_->custom_select.empty() ? "not there" : "not in custom_select");
+    say("source", there_ ? "found" : known_->custom_select.empty() ? "not found" : "not in custom_select");
     if (!there_) return;
     filtered_ = !known_->custom_where.empty() && !has(known_->custom_where);
-    if (filtered_) say("filter", "custom_where leaves it out: " + known_->custom_where);
+    if (filtered_) say("filter", "custom_where excludes it: " + known_->custom_where);
     if (const Column *column = source->table().find_column(known_->soft_delete_column))
       marked_ = has(is_soft_deleted(*column, ""));
     if (marked_) say("marked", "as deleted, by " + known_->soft_delete_column);
@@ -146,23 +146,23 @@ class Explainer {
         unproven_rows(*known_, source->table(), source->position(),
                       [&](int timeline) { return source->switch_point(timeline); });
     waiting_ = waiting && !waiting->empty() && has(*waiting);
-    if (waiting_) say("waiting", "it was written after what the last sync has proven: the next one reads it");
+    if (waiting_) say("waiting", "it was written after the watermark: the next sync reads it");
   }
 
   std::string verdict() const {
     if (!known_)
-      return here_ ? "it is here; no sync of this target by you is known"
-                   : "no sync of this target by you is known";
-    if (!asked_) return "the source could not be asked";
+      return here_ ? "it is in the target; no sync of this target by you is on record"
+                   : "no sync of this target by you is on record";
+    if (!asked_) return "the source could not be queried";
     if (here_ && there_)
-      return filtered_  ? "it is here from before it left the filter: a delete pass removes it "
+      return filtered_  ? "it was copied before the filter excluded it: a delete pass removes it "
                           "(delete_missing => true)"
-             : marked_  ? "it is here and marked as deleted there: the next sync that reads it removes it"
-             : waiting_ ? "it is here; a later change may still be on its way"
-                        : "it is where it should be; verify_table() says whether it is the same";
+             : marked_  ? "it is marked as deleted on the source: the next sync that reads it removes it"
+             : waiting_ ? "it is in the target; the next sync may bring a later change"
+                        : "it is on both sides; verify_table() shows whether it is the same";
     if (here_) return "it is gone from the source: a delete pass removes it (delete_missing => true)";
     if (!there_) return "it is on neither side";
-    if (filtered_) return "the filter keeps it out";
+    if (filtered_) return "the filter excludes it";
     if (marked_) return "it is marked as deleted on the source";
     if (rejected_) return "it was rejected: see tablesync.reject";
     if (waiting_) return "the next sync brings it";
@@ -182,7 +182,8 @@ Rows explain(FunctionCallInfo fcinfo) {
   const QualifiedName target = resolve_target(required(text_argument(fcinfo, 0), "target table"));
   const std::vector<std::string> key = text_array_argument(fcinfo, 1);
   if (key.empty())
-    throw Error(sqlstate::null_not_allowed, "key must not be null", {}, "explain_row('raw.orders', '42')");
+    throw Error(sqlstate::null_not_allowed, "key must not be null", {},
+                "For example: SELECT * FROM explain_row('raw.orders', '42').");
   return Explainer(target, key).run();
 }
 

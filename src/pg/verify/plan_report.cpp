@@ -129,11 +129,11 @@ class Planner {
     if (sync_.window().kind == ReadWindow::Kind::at_or_above_value)
       reads = "rows whose " + spec_.incremental_field + " is at or above " + pair().known->value;
     if (sync_.window().kind == ReadWindow::Kind::written_since_position)
-      reads = "rows written since transaction " + std::to_string(pair().known->position.xmin);
-    if (!sync_.window().why.empty()) reads += ", since " + sync_.window().why;
+      reads = "rows written after transaction " + std::to_string(pair().known->position.xmin);
+    if (!sync_.window().why.empty()) reads += ", because " + sync_.window().why;
     report_.tell("mode", std::string(name_of(spec_.mode)) + ": reads " + reads);
     const ChunkChoice choice = choose_chunks(spec_, sync_);
-    report_.tell("chunks", std::string(choice.chunks ? "yes" : "no") + ", since " + choice.why);
+    report_.tell("chunks", std::string(choice.chunks ? "yes" : "no") + ", because " + choice.why);
     const std::string statement = copy_out(sync_.rows(), pair().plan);
     report_.tell("statement on the source", statement);
     if (pair().source_table.kind == 'v' || pair().user_sql().any())
@@ -153,7 +153,7 @@ class Planner {
     if (why.empty())
       report_.ok("readers", std::to_string(spec_.parallel_workers) + ", each over a connection of its own");
     else
-      report_.warn("readers", "one, since " + why, {});
+      report_.warn("readers", "one, because " + why, {});
   }
 
   void tell_estimate() {
@@ -174,7 +174,7 @@ class Planner {
     const std::string column = display_name(sync_.field()->name);
     if (there.empty())
       report_.warn(
-          "index on " + column, "none: every run reads the whole table there",
+          "index on " + column, "none: every run reads the whole table on the source",
           "CREATE INDEX CONCURRENTLY ON " + display_name(pair().source->table().name) + " (" + column + ");");
     else
       report_.ok("index on " + column, there);
@@ -191,9 +191,10 @@ class Planner {
                      "converted value by value to " + pair().target.find_column(column.name)->sql_type +
                          "; a value that does not fit is " +
                          (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
-    report_.tell("locks", pair().exclusively_locked
-                              ? "SHARE ROW EXCLUSIVE on " + name + ": others read, and wait to write"
-                              : "ROW EXCLUSIVE on " + name + ": others read and write");
+    report_.tell("locks",
+                 pair().exclusively_locked
+                     ? "SHARE ROW EXCLUSIVE on " + name + ": other sessions can read, and wait to write"
+                     : "ROW EXCLUSIVE on " + name + ": other sessions can read and write");
     if (pair().target_is_empty)
       report_.tell("statement on the target", "rows go straight into the table; then its key is built");
     else if (pair().plan.keyed())
@@ -214,10 +215,10 @@ class Planner {
     const auto free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
     // The rows twice: in the stage and in the target; and the log.
     const std::int64_t needed = 3 * bytes_;
-    const std::string told = human_bytes(free) + " free where the data directory is, at most about " +
+    const std::string told = human_bytes(free) + " free on the disk of the data directory, at most about " +
                              human_bytes(needed) + " needed";
     if (free < needed)
-      report_.warn("free space", told, "Make room, or narrow the sync with custom_where.");
+      report_.warn("free space", told, "Free disk space, or narrow the sync with custom_where.");
     else
       report_.ok("free space", told);
   }
@@ -226,12 +227,13 @@ class Planner {
     const Horizon &horizon = *pair().horizon;
     if (horizon.standby)
       report_.warn("horizon",
-                   "the source is a standby: transactions are taken to be shorter than the lookback",
+                   "the source is a standby: transactions are assumed to be shorter than the lookback",
                    "Sync from the primary, or use sync_mode => 'xmin'.");
     else if (horizon.hidden)
-      report_.warn("horizon",
-                   "other sessions' transactions are hidden: they are taken to be shorter than the lookback",
-                   "GRANT pg_read_all_stats TO " + pair().source->role() + "; on the source.");
+      report_.warn(
+          "horizon",
+          "other sessions' transactions are hidden: they are assumed to be shorter than the lookback",
+          "GRANT pg_read_all_stats TO " + pair().source->role() + "; on the source.");
     else if (horizon.prepared)
       report_.warn("horizon", "pinned by a prepared transaction",
                    "SELECT * FROM pg_prepared_xacts; on the source.");
@@ -246,16 +248,16 @@ class Planner {
         single<double>(query("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - " +
                              quote_literal(horizon.clock) + "::pg_catalog.timestamptz)"));
     if (std::fabs(skew) > 5)
-      report_.warn("clocks", human_seconds(std::fabs(skew)) + " apart; only the source's counts",
+      report_.warn("clocks", human_seconds(std::fabs(skew)) + " apart; only the clock of the source is used",
                    "Keep both servers' time with NTP.");
     else
-      report_.ok("clocks", "together");
+      report_.ok("clocks", human_seconds(std::fabs(skew)) + " apart");
     if (sync_.field()->kind == FieldKind::timestamp || is_day_grained(sync_.field()->kind))
-      report_.tell(
-          "time zone",
-          spec_.time_zone.empty()
-              ? spec_.incremental_field + " has none: taken to be written in UTC or in the source's own"
-              : spec_.incremental_field + " is taken to be written in " + spec_.time_zone);
+      report_.tell("time zone",
+                   spec_.time_zone.empty()
+                       ? spec_.incremental_field +
+                             " has no time zone: its values are assumed to be in UTC or in that of the source"
+                       : spec_.incremental_field + " is assumed to be in " + spec_.time_zone);
   }
 
   void tell_environment() {
@@ -264,9 +266,10 @@ class Planner {
     if (there == here)
       report_.ok("encoding", here);
     else
-      report_.warn("encoding",
-                   there + " there, " + here + " here: texts are converted; one that cannot be is an error",
-                   {});
+      report_.warn(
+          "encoding",
+          there + " on the source, " + here + " on the target: a text that cannot be converted is an error",
+          {});
     const int used = single<int>(query(R"(
 SELECT pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity a

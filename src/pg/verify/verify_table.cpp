@@ -39,7 +39,7 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
                   "For two tables of this database, compare with a view.");
     if (spec.source_limits.any())
       throw Error(sqlstate::invalid_parameter, "max_source_lag and max_source_sessions need a server", {},
-                  "They are kind to another server; this one is not asked.");
+                  "They limit the load on another server, and both tables are in this database.");
     // Its name is looked up here, with the caller's search_path.
     const QualifiedName source = resolve_target(spec.source);
     spec.source = display_name(source);
@@ -55,7 +55,7 @@ void tell_result(const SyncSpec &spec, const RunReply &reply) {
   const auto found = decode<ComparedRows>(reply.details);
   const RunResult &result = reply.result;
   const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
-  std::string text = display_name(spec.target.name) + ": " + count(found.compared) + " rows compared, " +
+  std::string text = display_name(spec.target.name) + ": " + counted(found.compared, "row") + " compared, " +
                      count(found.missing) + " missing, " + count(found.different) + " different, " +
                      count(found.extra) + " extra";
   if (spec.command == Command::repair)
