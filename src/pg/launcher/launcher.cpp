@@ -118,7 +118,8 @@ class Database {
 
 void Database::begin_pass(Oid oid) {
   if (!OidIsValid(oid)) {
-    tell_once(WARNING, display() + " of tablesync.databases does not exist, or takes no connections", "");
+    tell_once(WARNING, display() + " of tablesync.databases does not exist, or does not accept connections",
+              "");
     failures_ = 0;
     come_back_in(launcher_naptime_ms);
     return;
@@ -165,11 +166,11 @@ void Database::check_pass() {
 }
 
 void Database::take_outcome(int outcome, std::int64_t again_ms) {
-  if (outcome == UpkeepPass::failed) return fail("The messages before this one say why.");
+  if (outcome == UpkeepPass::failed) return fail("The preceding messages give the reason.");
   failures_ = 0;
   if (outcome == UpkeepPass::no_extension)
     tell_once(LOG, display() + " of tablesync.databases does not have the extension pg_tablesync",
-              "It is looked after once it has.");
+              "Its upkeep begins once the extension exists.");
   else
     told_.clear();
   const std::int64_t naptime = launcher_naptime_ms;
@@ -180,8 +181,8 @@ void Database::take_outcome(int outcome, std::int64_t again_ms) {
 void Database::fail(const std::string &why) {
   const std::int64_t wait_ms =
       std::max<std::int64_t>(retry_wait_ms(launcher_naptime_ms, ++failures_ + 1, 1), launcher_naptime_ms);
-  log(LOG, "could not look after " + display(),
-      why + " It is tried again in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
+  log(LOG, "upkeep of " + display() + " failed",
+      why + " It is retried in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
   told_.clear();
   come_back_in(wait_ms);
 }

@@ -34,8 +34,8 @@ std::int64_t wait_ms(const Resumable &sync) {
 void report_unknown(const Resumable &run) {
   call([&] {
     ereport(LOG, (errmsg("pg_tablesync does not resume the interrupted run of %s", run.target.c_str()),
-                  errdetail("Another version of pg_tablesync kept its call."),
-                  errhint("Run the same call again: it resumes the run.")));
+                  errdetail("Its call was recorded by another version of pg_tablesync."),
+                  errhint("Repeat the call to resume the run.")));
   });
 }
 
