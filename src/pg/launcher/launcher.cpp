@@ -105,21 +105,21 @@ class Database {
   void take_outcome(int outcome, std::int64_t again_ms);
   void come_back_in(std::int64_t milliseconds) { due_ms_ = steady_ms() + milliseconds; }
   void fail(const std::string &why);
-  void tell_once(int level, const std::string &message, const std::string &detail);
+  void report_once(int level, const std::string &message, const std::string &detail);
   std::string display() const { return "database \"" + name_ + "\""; }
 
   std::string name_;
   std::int64_t due_ms_ = steady_ms();
-  int failures_ = 0;  // in a row
-  std::string told_;  // what has been said of its state, and holds
+  int failures_ = 0;      // in a row
+  std::string reported_;  // what has been said of its state, and holds
   dsm_segment *segment_ = nullptr;
   BackgroundWorkerHandle *worker_ = nullptr;
 };
 
 void Database::begin_pass(Oid oid) {
   if (!OidIsValid(oid)) {
-    tell_once(WARNING, display() + " of tablesync.databases does not exist, or does not accept connections",
-              "");
+    report_once(WARNING, display() + " of tablesync.databases does not exist, or does not accept connections",
+                "");
     failures_ = 0;
     come_back_in(launcher_naptime_ms);
     return;
@@ -169,10 +169,10 @@ void Database::take_outcome(int outcome, std::int64_t again_ms) {
   if (outcome == UpkeepPass::failed) return fail("The preceding messages give the reason.");
   failures_ = 0;
   if (outcome == UpkeepPass::no_extension)
-    tell_once(LOG, display() + " of tablesync.databases does not have the extension pg_tablesync",
-              "Its upkeep begins once the extension exists.");
+    report_once(LOG, display() + " of tablesync.databases does not have the extension pg_tablesync",
+                "Its upkeep begins once the extension exists.");
   else
-    told_.clear();
+    reported_.clear();
   const std::int64_t naptime = launcher_naptime_ms;
   come_back_in(again_ms < 0 ? naptime : std::min(again_ms, naptime));
 }
@@ -183,13 +183,13 @@ void Database::fail(const std::string &why) {
       std::max<std::int64_t>(retry_wait_ms(launcher_naptime_ms, ++failures_ + 1, 1), launcher_naptime_ms);
   log(LOG, "upkeep of " + display() + " failed",
       why + " It is retried in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
-  told_.clear();
+  reported_.clear();
   come_back_in(wait_ms);
 }
 
-void Database::tell_once(int level, const std::string &message, const std::string &detail) {
-  if (told_ == message) return;
-  told_ = message;
+void Database::report_once(int level, const std::string &message, const std::string &detail) {
+  if (reported_ == message) return;
+  reported_ = message;
   log(level, message, detail);
 }
 

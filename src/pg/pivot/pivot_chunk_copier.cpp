@@ -34,8 +34,8 @@ Moment multiple_below(Moment moment, std::int64_t size) {
 }  // namespace
 
 PivotChunkCopier::PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps,
-                                   bool one_of_several)
-    : ChunkCopier(spec, run_id, steps, one_of_several), spec_(spec), subject_(subject_of(spec)) {}
+                                   bool in_parallel)
+    : ChunkCopier(spec, run_id, steps, in_parallel), spec_(spec), subject_(subject_of(spec)) {}
 
 Moment first_begin(const PivotSpec &spec, Moment nearest, std::int64_t size, Moment end) {
   if (!spec.newest_first) return nearest;
@@ -116,9 +116,9 @@ std::vector<std::string> PivotChunkCopier::of_ships_and_call() const {
 }
 
 std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink) {
-  if (!remote_) return read_here(plan_, select, sink, spec_.max_rate, steps_.progress());
+  if (!remote_) return read_local(plan_, select, sink, spec_.max_rate, steps_.progress());
   const std::unique_ptr<RowSource> stream = remote_->rows(select);
-  const std::int64_t count = read_there(plan_, *stream, sink, spec_.max_rate, steps_.progress());
+  const std::int64_t count = read_remote(plan_, *stream, sink, spec_.max_rate, steps_.progress());
   counts_.bytes += stream->bytes();
   return count;
 }
@@ -263,12 +263,12 @@ bool PivotChunkCopier::copy_rows() {
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(only_text(chunk_.lower))));
   if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
   const bool scans =
-      reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_here(plan_, narrow_);
+      reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_local(plan_, narrow_);
   // A scan can come in order by itself.
   pass_->begin(chunk_.lower, chunk_.upper, in_order_ || (scans && plan_.order_by.empty()),
                reads_all ? end : after_all);
   const std::int64_t read_now =
-      scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
+      scans ? scan_local(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
             : read(select_readings(plan_, all) + order, *pass_);
   // Readings without a time are rejected, in one chunk.
   if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all && !pass_->needs_order()) {

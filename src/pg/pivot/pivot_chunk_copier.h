@@ -17,7 +17,7 @@ namespace tablesync::pg {
 
 class PivotChunkCopier final : public ChunkCopier {
  public:
-  PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several);
+  PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps, bool in_parallel);
 
   std::string open() override;
   const std::string &subject() const override { return subject_; }

@@ -19,7 +19,7 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-void tell_result(const PivotSpec &spec, const RunReply &reply, const std::vector<TableResult> &tables) {
+void report_result(const PivotSpec &spec, const RunReply &reply, const std::vector<TableResult> &tables) {
   const std::string run = std::to_string(reply.result.run_id);
   std::string text = display_name(spec.target.name) + ": ";
   if (reply.skipped()) {
@@ -54,7 +54,7 @@ std::vector<TableResult> pivot(FunctionCallInfo fcinfo) {
   }
   const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker));
   std::vector<TableResult> tables = find_counts(reply.result.run_id);
-  tell_result(spec, reply, tables);
+  report_result(spec, reply, tables);
   return tables;
 }
 

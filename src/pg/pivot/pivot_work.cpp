@@ -53,7 +53,7 @@ StepEnd PivotWork::step() {
   if (copier_.failed() >= most_failed_chunks) return finish();
   const bool redoes = leader_.choose_failed();
   if (!redoes && checkpoint_.complete) return finish();
-  if (!redoes && copy_by_several()) return StepEnd::more;
+  if (!redoes && copy_in_parallel()) return StepEnd::more;
   copier_.open();
   return copy_chunk();
 }
@@ -216,7 +216,7 @@ void PivotWork::save_start() {
 // ---- the chunks -------------------------------------------------------------------------------------------
 
 // The first chunk shows which tables there are to be; then there can be others who fill them.
-bool PivotWork::copy_by_several() {
+bool PivotWork::copy_in_parallel() {
   const std::optional<Moment> next = parse_moment(only_text(checkpoint_.lower));
   const std::optional<Moment> end = parse_moment(checkpoint_.since.value);
   if (checkpoint_.chunks == 0 || !next || !end || !leader_.may_have_others()) return false;

@@ -33,7 +33,7 @@ class PivotWork final : public Work {
   void resume(const Checkpoint &begun);
   void start();
   void save_start();
-  bool copy_by_several();
+  bool copy_in_parallel();
   StepEnd copy_chunk();
   StepEnd finish();
 

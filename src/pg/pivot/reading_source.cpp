@@ -223,8 +223,8 @@ void check_text(std::string_view text) {
 
 }  // namespace
 
-std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
-                       const Rate &rate, Progress &progress) {
+std::int64_t read_local(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
+                        const Rate &rate, Progress &progress) {
   Intake intake(plan, plan.places, sink, rate, progress);
   each_row(select, {}, types_at(plan, plan.places), [&](const std::uintptr_t *values, const bool *nulls) {
     const bool wants_more = intake.take(values, nulls);
@@ -234,7 +234,7 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
   return intake.finish();
 }
 
-bool can_scan_here(const ReadingPlan &plan, const Table &table) {
+bool can_scan_local(const ReadingPlan &plan, const Table &table) {
   if (table.kind != 'r' || table.has_children || plan.expressions != plan.columns) return false;
   const unsigned int oid = oid_of(table);
   return can_scan_heap(oid) && call([&] {
@@ -244,8 +244,8 @@ bool can_scan_here(const ReadingPlan &plan, const Table &table) {
          is_read_in_place(table.name);
 }
 
-std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
-                       ReadingSink &sink, const Rate &rate, Progress &progress) {
+std::int64_t scan_local(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
+                        ReadingSink &sink, const Rate &rate, Progress &progress) {
   const std::set<std::string, std::less<>> wanted(ships.begin(), ships.end());
   const std::array<int, reading_columns> attributes = attributes_of(plan, table);
   Intake intake(plan, attributes, sink, rate, progress);
@@ -290,8 +290,8 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   return intake.finish();
 }
 
-std::int64_t read_there(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
-                        Progress &progress) {
+std::int64_t read_remote(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
+                         Progress &progress) {
   StreamWatch watch(stream, rate, progress);
   ReadingStream readings(plan, check_text);
   size_t size = 0;

@@ -27,18 +27,18 @@ class ReadingSink {
 
 // Gives what select_readings() selects here to `sink`, to the end or as long as it wants more; returns how
 // many there were. Waits where it would read faster than `rate`.
-std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
-                       const Rate &rate, Progress &progress);
+std::int64_t read_local(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
+                        const Rate &rate, Progress &progress);
 // Whether scan_here() can be used for a table of this database: a plain one whose columns are what readings
 // are made of, and whose rows nobody hides from the current user.
-bool can_scan_here(const ReadingPlan &plan, const Table &table);
+bool can_scan_local(const ReadingPlan &plan, const Table &table);
 // The same for all rows of these ships (none: of all), without a plan of the executor: each row costs half.
 // They come in the order of their age (in_order_of_age()) unless lose_order() is called.
-std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
-                       ReadingSink &sink, const Rate &rate, Progress &progress);
+std::int64_t scan_local(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
+                        ReadingSink &sink, const Rate &rate, Progress &progress);
 // The same as read_here(), of a COPY of the selected rows. Throws 22P04 for what is not the format. If the
 // sink wants no more, the stream is left in the middle, and its connection is of no use any more.
-std::int64_t read_there(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
-                        Progress &progress);
+std::int64_t read_remote(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
+                         Progress &progress);
 
 }  // namespace tablesync::pg

@@ -18,7 +18,7 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-void tell_result(const PivotSpec &spec, const RunReply &reply) {
+void report_result(const PivotSpec &spec, const RunReply &reply) {
   const auto found = decode<PivotComparison>(reply.details);
   const std::string text =
       display_name(spec.target.name) + ": " + counted(reply.result.read.value_or(0), "reading") + " read, " +
@@ -34,7 +34,7 @@ std::vector<PivotDifference> verify(FunctionCallInfo fcinfo) {
   const PivotSpec spec = verify_pivot_spec_from(fcinfo);
   check_early(spec);
   const RunReply reply = decode_reply(start_run(spec, "verify", task_for(spec), run_in_worker));
-  tell_result(spec, reply);
+  report_result(spec, reply);
   return find_pivot_differences(reply.result.run_id);
 }
 

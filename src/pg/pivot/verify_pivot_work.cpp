@@ -155,8 +155,8 @@ void VerifyPivotWork::compare(WideTable &table) {
                                       table.target.time_has_zone)))
       found.emplace(as_int64(row.front()), std::move(row));
     for (std::size_t n = first; n < end; ++n) {
-      const auto there = found.find(times[n - first]);
-      compare(table, *rows[n], there == found.end() ? nullptr : &there->second);
+      const auto stored = found.find(times[n - first]);
+      compare(table, *rows[n], stored == found.end() ? nullptr : &stored->second);
     }
   }
 }
@@ -167,9 +167,10 @@ void VerifyPivotWork::compare(const WideTable &table, const WideRow &row, const 
     if (column.cells->at >= row.width || row.nulls[column.cells->at]) continue;
     ++found_.compared;
     const std::string expected = text_of(copier_.pass().buffer().value_at(*column.cells, row));
-    const Cell there = found != nullptr ? found->at(n + 1) : Cell();
-    const Cell shown =
-        there && column.cells->type == ValueType::boolean ? Cell(as_bool(there) ? "true" : "false") : there;
+    const Cell stored = found != nullptr ? found->at(n + 1) : Cell();
+    const Cell shown = stored && column.cells->type == ValueType::boolean
+                           ? Cell(as_bool(stored) ? "true" : "false")
+                           : stored;
     note({table.ship, row.time, column.channel}, expected, shown, shown == expected);
   }
 }

@@ -115,8 +115,8 @@ std::optional<WideNames::Owner> WideNames::find_other(const std::string &ship, c
 
 void WideNames::refuse_other_ship(const std::string &ship, const std::string &group,
                                   const std::string &table) {
-  const std::string there = find(table);
-  const std::optional<Owner> other = find_other(ship, group, there.empty() ? table : there);
+  const std::string existing = find(table);
+  const std::optional<Owner> other = find_other(ship, group, existing.empty() ? table : existing);
   if (!other) return;
   const std::string same =
       " have the same wide table, \"" + display_name(QualifiedName{spec_.target.schema, table}) + "\"";

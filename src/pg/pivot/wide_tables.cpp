@@ -201,15 +201,15 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
   const WideTable *last = nullptr;
   for (int number = 1;; ++number) {
-    const std::string there = names_.find(name, group, number);
-    if (there.empty()) break;
-    if (last == nullptr) names_.refuse_other_ship(name, group, there);
+    const std::string existing = names_.find(name, group, number);
+    if (existing.empty()) break;
+    if (last == nullptr) names_.refuse_other_ship(name, group, existing);
     // A further table was made where the one before had no room. Any other of its name need not be the
     // ship's.
-    else if (names_.is_of_another(name, group, there) ||
-             !(names_.is_of(name, there) || !last->size.has_room(ValueType::string)))
+    else if (names_.is_of_another(name, group, existing) ||
+             !(names_.is_of(name, existing) || !last->size.has_room(ValueType::string)))
       break;
-    WideTable &table = begin_table(ship, name, group, number, there);
+    WideTable &table = begin_table(ship, name, group, number, existing);
     table.made_here = false;
     const std::optional<HeldRelation> held = hold_target(table.name, false, source_.spec);
     if (!held)
@@ -237,8 +237,8 @@ void WideTables::record_adopted(WideTable &table) {
     else if (!attribute.channel && held_by(attribute.type, attribute.typmod)) {
       // What is on record as the column of a channel stays it. The others say it themselves, or by their
       // names.
-      const std::string said(channel_of_comment(attribute.comment));
-      const std::string &channel = said.empty() ? attribute.name : said;
+      const std::string commented(channel_of_comment(attribute.comment));
+      const std::string &channel = commented.empty() ? attribute.name : commented;
       if (channels.insert(channel).second)
         columns.push_back({attribute.attnum, channel, attribute.name, attribute.type});
     }
@@ -272,8 +272,8 @@ bool WideTables::is_settled(const std::string &ship) { return find_ship(ship).se
 std::optional<QualifiedName> WideTables::find_unrecorded(const std::string &ship) {
   if (ships_.contains(ship)) return std::nullopt;
   for (const std::string &group : names_.groups())
-    if (const std::string there = names_.find(ship, group, 1); !there.empty())
-      return QualifiedName{source_.spec.target.schema, there};
+    if (const std::string existing = names_.find(ship, group, 1); !existing.empty())
+      return QualifiedName{source_.spec.target.schema, existing};
   return std::nullopt;
 }
 
@@ -307,10 +307,10 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
 // What was not taken over may be anybody's.
 void WideTables::refuse_unknown(const std::string &table, const std::string &ship,
                                 const std::string &channel) {
-  const std::string there = names_.find(table);
-  if (there.empty()) return;
+  const std::string existing = names_.find(table);
+  if (existing.empty()) return;
   throw Error("42710",
-              "\"" + display_name(QualifiedName{source_.spec.target.schema, there}) +
+              "\"" + display_name(QualifiedName{source_.spec.target.schema, existing}) +
                   "\" already exists, but is not on record as a table of ship \"" + ship + "\"",
               "The tables of the ship have no room for channel \"" + channel +
                   "\", and the next one would have this name.",

@@ -88,13 +88,13 @@ void make_wide_view(const PivotSource &source, const std::string &ship, const st
   if (parts.size() < 2) return;
   // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
   std::vector<std::string> columns;
-  const std::optional<std::vector<std::string>> there = find_view(view);
-  bool replaces = there.has_value();
-  for (size_t n = 1; there && n < there->size(); ++n) {
-    replaces = replaces && lacking.erase((*there)[n]) > 0;
-    columns.push_back((*there)[n]);
+  const std::optional<std::vector<std::string>> existing = find_view(view);
+  bool replaces = existing.has_value();
+  for (size_t n = 1; existing && n < existing->size(); ++n) {
+    replaces = replaces && lacking.erase((*existing)[n]) > 0;
+    columns.push_back((*existing)[n]);
   }
-  if (there && !replaces) {
+  if (existing && !replaces) {
     execute("DROP VIEW " + quote_qualified(view));
     columns.clear();
     for (const WidePart &part : parts) lacking.insert(part.columns.begin(), part.columns.end());

@@ -206,20 +206,20 @@ Outcomes run_upsert(const WideTarget &target, const char *statement, const WideR
 
 // No reading is stored in a type with a modifier, such as a varchar with a length: its values would have to
 // be changed.
-bool is_there(TupleDesc shape, const Attribute &wanted) {
+bool has_attribute(TupleDesc shape, const Attribute &wanted) {
   if (wanted.at < 0 || wanted.at >= shape->natts) return false;
   auto *attribute = TupleDescAttr(shape, wanted.at);
   return !attribute->attisdropped && attribute->atttypid == wanted.type && attribute->atttypmod == -1 &&
          strcmp(NameStr(attribute->attname), wanted.name) == 0;
 }
 
-bool are_there(const WideTarget &target, const Attribute *attributes, size_t count) {
+bool has_all(const WideTarget &target, const Attribute *attributes, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   TupleDesc const shape = RelationGetDescr(relation);
-  bool there = true;
-  for (size_t n = 0; there && n < count; ++n) there = is_there(shape, attributes[n]);
+  bool found = true;
+  for (size_t n = 0; found && n < count; ++n) found = has_attribute(shape, attributes[n]);
   table_close(relation, NoLock);
-  return there;
+  return found;
 }
 
 // Types have defaults too, and a domain can refuse a NULL.
@@ -254,7 +254,7 @@ bool is_plain(const WideTarget &target, const Attribute *attributes, size_t coun
 }  // namespace
 
 bool has_attributes(const WideTarget &target, const Attributes &attributes) {
-  return call([&] { return are_there(target, attributes.data(), attributes.size()); });
+  return call([&] { return has_all(target, attributes.data(), attributes.size()); });
 }
 
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes) {

@@ -60,7 +60,7 @@ StepEnd ChunkedSync::copy_chunk() {
   if (copier_.failed() >= most_failed_chunks) fail_incomplete();
   const bool redoes = leader_.choose_failed();
   if (!redoes && (checkpoint_.complete || spec_.failed_chunks_only)) return end();
-  if (!redoes && copy_by_several()) return StepEnd::more;
+  if (!redoes && copy_in_parallel()) return StepEnd::more;
   starts_again(copier_.open());
   // The failed chunks of what was begun before are no chunks any more.
   if (!copier_.in_chunk() && spec_.failed_chunks_only) return end_of_failed_chunks();
@@ -87,7 +87,7 @@ bool ChunkedSync::starts_again(const std::string &why) {
 }
 
 // Where several workers are wanted: all that is not handed out, in one step.
-bool ChunkedSync::copy_by_several() {
+bool ChunkedSync::copy_in_parallel() {
   const std::int64_t whole =
       checkpoint_.by == ChunkBy::ctid ? files_.longest() : pair_.source_table.row_estimate;
   const std::int64_t chunks = whole / std::max<std::int64_t>(checkpoint_.size, 1);

@@ -61,7 +61,7 @@ class ChunkedSync final : public Work {
   void start();
   ChunkBy choose_by() const;
   std::int64_t first_size(ChunkBy by) const;
-  bool copy_by_several();
+  bool copy_in_parallel();
   StepEnd add_key();
   StepEnd conclude();
   StepEnd begin_second_round();

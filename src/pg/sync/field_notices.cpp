@@ -7,7 +7,7 @@ namespace tablesync::pg {
 namespace {
 
 // Numbers that a session took ahead are used when higher ones are known to be there.
-void tell_sequence(TablePair &pair, const IncrementalField &field) {
+void notice_sequence(TablePair &pair, const IncrementalField &field) {
   if (field.kind != FieldKind::integer || !pair.spec.lookback.empty()) return;
   const std::int64_t cache = pair.source->sequence_cache(pair.spec.incremental_field);
   if (cache <= 1) return;
@@ -49,7 +49,7 @@ void notice_horizon(TablePair &pair) {
 
 // Rows that come from elsewhere carry times of elsewhere, and come late.
 std::optional<std::string> notice_feed(TablePair &pair, const IncrementalField &field) {
-  tell_sequence(pair, field);
+  notice_sequence(pair, field);
   const Feed feed = pair.source->feed();
   const std::string hint = "Use sync_mode => 'xmin', which follows the transactions of the source itself.";
   const std::string detail = "Rows that arrive late on the source may have a lower " +

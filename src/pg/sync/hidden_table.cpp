@@ -55,11 +55,11 @@ int drop(const std::vector<HiddenTableRecord> &tables) {
   for (const HiddenTableRecord &record : tables) {
     const std::optional<HeldRelation> table = look_up_relation(record.oid);
     // Under another name it is what a run made of it, or another table that has its oid by now.
-    const bool is_there = table && table->name.name == record.name;
-    if (is_there && (!may_drop(*table) || !hold_same(*table, HeldFor::writing))) continue;
-    if (is_there) execute(drop_table(table->name));
+    const bool exists = table && table->name.name == record.name;
+    if (exists && (!may_drop(*table) || !hold_same(*table, HeldFor::writing))) continue;
+    if (exists) execute(drop_table(table->name));
     forget_hidden_table(record.oid);
-    dropped += is_there ? 1 : 0;
+    dropped += exists ? 1 : 0;
   }
   return dropped;
 }

@@ -73,10 +73,11 @@ class StatementLoader {
     try {
       source.open({{}, task_.spec.custom_where, {}, task_.spec.time_zone}, task_.snapshot);
     } catch (const Error &error) {
-      const Diagnostics &said = error.diagnostics();
+      const Diagnostics &reported = error.diagnostics();
       // An unknown snapshot, before and since PostgreSQL 17.
-      if (said.sqlstate != sqlstate::invalid_parameter && said.sqlstate != sqlstate::undefined_object) throw;
-      throw Error(sqlstate::wrong_state, message, "The server reported: " + said.message + ".", hint);
+      if (reported.sqlstate != sqlstate::invalid_parameter && reported.sqlstate != sqlstate::undefined_object)
+        throw;
+      throw Error(sqlstate::wrong_state, message, "The server reported: " + reported.message + ".", hint);
     }
     const Table &table = source.table();
     if (table.system_identifier != task_.system_identifier || table.database_oid != task_.database_oid ||

@@ -42,7 +42,7 @@ void check_early(const SyncSpec &spec) {
   }
 }
 
-void tell_result(const SyncSpec &spec, const RunReply &reply) {
+void report_result(const SyncSpec &spec, const RunReply &reply) {
   const RunResult &result = reply.result;
   const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
   const std::string name = display_name(spec.target.name), run = std::to_string(result.run_id);
@@ -83,7 +83,7 @@ RunResult sync(FunctionCallInfo fcinfo, const char *function, bool may_release_s
   if (!wait) return started_result(start_run(spec, mode, task_for(spec), start_in_worker));
   if (may_release_snapshot) release_snapshot();
   const RunReply reply = decode_reply(start_run(spec, mode, task_for(spec), run_in_worker));
-  tell_result(spec, reply);
+  report_result(spec, reply);
   return reply.result;
 }
 

@@ -13,8 +13,8 @@ namespace tablesync::pg {
 
 class TableChunkCopier final : public ChunkCopier {
  public:
-  TableChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool one_of_several)
-      : ChunkCopier(spec, sync.pair().run_id, steps, one_of_several),
+  TableChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool in_parallel)
+      : ChunkCopier(spec, sync.pair().run_id, steps, in_parallel),
         spec_(spec),
         sync_(sync),
         pair_(sync.pair()) {}

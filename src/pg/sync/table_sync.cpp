@@ -323,7 +323,7 @@ void TableSync::merge_stage(std::int64_t staged) {
 // The source has done its part: its transaction need not wait for ours.
 void TableSync::leave_source() {
   if (field_ && field_is_converted()) {
-    highest_there_ = single_or<std::string>(
+    highest_on_source_ = single_or<std::string>(
         pair_.source->query(select(since_ ? pair_.all_rows : rows_,
                                    highest_in_field(*field_, quote_identifier(field_->name)))),
         "");
@@ -361,10 +361,10 @@ std::int64_t TableSync::fetch_absent_rows() {
 
 void TableSync::refuse_empty(std::int64_t rows) const {
   if (rows > 0 || pair_.target_is_empty || spec_.allow_empty) return;
-  const auto there = single<std::int64_t>(query(count_rows(spec_.target)));
+  const auto present = single<std::int64_t>(query(count_rows(spec_.target)));
   throw Error(
       sqlstate::wrong_state,
-      "refusing to delete all " + counted(there, "row") + " of \"" + display_name(spec_.target) + "\"",
+      "refusing to delete all " + counted(present, "row") + " of \"" + display_name(spec_.target) + "\"",
       "The source returned no rows.", "If it is really empty: options => '{\"allow_empty\": true}'.");
 }
 
@@ -428,7 +428,7 @@ void TableSync::advance() {
   }
   const std::string highest =
       field_is_converted()
-          ? highest_there_
+          ? highest_on_source_
           : find_highest(*field_, quote_qualified(merged_ && !since_ ? pair_.plan.stage : spec_.target));
   advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }

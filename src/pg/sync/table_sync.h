@@ -94,8 +94,8 @@ class TableSync final : public Work {
   std::unique_ptr<ParallelLoad> parallel_;  // where several read the source: from the second step on
   bool concludes_ = false;                  // conclude() was called
   std::int64_t staged_keys_ = -1;
-  std::string highest_there_;  // of the field, on the source, where it is converted here
-  bool merged_ = false;        // the rows came by the stage
+  std::string highest_on_source_;  // of the field, on the source, where it is converted here
+  bool merged_ = false;            // the rows came by the stage
 };
 
 }  // namespace tablesync::pg

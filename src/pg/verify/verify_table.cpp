@@ -51,7 +51,7 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   return spec;
 }
 
-void tell_result(const SyncSpec &spec, const RunReply &reply) {
+void report_result(const SyncSpec &spec, const RunReply &reply) {
   const auto found = decode<ComparedRows>(reply.details);
   const RunResult &result = reply.result;
   const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
@@ -74,7 +74,7 @@ std::vector<Difference> verify(FunctionCallInfo fcinfo) {
   const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker));
   if (reply.skipped())
     throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");
-  tell_result(spec, reply);
+  report_result(spec, reply);
   return find_differences(reply.result.run_id);
 }
 

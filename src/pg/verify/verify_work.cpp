@@ -117,7 +117,7 @@ void VerifyWork::repair() {
     counts_.updated = written.updated;
   }
   fault_point(FaultPoint::rows_repaired);
-  start_anew();
+  choose_watermark();
 }
 
 // A standby that lags has not yet what a sync has brought from the primary: the next one would bring it
@@ -149,7 +149,7 @@ void VerifyWork::refuse_many_deletes() const {
 
 // All rows were compared and mended: the target is the source as this snapshot saw it, whatever history the
 // watermark was of.
-void VerifyWork::start_anew() {
+void VerifyWork::choose_watermark() {
   const bool adopts = !pair_->known && spec_.adopt && counts_.rejected == 0;
   if (!pair_->source || (!pair_->known && !adopts)) return;
   const bool is_own = !pair_->known || pair_->known->own;

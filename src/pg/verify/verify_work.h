@@ -39,7 +39,7 @@ class VerifyWork final : public Work {
   void repair();
   void refuse_older_source();
   void refuse_many_deletes() const;
-  void start_anew();
+  void choose_watermark();
 
   SyncSpec spec_;
   std::int64_t run_id_;
