@@ -1,4 +1,5 @@
-// The SQL function pivot_ship. It validates, hands over to a worker, and waits; the work is in pivot_work.h.
+// The SQL function pivot_ship. It validates its arguments, starts a worker, and waits; the work is in
+// pivot_work.h.
 extern "C" {
 #include "postgres.h"
 

@@ -1,5 +1,5 @@
-// The SQL function reprocess_failed_chunks: chunks of pivots that failed, or that a user has given, each in a
-// run of its own.
+// The SQL function reprocess_failed_chunks: retries chunks of pivots that failed or that a user inserted,
+// each in a run of its own.
 extern "C" {
 #include "postgres.h"
 
@@ -50,7 +50,7 @@ std::string name_pivot(const PivotRecord &pivot) {
          display_name(pivot.target);
 }
 
-// The call that a chunk was a part of, or would be.
+// The call that a chunk belongs to.
 std::string find_request(const ChunkToRedo &chunk) {
   if (chunk.request) return *chunk.request;
   const std::string &ship = text_of(chunk.ship);
@@ -107,13 +107,14 @@ RedoneChunk redo(const ChunkToRedo &chunk, const PivotSpec &spec) {
   RedoneChunk redone{chunk.id, chunk.ship, chunk.start, chunk.end, "succeeded", 0, 0, {}, {}};
   try {
     WorkerTask task = task_for(spec);
-    // Whoever calls it: the chunk, and the views that it may read, are that role's.
+    // The worker has the role of the chunk's owner, because the chunk and the views that it may read are of
+    // that role.
     task.role = chunk.owner;
     const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task, run_in_worker));
     redone.read = reply.result.read;
     redone.written = reply.result.inserted;
   } catch (const ServerError &) {
-    throw;  // of this process
+    throw;  // an error of this process
   } catch (const Error &error) {
     if (ends_all(error)) throw;
     redone.status = "failed";
@@ -131,7 +132,7 @@ std::vector<RedoneChunk> reprocess(const std::optional<std::string> &ship, bool 
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   if (!dry_run) check_may_launch("reprocess_failed_chunks");
   std::vector<std::pair<ChunkToRedo, PivotSpec>> chunks;
-  // All are looked up before one is done.
+  // All chunks are looked up before the first is retried.
   for (ChunkToRedo &chunk : chunks_to_redo(ship, run_id)) {
     PivotSpec spec = spec_of(chunk);
     chunks.emplace_back(std::move(chunk), std::move(spec));

@@ -1,4 +1,4 @@
-// The SQL function verify_pivot. The work is in pivot_verify.h.
+// The SQL function verify_pivot. The work is in verify_pivot_work.h.
 extern "C" {
 #include "postgres.h"
 

@@ -10,9 +10,9 @@
 namespace tablesync::pg {
 namespace {
 
-// More are counted, not listed.
+// Further differences are counted, not listed.
 constexpr std::size_t most_differences = 1000;
-// Rows that are compared at a time: their cells are texts then.
+// Cells that are compared at a time, as texts.
 constexpr std::size_t cells_at_a_time = 300'000;
 
 }  // namespace
@@ -51,12 +51,12 @@ void VerifyPivotWork::begin() {
   copier_.notice_beyond_cutoff();
   const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
   is_one_chunk_ = !ends.oldest || !copier_.finds_times();
-  // Without any, what has no finite time is left.
+  // Without any, only readings without a finite time are compared.
   begin_ = ends.oldest.value_or(spec_.from);
   end_ = ends.newest ? *ends.newest + 1 : spec_.cutoff;
 }
 
-// The first one has what is before all finite times, too.
+// The first chunk includes readings before all finite times.
 std::vector<std::string> VerifyPivotWork::choose_chunk() {
   const ReadingPlan &plan = copier_.plan();
   const bool is_last = is_one_chunk_ || end_ - begin_ <= spec_.chunk_interval;
@@ -69,7 +69,7 @@ std::vector<std::string> VerifyPivotWork::choose_chunk() {
   return chunk;
 }
 
-// Where nothing was read, there may be nothing for long: on to where there is, if anywhere.
+// After an empty chunk, skips to the next reading, if any, because the gap may be long.
 bool VerifyPivotWork::is_done() {
   begin_ = next_;
   if (begin_ >= end_) return true;
@@ -121,7 +121,7 @@ bool VerifyPivotWork::take(const Reading &reading) {
   return true;
 }
 
-// A table of that ship that no call has filled from this source says nothing; nor does it lack a reading.
+// A table of that ship that no call has filled from this source cannot be compared with it.
 void VerifyPivotWork::refuse_unrecorded(std::string_view ship) {
   const std::optional<QualifiedName> table = copier_.pass().tables().find_unrecorded(std::string(ship));
   if (!table) return;
@@ -139,7 +139,7 @@ void VerifyPivotWork::compare() {
   copier_.pass().buffer().clear();
 }
 
-// Some rows after the others, in the order of time, with what the table has at these times.
+// Compares the rows in batches, in the order of time, with the rows of the table at these times.
 void VerifyPivotWork::compare(WideTable &table) {
   hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
   RowPointers rows;
@@ -175,7 +175,7 @@ void VerifyPivotWork::compare(const WideTable &table, const WideRow &row, const 
   }
 }
 
-// The last reading of a channel and time counts, wherever it comes.
+// The last reading of a channel and time counts, in whichever batch it comes.
 void VerifyPivotWork::note(const Place &place, const std::string &expected, const Cell &found, bool equal) {
   if (!equal) ++differed_;
   const auto known = found_.differences.find(place);
@@ -197,7 +197,7 @@ void VerifyPivotWork::finish() {
   std::vector<PivotDifference> listed;
   for (const auto &[place, difference] : found_.differences)
     listed.push_back({std::get<0>(place), std::get<2>(place),
-                      // Of a clock without zone: as it stands there.
+                      // A time without zone is shown as it is stored.
                       text_of_moment(std::get<1>(place)), difference.found ? "different" : "missing",
                       difference.expected, difference.found});
   record_pivot_differences(run_id_, listed);

@@ -60,7 +60,7 @@ LIMIT 1)",
 }
 
 void comment_on_column(unsigned int table, int attnum, const std::string &comment) {
-  // A statement for each would take as long as making the columns.
+  // One statement per column would take as long as adding the columns.
   const char *const text = comment.c_str();
   call([&] { CreateComments(table, RelationRelationId, attnum, text); });
 }

@@ -56,7 +56,7 @@ void WideNames::read_relations() {
   relations_.emplace();
   ships_.clear();
   std::map<unsigned int, std::string> by_oid;
-  // Letters that are not of ASCII stay as they are in "C".
+  // In "C", lower() changes only ASCII letters.
   const Rows found = query(R"(
 SELECT c.relname, c.oid
 FROM pg_catalog.pg_class c

@@ -19,9 +19,9 @@ QualifiedName view_of(const PivotSource &source, const std::string &ship) {
   return {source.spec.target.schema, wide_table_name(source.spec.target.name, ship, view_suffix)};
 }
 
-// A column of a relation that may be a view of ours; none where it has no columns.
+// A column of a relation that may be our view; without a name where it has no columns.
 struct ViewColumn {
-  std::string comment;  // of the view, where it is one of the current user's
+  std::string comment;  // of the view, if the current user owns it
   std::string name;
 
   template <typename Record, typename Visitor>
@@ -31,10 +31,10 @@ struct ViewColumn {
   }
 };
 
-// Its columns, where the view is there and is ours, which its comment says; nothing where it is not there.
-// Throws 42710 where another relation has its name.
+// Returns the columns of the view if it exists and is ours, which its comment shows; nothing if it does not
+// exist. Throws 42710 where another relation has its name.
 std::optional<std::vector<std::string>> find_view(const QualifiedName &view) {
-  // A comment can be anybody's: the view must be the current user's, too.
+  // Anyone can set such a comment, so the current user must also own the view.
   const auto found = decode_all<ViewColumn>(query(R"(
 SELECT CASE WHEN c.relkind = 'v'
              AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
@@ -86,7 +86,7 @@ void make_wide_view(const PivotSource &source, const std::string &ship, const st
                 "A view has at most 1600 columns.",
                 "Query the tables themselves: tablesync.pivot_column lists their columns.");
   if (parts.size() < 2) return;
-  // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
+  // Existing columns keep their places, so that the view can be replaced and its dependent objects stay.
   std::vector<std::string> columns;
   const std::optional<std::vector<std::string>> existing = find_view(view);
   bool replaces = existing.has_value();

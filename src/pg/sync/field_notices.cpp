@@ -6,7 +6,7 @@
 namespace tablesync::pg {
 namespace {
 
-// Numbers that a session took ahead are used when higher ones are known to be there.
+// A session may use a cached sequence value after higher values were read.
 void notice_sequence(TablePair &pair, const IncrementalField &field) {
   if (field.kind != FieldKind::integer || !pair.spec.lookback.empty()) return;
   const std::int64_t cache = pair.source->sequence_cache(pair.spec.incremental_field);
@@ -23,7 +23,6 @@ void notice_sequence(TablePair &pair, const IncrementalField &field) {
 
 }  // namespace
 
-// What the horizon says that somebody should know.
 void notice_horizon(TablePair &pair) {
   const std::string lookback = human_seconds(static_cast<double>(assumed_transaction_ms(pair.spec)) / 1000);
   constexpr double long_ago = 3600;
@@ -47,7 +46,7 @@ void notice_horizon(TablePair &pair) {
                human_seconds(pair.horizon->oldest_seconds) + ".");
 }
 
-// Rows that come from elsewhere carry times of elsewhere, and come late.
+// Rows from another server carry its times, and arrive late.
 std::optional<std::string> notice_feed(TablePair &pair, const IncrementalField &field) {
   notice_sequence(pair, field);
   const Feed feed = pair.source->feed();

@@ -7,7 +7,7 @@
 namespace tablesync::pg {
 namespace {
 
-// A task as it travels.
+// A task as it is serialized.
 struct LoadRequest {
   std::string spec;
   LoadTask task;

@@ -22,9 +22,9 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// ---- whether it can be done ----------------------------------------------------------------------------
+// ---- obstacles -----------------------------------------------------------------------------------------
 
-// What keeps the rows from being read by several; empty where nothing does. `ranges`: how they are split.
+// Like ParallelLoad::obstacle(). `ranges`: how the rows are split.
 std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ranges) {
   const SyncSpec &spec = pair.spec;
   const Table &source = pair.source_table;
@@ -74,7 +74,8 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   load->target_files_ = pair.files_of_target();
   load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, oid_of(pair.target))
                                      : make_hidden_stage(pair.run_id, pair.spec, load->plan_);
-  // Readers of it would see nothing: a table that is made in this schema is an extension's, say.
+  // Readers of the hidden table would see no rows: an extension may own all tables that are created in this
+  // schema.
   if (!load->makes_target_ && !is_plain_table(load->hidden_.name)) {
     drop_hidden_table(load->hidden_);
     notice(

@@ -1,4 +1,4 @@
-// The SQL function retry_chunks: the chunks of a sync that failed, alone, in a run of their own.
+// The SQL function retry_chunks: retries only the failed chunks of a sync, in a run of their own.
 extern "C" {
 #include "postgres.h"
 
@@ -48,10 +48,10 @@ std::vector<ListedChunk> retry(std::int64_t run_id, bool dry_run) {
     check_may_launch("retry_chunks");
     const SyncSpec spec = spec_of(kept);
     WorkerTask task = task_for(spec);
-    // Whoever calls it: the request is SQL of the role that made it.
+    // The worker has the role that made the request, because the request contains SQL of that role.
     task.role = kept.owner;
     start_run(spec, name_of(spec.mode), task, run_in_worker);
-    // They are gone with their run's record only.
+    // Chunks are deleted only with the record of their run.
     for (ChunkOfRun &chunk : listed) chunk = list_chunk(kept, chunk).value_or(chunk);
   }
   std::vector<ListedChunk> chunks;

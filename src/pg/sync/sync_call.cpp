@@ -16,7 +16,7 @@ WorkerTask task_for(const SyncSpec &spec) { return worker_of(spec, serialize(spe
 
 namespace {
 
-// What the mode needs, and what goes with nothing else.
+// Checks which arguments the mode requires, and which exclude each other.
 void check_mode(const SyncSpec &spec) {
   const std::string mode = name_of(spec.mode);
   const auto refuse = [](const std::string &message, const std::string &hint = {}) {
@@ -54,7 +54,7 @@ SyncSpec sync_spec_from(FunctionCallInfo fcinfo) {
   take_options(spec, fcinfo, functions::sync_table);
   check_mode(spec);
 
-  sql_name(spec.source);  // that it is a name at all
+  sql_name(spec.source);  // throws if it is not a name
   spec.target = resolve_target(spec.target.name);
   take_session_settings(spec);
   return spec;

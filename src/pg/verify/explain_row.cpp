@@ -1,4 +1,4 @@
-// The SQL function explain_row(): where a row is, which run wrote it, and what keeps it out.
+// The SQL function explain_row(): where a row is, which run wrote it, and what excludes it.
 extern "C" {
 #include "postgres.h"
 
@@ -61,7 +61,7 @@ class Explainer {
   void look_up_target() {
     std::vector<std::string> conditions;
     const unsigned int oid = as_oid(target_.oid);
-    // Not as a domain: its checks are code of its owner.
+    // Casts to the base type, because the checks of a domain are code of its owner.
     for (size_t n = 0; n < key_.size(); ++n)
       conditions.push_back("t." + quote_identifier(key_[n]) + " " + equality_[n] + " CAST($" +
                            std::to_string(n + 1) + " AS " + base_type(oid, key_[n]) + ")");
@@ -84,7 +84,7 @@ class Explainer {
   }
 
   void look_up_records() {
-    // What another role's sync is of is that role's SQL: it is neither shown nor run.
+    // The definition of another role's sync is SQL of that role: it is neither shown nor run.
     known_ = read_watermark(target_.oid);
     if (known_ && !known_->own) known_.reset();
     const std::string name = display_name(target_.name);

@@ -1,5 +1,5 @@
-// The SQL function sync_plan(): what sync_table() would do with the same arguments, and what stands in its
-// way. It prepares the sync as the worker would, in this session, and undoes it.
+// The SQL function sync_plan(): what sync_table() would do with the same arguments, and what would prevent
+// it. It prepares the sync like the worker, in this session, and rolls that back.
 extern "C" {
 #include "postgres.h"
 
@@ -65,7 +65,7 @@ class Report {
   std::vector<PlanLine> lines_;
 };
 
-// Empty where it returns no row.
+// Runs a query that returns one value. Empty where it returns no row.
 std::string query_source(TablePair &pair, const std::string &sql,
                          const std::vector<std::string> &parameters = {}) {
   return single_or<std::string>(pair.source->query(sql, parameters), "");
@@ -87,7 +87,7 @@ class Planner {
   }
 
  private:
-  // Who asks for a plan does not wait for the source.
+  // A plan does not wait for the source.
   static SyncSpec without_limits(SyncSpec spec) {
     spec.source_limits = {};
     return spec;
@@ -146,7 +146,6 @@ class Planner {
     if (sync_.field() && spec_.custom_select.empty()) report_field_index();
   }
 
-  // The planner of the source: rows and the width of a row.
   void report_readers() {
     if (spec_.parallel_workers <= 1) return;
     const std::string why =
@@ -157,13 +156,14 @@ class Planner {
       report_.warn("readers", "one, because " + why, {});
   }
 
+  // By the planner of the source: the rows, and the width of a row.
   void report_estimate() {
     const std::string plan =
         query_source(pair(), "EXPLAIN (FORMAT JSON) " + select_of(sync_.rows(), pair().plan));
     const auto [rows, width] = values_of<double, double>(only_row(query(
         "SELECT $1::pg_catalog.json #>> '{0,Plan,Plan Rows}', $1::pg_catalog.json #>> '{0,Plan,Plan Width}'",
         {plan})));
-    constexpr double most = 1e15;  // what a planner expects of joins has no bounds
+    constexpr double most = 1e15;  // estimates for joins have no upper bound
     bytes_ = static_cast<std::int64_t>(std::min(rows * width, most));
     report_.add("estimate", "about " + with_commas(static_cast<std::int64_t>(std::min(rows, most))) +
                                 " rows, " + human_bytes(bytes_));
@@ -214,7 +214,7 @@ class Planner {
     struct statvfs disk {};
     if (statvfs(DataDir, &disk) != 0) return;
     const auto free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
-    // The rows twice: in the stage and in the target; and the log.
+    // The rows are written to the stage, to the target and to the WAL.
     const std::int64_t needed = 3 * bytes_;
     const std::string text = human_bytes(free) + " free on the disk of the data directory, at most about " +
                              human_bytes(needed) + " needed";
@@ -302,7 +302,7 @@ Rows plan(FunctionCallInfo fcinfo) {
   try {
     in_discarded_subtransaction([&] { Planner(spec, report).run(); });
   } catch (const Error &error) {
-    // What a sync would fail with is what the caller wants to know; a cancel is not.
+    // The error of a sync is part of the report; a cancel is not.
     if (error.diagnostics().sqlstate == sqlstate::canceled ||
         error.diagnostics().sqlstate == sqlstate::admin_shutdown)
       throw;

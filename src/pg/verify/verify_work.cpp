@@ -33,7 +33,7 @@ StepEnd VerifyWork::step() {
   return StepEnd::done;
 }
 
-// What the target was filled by is what it is compared with, where the call does not say otherwise.
+// Takes the definition that the target was filled by, unless the call has its own.
 void VerifyWork::take_definition() {
   const bool given =
       !spec_.custom_select.empty() || !spec_.custom_where.empty() || !spec_.soft_delete_column.empty();
@@ -52,7 +52,7 @@ void VerifyWork::take_definition() {
   spec_.soft_delete_column = known->soft_delete_column;
 }
 
-// The rows that the next sync would read: the target need not have them yet.
+// Returns a condition for the rows that the next sync would read: the target need not have them yet.
 std::string VerifyWork::choose_pending() {
   if (!pair_->known || !pair_->source) return {};
   const std::optional<std::string> pending =
@@ -120,12 +120,12 @@ void VerifyWork::repair() {
   choose_watermark();
 }
 
-// A standby that lags has not yet what a sync has brought from the primary: the next one would bring it
-// again.
+// A standby that lags does not have the rows yet that a sync copied from the primary. A repair would delete
+// them, and the next sync would copy them again.
 void VerifyWork::refuse_older_source() {
   if (!pair_->source || !pair_->known) return;
   if (!is_behind(*pair_->known, pair_->source_table, pair_->source->position())) return;
-  // A primary that is behind is one that was restored: its rows are all that there is.
+  // A primary that is behind was restored from a backup: there are no newer rows.
   if (!pair_->source->files().in_recovery) return;
   throw Error(sqlstate::wrong_state,
               "refusing to repair \"" + display_name(spec_.target) + "\" from a standby that is behind",
@@ -147,15 +147,15 @@ void VerifyWork::refuse_many_deletes() const {
       "If that is intended: options => '{\"max_delete_fraction\": 1}'.");
 }
 
-// All rows were compared and mended: the target is the source as this snapshot saw it, whatever history the
-// watermark was of.
+// All rows were compared and repaired. So the target equals the source in this snapshot, whatever history the
+// watermark belongs to.
 void VerifyWork::choose_watermark() {
   const bool adopts = !pair_->known && spec_.adopt && counts_.rejected == 0;
   if (!pair_->source || (!pair_->known && !adopts)) return;
   const bool is_own = !pair_->known || pair_->known->own;
   if (pending_.empty() || is_own) watermark_ = pair_->known.value_or(Watermark{});
   if (!watermark_) return;
-  // What was mended is as new as this read, whatever the next sync will read.
+  // The repaired rows are as new as this read, whatever the next sync will read.
   watermark_->last_read = pair_->source->position();
   if (!pending_.empty()) return;
   const Table &source = pair_->source_table;
