@@ -84,7 +84,7 @@ void upkeep_main(dsm_handle handle) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   dsm_segment *const segment = call([&] { return dsm_attach(handle); });
-  if (segment == nullptr) return;  // the launcher is gone
+  if (segment == nullptr) return;  // the launcher has ended
   auto &pass = *static_cast<UpkeepPass *>(dsm_segment_address(segment));
   call([&] {
     BackgroundWorkerInitializeConnectionByOid(pass.database, InvalidOid, 0);

@@ -280,7 +280,7 @@ bool PivotChunkCopier::copy_rows() {
   pass_->finish();
   if (must_repeat()) return false;
   if (reads_all && spec_.failed_chunk == 0) notice_beyond(pass_->beyond());
-  // The next chunk is read in order too where this one had to be, or where there is no order.
+  // The next chunk is read in order too if this one had to be, or if no order is known.
   in_order_ = in_order_ && (order.empty() || pass_->has_two_values());
   changes_ = 0;
   was_empty_ = read_now == 0;
@@ -330,7 +330,7 @@ bool PivotChunkCopier::alter_tables() {
   return true;
 }
 
-// ---- what the tables lack ---------------------------------------------------------------------------------
+// ---- missing tables and columns ---------------------------------------------------------------------------
 
 // A session waiting for ACCESS EXCLUSIVE blocks everyone queued behind it. So each wait is short, and
 // followed by a pause.

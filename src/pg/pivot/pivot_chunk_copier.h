@@ -1,6 +1,6 @@
 // PivotChunkCopier: copies the chunks of a pivot, which are ranges of time of one length, from the newest to
-// the oldest readings or the other way round. Each is read in one transaction of the source and written in
-// one of the target.
+// the oldest readings or from the oldest to the newest. Each is read in one transaction of the source and
+// written in one of the target.
 #pragma once
 
 #include <cstdint>
@@ -84,8 +84,8 @@ class PivotChunkCopier final : public ChunkCopier {
   std::set<ChannelName> integers_;  // columns that cannot take decimals
   bool in_order_ = false;           // the chunk is read in the order of age
   std::optional<std::string> order_;
-  int changes_ = 0;         // that others made to tables, met by the chunk in a row
-  Lacking lacking_;         // what the last pass lacked; it is created before the next
+  int changes_ = 0;         // of tables by others, met by this chunk
+  Lacking lacking_;         // missing in the last pass; created before the next one
   bool is_last_ = false;    // chunk_ is the last one
   bool was_empty_ = false;  // the previous chunk was empty
 };

@@ -14,7 +14,7 @@
 namespace tablesync::pg {
 namespace {
 
-// A third of the memory is for the buffer; the rest for what writing it takes, and the process itself.
+// A third of the memory is for the buffer; the rest is for writing it, and for the process itself.
 constexpr std::size_t parts_of_memory = 3;
 constexpr std::size_t rejected_at_a_time = 1000;
 
@@ -162,7 +162,7 @@ bool PivotPass::make_decimal(PivotColumn &column, const Reading &reading, const 
   return true;
 }
 
-// ---- what no column can take ------------------------------------------------------------------------------
+// ---- rejected readings ------------------------------------------------------------------------------------
 
 void PivotPass::reject(const Reading &reading, const std::string &why) {
   if (lacking_.any()) return;

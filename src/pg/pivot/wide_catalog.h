@@ -24,8 +24,8 @@ const HeldType *held_by(unsigned int oid, int typmod);
 // The oid of the type of the columns that are created.
 unsigned int oid_of(ValueType type);
 
-// Throws 42501 where the current user may neither create tables in the pivot's schema nor write to one there
-// whose name begins with its prefix.
+// Throws 42501 where the current user may neither create tables in the pivot's schema nor write to a table of
+// it whose name begins with its prefix.
 void check_may_fill(const PivotSpec &spec);
 
 // Sets the comment of a column of a table that the current user has just altered, like COMMENT ON COLUMN.

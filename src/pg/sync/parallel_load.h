@@ -22,7 +22,7 @@ class ParallelLoad {
   static std::string obstacle(TablePair &pair, bool by_field);
 
   // Plans the parallel read, and creates the hidden table, which must be committed before run(). Returns null
-  // where one worker reads all rows; if several were asked for, a NOTICE gives the reason.
+  // where one worker reads all rows; if the call asked for more workers, a NOTICE gives the reason.
   static std::unique_ptr<ParallelLoad> prepare(TablePair &pair, const SourceRows &rows, bool by_field);
 
   // Reads all rows, and returns when each loader has committed its part. Throws the first error of a loader,

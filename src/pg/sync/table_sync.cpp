@@ -298,8 +298,8 @@ void TableSync::merge_stage(std::int64_t staged) {
   const bool between_chunks =
       since_ && !concludes_ && window_.kind != ReadWindow::Kind::written_since_position;
   if (!everything && !concludes_) {
-    // If a key may be in several chunks, or equal another key in the target, only all keys together show
-    // that.
+    // If a key may be in several chunks, or equal another key in the target, only the keys of all rows
+    // together show it.
     const bool needs_keys = spec_.delete_missing || between_chunks || pair_.plan.key_is_coarser ||
                             (since_ && !pair_.plan.key_proven);
     if (needs_keys)

@@ -29,8 +29,8 @@ class TableSync final : public Work {
   StepEnd step() override;
   bool progressed() const override { return parallel_ == nullptr; }
   std::uint64_t first_xid() const override { return parallel_ ? parallel_->first_xid() : 0; }
-  // The first part of step(): chooses what to read and write. No row is read or written yet, but a target
-  // that did not exist is created.
+  // The first part of step(): chooses what to read and write. Reads and writes no row yet, but creates a
+  // target that does not exist.
   void prepare();
   // Like prepare(), for a further transaction of the same run, without the notices.
   void open();
