@@ -245,7 +245,7 @@ assert_refused('other', $another, '... where the table has the same oid');
 $said = sync('other', $by_time);
 is($said->{sqlstate}, '', '... incremental mode works');
 is($said->{read}, $many, '... reads everything');
-like(join("\n", @{ $said->{notices} }), qr/reads everything, since the source is a different cluster than before/,
+like(join("\n", @{ $said->{notices} }), qr/reads everything, because the source is a different cluster than before/,
 	'... and says why');
 assert_mended($stranger, 'other');
 

@@ -67,7 +67,7 @@ sub assert_reads_everything
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $row = sync($table, $more);
 	cmp_ok($row->{read}, '>=', $many - 10, "$name: everything is read");
-	like($row->{told}, qr/^\Q$table\E: reads everything, since $why$/m, '... the caller is told why');
+	like($row->{told}, qr/^\Q$table\E: reads everything, because $why$/m, '... the caller is told why');
 	return;
 }
 

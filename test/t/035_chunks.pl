@@ -215,7 +215,7 @@ foreach my $break (sort { $b cmp $a } keys %breaks)
 	release($holder);
 	my $said = $call->finish;
 	is($said->{sqlstate}, '', "$break between two chunks") or diag($said->{text});
-	like($said->{text}, qr/starts again from the first chunk, since $breaks{$break}/, '... starts again, and says why');
+	like($said->{text}, qr/starts again from the first chunk, because $breaks{$break}/, '... starts again, and says why');
 	$pair->assert_identical('by_ctid', 'raw.broken');
 	$pair->admin('DROP TABLE raw.broken');
 }
@@ -254,7 +254,7 @@ $pair->source_sql(q(UPDATE by_key SET note = 'bad' WHERE id IN (700, 15000)));
 	is($said->{sqlstate}, '', '... and succeed once the cause is mended') or diag($said->{text});
 	like($said->{out}, qr/^(?:succeeded\n?)+$/, '... which is listed');
 	$pair->assert_identical('by_key', 'raw.strict');
-	$pair->assert_failed($pair->try("SELECT * FROM retry_chunks($run)"), '55000', qr/^run $run has no chunks to be done again$/,
+	$pair->assert_failed($pair->try("SELECT * FROM retry_chunks($run)"), '55000', qr/^run $run has no chunks to retry$/,
 		'... after that there is nothing to retry');
 }
 $pair->assert_failed($pair->try('SELECT * FROM retry_chunks(-1)'), '42704', qr/^run -1 does not exist$/, 'a run that does not exist');
@@ -287,7 +287,7 @@ $pair->source_sql(q(
 	my $call  = TablesyncTest::call_of('numbers', 'raw.ends', q(chunk_mode => true, batch_size => 100, custom_where => 'pause(id)'));
 	my $said  = $pair->try($limit . $call);
 	is($said->{sqlstate}, '', 'an end that takes long') or diag($said->{text});
-	like($said->{text}, qr/ends: the end is read in several transactions, since one would be longer than 0\.5 s on the source/, '... is read in several transactions');
+	like($said->{text}, qr/ends: the end is read in several transactions, because one would take longer than 0\.5 s on the source/, '... is read in several transactions');
 	like($said->{text}, qr/ends: rows that changed during the run may be older than others/, '... which is told');
 	is(TablesyncTest::row_of($said->{out})->{consistent}, 'f', '... also by the result');
 	$pair->assert_identical('numbers', 'raw.ends');
@@ -319,7 +319,7 @@ $pair->source_sql(q(
 # Size decides where the call does not.
 {
 	my $said = $pair->try(q(SET tablesync.chunk_threshold = '1MB';) . TablesyncTest::call_of('by_ctid', 'raw.large'));
-	like($said->{text}, qr/large: is read in chunks, since it has \d+\.\d MB/, 'a large table is read in chunks');
+	like($said->{text}, qr/large: is read in chunks, because it has \d+\.\d MB/, 'a large table is read in chunks');
 	$pair->assert_identical('by_ctid', 'raw.large');
 	$said = $pair->try(q(SET tablesync.chunk_threshold = '1MB';) . TablesyncTest::call_of('by_ctid', 'raw.large', 'chunk_mode => false'));
 	unlike($said->{text}, qr/chunk/, '... but not where the call forbids it');

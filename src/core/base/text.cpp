@@ -22,6 +22,10 @@ std::string one_decimal(double value, const char *unit) {
 }
 }  // namespace
 
+std::string counted(std::int64_t number, const std::string &noun) {
+  return with_commas(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
 std::string human_bytes(std::int64_t bytes) {
   static const char *const units[] = {"kB", "MB", "GB", "TB"};
   if (bytes < 1024) return std::to_string(bytes) + " bytes";

@@ -10,9 +10,10 @@
 
 namespace tablesync {
 
-std::string with_commas(std::int64_t number);  // 1204 -> 1,204
-std::string human_bytes(std::int64_t bytes);   // 1536 -> 1.5 kB (powers of 1024, as pg_size_pretty)
-std::string human_seconds(double seconds);     // 0.4 -> 0.4 s, 95 -> 1 min 35 s
+std::string with_commas(std::int64_t number);                       // 1204 -> 1,204
+std::string counted(std::int64_t number, const std::string &noun);  // 1 row, 1,204 rows
+std::string human_bytes(std::int64_t bytes);  // 1536 -> 1.5 kB (powers of 1024, as pg_size_pretty)
+std::string human_seconds(double seconds);    // 0.4 -> 0.4 s, 95 -> 1 min 35 s
 
 // Returns the length of the valid character of an encoding that a text begins with, 0 if it begins with none.
 // The text is not empty, and its first byte is not below 0x80.

@@ -32,7 +32,7 @@ Row sync_task(SharedRun &shared, std::string_view request) {
 std::optional<WorkerTask> resume_sync(std::string_view kept) {
   std::optional<SyncSpec> spec = from_kept(kept);
   if (!spec) return std::nullopt;
-  spec->if_running = IfRunning::skip;  // a call that was made meanwhile goes on with it
+  spec->if_running = IfRunning::skip;  // a call that was made meanwhile resumes it
   return task_for(*spec);
 }
 

@@ -30,7 +30,7 @@ Row verify_task(SharedRun &shared, std::string_view request) {
 
 }  // namespace
 
-// It reads this side more than once, and must see one state of it.
+// It reads the target more than once, and must see one state of it.
 constinit const RunKind verify_kind{
     .command = "verify_table",
     .called = "the verification",
