@@ -33,7 +33,7 @@ void TablePair::open(bool may_create) {
 
 // The target, held until the end of the transaction; 0 where there is none.
 unsigned int TablePair::hold() {
-  const unsigned int oid = the_target->hold(spec);
+  const unsigned int oid = target->hold(spec);
   if (opened_ != 0 && oid != opened_)
     throw Error("40001",
                 "table \"" + display_name(spec.target) + "\" was " +
@@ -53,7 +53,7 @@ void TablePair::match_target(unsigned int oid, bool may_create) {
 }
 
 void TablePair::make_plan(const std::vector<std::string> &key, bool key_is_pending) {
-  plan = plan_sync(source_table, target, key, key_is_pending, spec.empty_string_as_null);
+  plan = plan_sync(source_table, target_table, key, key_is_pending, spec.empty_string_as_null);
   if (plan.keyed()) plan.mark = mark_;
 }
 
@@ -99,26 +99,26 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
   if (target_is_new) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
-    the_target->make(spec, source_table);
+    target->make(spec, source_table);
     fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
-    target_is_empty = single<bool>(the_target->query(is_empty(spec.target)));
+    target_is_empty = single<bool>(target->query(is_empty(spec.target)));
     // What reads a few rows only lets others write.
     if (!shared && spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
-      exclusively_locked = the_target->try_lock_exclusively(oid);
+      exclusively_locked = target->try_lock_exclusively(oid);
     // Somebody may have written it before the lock was ours.
     if (target_is_empty && exclusively_locked)
-      target_is_empty = single<bool>(the_target->query(is_empty(spec.target)));
+      target_is_empty = single<bool>(target->query(is_empty(spec.target)));
   }
-  target = the_target->describe(spec.target);
+  target_table = target->describe(spec.target);
   is_plain_.reset();
   if (!target_is_new) opened_ = oid;
   refuse_same_table();
   fault_point(FaultPoint::target_described);
   known.reset();
-  written_ = the_target->watermark(target.oid);
-  checkpoint = read_checkpoint(target.oid);
+  written_ = target->watermark(target_table.oid);
+  checkpoint = read_checkpoint(target_table.oid);
   check_restored();
   if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
     known = written_;
@@ -130,9 +130,9 @@ void TablePair::check_restored() {
   const bool by_checkpoint = checkpoint && !checkpoint->restored.empty();
   if (!by_watermark && !by_checkpoint) return;
   const std::string then = by_watermark ? written_->restored : checkpoint->restored;
-  const bool holds = single<std::string>(the_target->query("SELECT tablesync.digest($1::pg_catalog.oid)",
-                                                           {target.oid})) == then;
-  settle_restored(target.oid, holds);
+  const bool holds = single<std::string>(target->query("SELECT tablesync.digest($1::pg_catalog.oid)",
+                                                       {target_table.oid})) == then;
+  settle_restored(target_table.oid, holds);
   if (by_watermark) written_->restored.clear();
   if (by_checkpoint) checkpoint->restored.clear();
   if (holds) return;
@@ -151,30 +151,30 @@ void TablePair::adapt_target() {
   if (spec.on_schema_change == OnSchemaChange::raise) return;  // plan_sync() does
   bool altered = false;
   std::erase_if(source_table.columns, [&](const Column &column) {
-    const Column *const counterpart = target.find_column(column.name);
+    const Column *const counterpart = target_table.find_column(column.name);
     const std::string name = "column \"" + column.name + "\"";
     if (spec.on_schema_change == OnSchemaChange::ignore || spec.command != Command::sync) {
       if (counterpart == nullptr) tell_once(name + " of the source is left out, since the target has none");
       return counterpart == nullptr;
     }
     if (counterpart == nullptr) {
-      the_target->add_column(spec.target, column);
+      target->add_column(spec.target, column);
       notice(spec, name + " is new on the source and was added");
       altered = true;
     } else if (is_widened(*counterpart, column)) {
-      the_target->widen_column(spec.target, column);
+      target->widen_column(spec.target, column);
       notice(spec, name + " is wider on the source and was widened to " + column.sql_type);
       altered = true;
     }
     return false;
   });
-  if (altered) target = the_target->describe(spec.target);
+  if (altered) target_table = target->describe(spec.target);
 }
 
 // A column that is gone from the source, or has another name there, would be NULL in every new row.
 void TablePair::tell_dropped_columns() const {
   if (!known) return;
-  for (const Column &column : target.columns) {
+  for (const Column &column : target_table.columns) {
     if (source_table.find_column(column.name) != nullptr || !has_column(known->shape, column.name)) continue;
     const std::string what =
         "column \"" + column.name + "\" of \"" + known->source + "\" is gone from the source";
@@ -189,8 +189,9 @@ void TablePair::tell_dropped_columns() const {
 }
 
 void TablePair::refuse_same_table() const {
-  if (source_table.oid == target.oid && source_table.database_oid == target.database_oid &&
-      source_table.system_identifier == target.system_identifier && !target.system_identifier.empty())
+  if (source_table.oid == target_table.oid && source_table.database_oid == target_table.database_oid &&
+      source_table.system_identifier == target_table.system_identifier &&
+      !target_table.system_identifier.empty())
     throw Error(sqlstate::invalid_parameter, "source and target are the same table",
                 spec.server.empty() ? "" : "Server \"" + spec.server + "\" is this database.");
 }
@@ -248,11 +249,11 @@ void TablePair::choose_mark(const Column &column) {
 }
 
 std::string TablePair::files_of_target() const {
-  return target_files(target, the_target->query(target_files_query(), {target.oid}));
+  return target_files(target_table, target->query(target_files_query(), {target_table.oid}));
 }
 
 bool TablePair::target_is_plain() {
-  if (!is_plain_) is_plain_ = the_target->takes_rows_directly(target.name);
+  if (!is_plain_) is_plain_ = target->takes_rows_directly(target_table.name);
   return *is_plain_;
 }
 
@@ -261,11 +262,11 @@ void TablePair::build_key(std::int64_t bytes) {
   constexpr std::int64_t worth_a_worker = 64 << 20;  // a worker's start costs what sorting a few MB does
   const std::vector<std::string> key = plan.key;
   naming_repeated_key(plan, [&] {
-    the_target->execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, key)
-                                                : add_primary_key(spec.target, key));
+    target->execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, key)
+                                            : add_primary_key(spec.target, key));
   });
   fault_point(FaultPoint::key_built);
-  target = the_target->describe(spec.target);
+  target_table = target->describe(spec.target);
   const QualifiedName stage = plan.stage;
   make_plan(key, false);
   plan.stage = stage;
@@ -273,10 +274,10 @@ void TablePair::build_key(std::int64_t bytes) {
 
 void TablePair::check_source_keys(std::int64_t staged) {
   constexpr std::int64_t most_by_name = 1000;
-  check_keys(*the_target, plan.stage, plan);
+  check_keys(*target, plan.stage, plan);
   SourceRows rows = all_rows;
   if (staged <= most_by_name) {
-    const Rows keys = the_target->query(staged_keys(plan, most_by_name));
+    const Rows keys = target->query(staged_keys(plan, most_by_name));
     if (keys.empty()) return;
     rows.conditions.push_back(key_is_one_of(source_table, plan, keys));
   }
@@ -285,15 +286,15 @@ void TablePair::check_source_keys(std::int64_t staged) {
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
-  if (stage_plan.converts()) the_target->query(create_received(stage_plan));
+  if (stage_plan.converts()) target->query(create_received(stage_plan));
   const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
   std::int64_t rejected = 0;
   if (stage_plan.converts()) {
     // A sync deletes what is not among the keys; a row whose key is bad must not seem to be gone.
     const OnBadRow on_bad_row =
         name == plan.stage || spec.command != Command::sync ? spec.on_bad_row : OnBadRow::raise;
-    rejected = convert_received_rows(*the_target, spec, stage_plan, name, on_bad_row, run_id);
-    the_target->query(drop_received());
+    rejected = convert_received_rows(*target, spec, stage_plan, name, on_bad_row, run_id);
+    target->query(drop_received());
     fault_point(FaultPoint::rows_converted);
   }
   if (name == plan.stage) {
@@ -305,10 +306,10 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
 
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
                                 const SourceRows &rows) {
-  if (!source) return the_target->execute(insert_selected(name, rows, received_plan));
+  if (!source) return target->execute(insert_selected(name, rows, received_plan));
   const std::unique_ptr<RowSource> stream = source->rows(rows, received_plan);
   const std::int64_t stored =
-      the_target->load(*stream, name, received_plan, false, spec.max_rate, steps.progress());
+      target->load(*stream, name, received_plan, false, spec.max_rate, steps.progress());
   if (stored != stream->rows())
     throw Error(sqlstate::protocol_violation,
                 "received " + with_commas(stream->rows()) + " rows, but staged " + with_commas(stored));

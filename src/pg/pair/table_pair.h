@@ -25,7 +25,7 @@ namespace tablesync::pg {
 class TablePair {
  public:
   TablePair(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
-      : spec(spec), run_id(run_id), steps(steps), the_target(make_target(spec)) {}
+      : spec(spec), run_id(run_id), steps(steps), target(make_target(spec)) {}
 
   // May be called again, on the same connection, for the next transaction. Opens and describes the source;
   // makes the target where there is none (where it may) and locks it; changes its columns as on_schema_change
@@ -56,7 +56,7 @@ class TablePair {
   const SyncSpec &spec;
   const std::int64_t run_id;
   RunSteps &steps;
-  const std::unique_ptr<Target> the_target;
+  const std::unique_ptr<Target> target;
   std::unique_ptr<Source> source;
   std::optional<Horizon> horizon;
   std::optional<Watermark> known;        // of this server and source
@@ -64,7 +64,7 @@ class TablePair {
   Table source_table;                    // without the columns that are left out
   SourceRows all_rows;                   // what the sync is of
   std::string live_rows;                 // the part of all_rows that soft_delete_column makes; or empty
-  Table target;
+  Table target_table;
   SyncPlan plan;
   bool target_is_new = false;
   bool target_is_empty = false;

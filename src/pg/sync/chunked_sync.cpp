@@ -142,7 +142,7 @@ void ChunkedSync::resume() {
     return;
   }
   leader_.redo_up_to(checkpoint_.chunks);
-  const std::int64_t failed = count_failed_chunks(pair_.target.oid);
+  const std::int64_t failed = count_failed_chunks(pair_.target_table.oid);
   notice(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
                     counted(checkpoint_.chunks, "chunk") +
                     (failed > 0 ? ", " + with_commas(failed) + " of them not done" : "") + describe_done());
@@ -160,7 +160,7 @@ std::string ChunkedSync::describe_done() const {
 
 void ChunkedSync::start() {
   const Table &source = pair_.source_table;
-  if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
+  if (pair_.checkpoint) drop_checkpoint(pair_.target_table.oid);
   // A restart is still part of the first load, because all rows of the target come from it.
   const bool first_load = pair_.checkpoint ? pair_.checkpoint->first_load : pair_.target_is_empty;
   checkpoint_ = {};
@@ -174,7 +174,7 @@ void ChunkedSync::start() {
                             !pair_.plan.converts() && has_history(source) && pair_.target_is_plain();
   if (pair_.plan.target_key_pending && !checkpoint_.key_pending) {
     // These rows prevented the key of an earlier first load. They are read again.
-    if (!pair_.target_is_empty) pair_.the_target->execute(delete_repeated(spec_.target, pair_.plan));
+    if (!pair_.target_is_empty) pair_.target->execute(delete_repeated(spec_.target, pair_.plan));
     pair_.build_key(0);
   }
   checkpoint_.by = choose_by();
@@ -269,7 +269,7 @@ StepEnd ChunkedSync::add_key() {
 // Reads the rows written meanwhile in one snapshot, which makes the target consistent. If that takes longer
 // than a transaction on the source may, recover() continues with a second round.
 StepEnd ChunkedSync::conclude() {
-  pg::Stage(*pair_.the_target, stage_name).drop_if_exists();
+  pg::Stage(*pair_.target, stage_name).drop_if_exists();
   steps_.progress().rows_before = 0;
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
@@ -283,8 +283,8 @@ StepEnd ChunkedSync::conclude() {
 void ChunkedSync::finish() {
   sync_.finish();
   counts_ = pair_.counts;
-  if (checkpoint_.first_load && may_analyze(*pair_.the_target, pair_.target))
-    pair_.the_target->execute(analyze(spec_.target));
+  if (checkpoint_.first_load && may_analyze(*pair_.target, pair_.target_table))
+    pair_.target->execute(analyze(spec_.target));
 }
 
 void ChunkedSync::notice_inconsistent(const std::string &detail) const {
@@ -318,7 +318,7 @@ StepEnd ChunkedSync::read_keys() {
 }
 
 StepEnd ChunkedSync::conclude_in_parts() {
-  pg::Stage(*pair_.the_target, stage_name).drop_if_exists();
+  pg::Stage(*pair_.target, stage_name).drop_if_exists();
   Watermark since = checkpoint_.since;
   if (has_history(pair_.source_table)) since.position = *checkpoint_.next;
   sync_.conclude(since, keys_ ? keys_->count() : -1);
@@ -327,7 +327,7 @@ StepEnd ChunkedSync::conclude_in_parts() {
       "Rows that were written during the run were read in several transactions. The next sync reads later "
       "changes.");
   finish();
-  if (keys_) pg::Stage(*pair_.the_target, keys_name).drop_if_exists();
+  if (keys_) pg::Stage(*pair_.target, keys_name).drop_if_exists();
   return StepEnd::done;
 }
 

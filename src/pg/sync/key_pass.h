@@ -29,7 +29,7 @@ class KeyPass {
   TablePair &pair_;
   std::int64_t size_;
   Chunk range_;
-  Stage keys_{*pair_.the_target, keys_name, OnCommit::keep};
+  Stage keys_{*pair_.target, keys_name, OnCommit::keep};
   bool made_ = false, done_ = false;
   bool reads_ = false;  // the last step read a range
   std::int64_t count_ = 0, staged_ = 0;

@@ -70,9 +70,9 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   load->plan_ = pair.target_is_new ? pair.plan : pair.plan.staged();
   load->makes_target_ = pair.target_is_new;
   load->target_was_empty_ = pair.target_is_empty;
-  load->target_oid_ = pair.target.oid;
+  load->target_oid_ = pair.target_table.oid;
   load->target_files_ = pair.files_of_target();
-  load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, oid_of(pair.target))
+  load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, oid_of(pair.target_table))
                                      : make_hidden_stage(pair.run_id, pair.spec, load->plan_);
   // Readers of the hidden table would see no rows: an extension may own all tables that are created in this
   // schema.
@@ -139,7 +139,7 @@ void ParallelLoad::check_unchanged(const TablePair &pair) const {
   const bool shape = plan_.columns.size() == plan.columns.size() &&
                      std::equal(plan_.columns.begin(), plan_.columns.end(), plan.columns.begin(), same) &&
                      plan_.key == plan.key;
-  const bool content = (makes_target_ || (pair.target.oid == target_oid_ &&
+  const bool content = (makes_target_ || (pair.target_table.oid == target_oid_ &&
                                           !was_rewritten(target_files_, pair.files_of_target()))) &&
                        pair.target_is_empty == target_was_empty_;
   if (!shape || !content)

@@ -26,7 +26,7 @@ class TableChunkCopier final : public ChunkCopier {
   // Returns why the chunks of the checkpoint cannot be continued, as a clause that follows "because"; empty
   // if they can.
   std::string outdated() const;
-  const std::string &subject() const override { return pair_.target.oid; }
+  const std::string &subject() const override { return pair_.target_table.oid; }
 
   SourceFiles files;
 
@@ -44,7 +44,7 @@ class TableChunkCopier final : public ChunkCopier {
   const SyncSpec &spec_;
   TableSync &sync_;
   TablePair &pair_;
-  Stage stage_{*pair_.the_target, stage_name, OnCommit::empty};  // kept for many chunks
+  Stage stage_{*pair_.target, stage_name, OnCommit::empty};  // kept for many chunks
 };
 
 }  // namespace tablesync::pg

@@ -48,9 +48,9 @@ StepEnd TableSync::finish() {
   advance();
   fault_point(FaultPoint::watermark_computed);
   if (spec_.verify == VerifyMode::full) verify();
-  pair_.the_target->record(pair_.run_id, spec_, pair_.target.oid, watermark_);
+  pair_.target->record(pair_.run_id, spec_, pair_.target_table.oid, watermark_);
   // A sync in chunks that was begun before is obsolete, because all rows are in the target now.
-  if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
+  if (pair_.checkpoint) drop_checkpoint(pair_.target_table.oid);
   if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
   return StepEnd::done;
 }
@@ -195,11 +195,11 @@ void TableSync::copy() {
 }
 
 void TableSync::finish_copy() {
-  for (const Column &column : pair_.target.columns)
+  for (const Column &column : pair_.target_table.columns)
     if (column.identity != 0 && (pair_.counts.inserted > 0 || since_))
-      pair_.the_target->query(advance_identity(spec_.target, column.name));
-  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(*pair_.the_target, pair_.target)) {
-    pair_.the_target->execute(analyze(spec_.target));
+      pair_.target->query(advance_identity(spec_.target, column.name));
+  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(*pair_.target, pair_.target_table)) {
+    pair_.target->execute(analyze(spec_.target));
     fault_point(FaultPoint::target_analyzed);
   }
 }
@@ -216,9 +216,9 @@ bool TableSync::begin_in_parallel() {
 void TableSync::copy_in_parallel() {
   enter_copy();
   parallel_->run(pair_);
-  if (parallel_->makes_target() && pair_.the_target->find(spec_.target) == 0) {
+  if (parallel_->makes_target() && pair_.target->find(spec_.target) == 0) {
     make_target(parallel_->hidden(), spec_);
-    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(*pair_.the_target, spec_.target, pair_.plan);
+    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(*pair_.target, spec_.target, pair_.plan);
     pair_.counts.inserted = pair_.counts.read;
     finish_first_load(pair_.counts.read);
   } else {
@@ -241,8 +241,8 @@ void TableSync::copy_into_target() {
   {
     const std::unique_ptr<RowSource> stream = pair_.source->rows(rows_, pair_.plan);
     naming_repeated_key(pair_.plan, [&] {
-      stored = pair_.the_target->load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate,
-                                      steps_.progress());
+      stored = pair_.target->load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate,
+                                  steps_.progress());
     });
     pair_.counts.read = pair_.counts.inserted = stream->rows();
     pair_.counts.bytes = stream->bytes();
@@ -259,7 +259,7 @@ void TableSync::finish_first_load(std::int64_t stored) {
                     with_commas(pair_.counts.read) + " rows received, " + with_commas(stored) +
                     " were stored",
                 "A BEFORE ROW trigger returned NULL: " +
-                    join(before_row_triggers(*pair_.the_target, pair_.target), ", ") + ".",
+                    join(before_row_triggers(*pair_.target, pair_.target_table), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
   check_seen(stored);
@@ -271,17 +271,17 @@ void TableSync::check_seen(std::int64_t stored) const {
   if (stored == 0 || spec_.verify == VerifyMode::none) return;
   std::int64_t seen = stored;
   if (!pair_.target_is_new)
-    seen = single<std::int64_t>(pair_.the_target->query(count_rows(spec_.target)));
-  else if (single<bool>(pair_.the_target->query(is_empty(spec_.target))))
+    seen = single<std::int64_t>(pair_.target->query(count_rows(spec_.target)));
+  else if (single<bool>(pair_.target->query(is_empty(spec_.target))))
     seen = 0;
   if (seen != stored)
-    fail_swallowed(*pair_.the_target, pair_.target,
+    fail_swallowed(*pair_.target, pair_.target_table,
                    "of " + with_commas(stored) + " rows stored, " + with_commas(seen) + " are there", true);
 }
 
 void TableSync::copy_into_stage() {
   const SyncPlan staged = pair_.plan.staged();
-  Stage(*pair_.the_target, stage_name).make(staged);
+  Stage(*pair_.target, stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
   merge_stage(pair_.stage(stage_name, staged, rows_));
 }
@@ -305,15 +305,14 @@ void TableSync::merge_stage(std::int64_t staged) {
       pair_.check_source_keys(staged);
   }
   if (staged_keys_ >= 0) {
-    check_keys(*pair_.the_target, keys_name, pair_.plan);
+    check_keys(*pair_.target, keys_name, pair_.plan);
     staged += fetch_absent_rows();
   }
   leave_source();
   // A small part of the target is found by the index of the key, whatever the statistics are.
-  const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
+  const bool small_part = !everything && staged < pair_.target_table.row_estimate / 50;
   if (staged > 1000 && !small_part)
-    pair_.the_target->query(everything ? analyze(pair_.plan.stage)
-                                       : analyze(pair_.plan.stage, pair_.plan.key));
+    pair_.target->query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.plan.target_key_pending) pair_.build_key(0);
   apply_stage(staged, choose_deletes(), everything);
 }
@@ -342,7 +341,7 @@ bool TableSync::field_is_converted() const {
 // Reads the keys of all rows in the same snapshot: a row whose key is not among them is gone.
 void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
-  Stage stage(*pair_.the_target, keys_name);
+  Stage stage(*pair_.target, keys_name);
   stage.make(keys);
   staged_keys_ = pair_.stage(stage.name(), keys, pair_.all_rows);
   stage.analyze();
@@ -354,14 +353,14 @@ void TableSync::stage_keys() {
 std::int64_t TableSync::fetch_absent_rows() {
   if (spec_.delete_missing) refuse_empty(staged_keys_);
   const std::int64_t fetched =
-      pair_.stage_by_key(pair_.the_target->query(find_absent_keys(spec_.target, pair_.plan)));
+      pair_.stage_by_key(pair_.target->query(find_absent_keys(spec_.target, pair_.plan)));
   fault_point(FaultPoint::absent_rows_fetched);
   return fetched;
 }
 
 void TableSync::refuse_empty(std::int64_t rows) const {
   if (rows > 0 || pair_.target_is_empty || spec_.allow_empty) return;
-  const auto present = single<std::int64_t>(pair_.the_target->query(count_rows(spec_.target)));
+  const auto present = single<std::int64_t>(pair_.target->query(count_rows(spec_.target)));
   throw Error(
       sqlstate::wrong_state,
       "refusing to delete all " + counted(present, "row") + " of \"" + display_name(spec_.target) + "\"",
@@ -379,11 +378,17 @@ Deletes TableSync::choose_deletes() const {
 }
 
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
-  const ApplyJob job{spec_,        pair_.plan, *pair_.the_target,
-                     pair_.target, staged,     pair_.exclusively_locked,
-                     steps_,       deletes,    stage_is_everything && deletes != Deletes::none};
+  const ApplyJob job{spec_,
+                     pair_.plan,
+                     *pair_.target,
+                     pair_.target_table,
+                     staged,
+                     pair_.exclusively_locked,
+                     steps_,
+                     deletes,
+                     stage_is_everything && deletes != Deletes::none};
   // The few rows are to be found by their key. At the default cost of a page the whole target would be read.
-  if (!stage_is_everything) pair_.the_target->set("random_page_cost", "1.1");
+  if (!stage_is_everything) pair_.target->set("random_page_cost", "1.1");
   apply(job, pair_.counts);
 }
 
@@ -424,7 +429,7 @@ void TableSync::advance() {
   const std::string highest =
       field_is_converted()
           ? highest_on_source_
-          : find_highest(*pair_.the_target, *field_, merged_ && !since_ ? pair_.plan.stage : spec_.target);
+          : find_highest(*pair_.target, *field_, merged_ && !since_ ? pair_.plan.stage : spec_.target);
   advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 

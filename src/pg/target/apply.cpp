@@ -12,12 +12,12 @@ namespace tablesync::pg {
 namespace {
 
 [[noreturn]] void fail_swallowed(const ApplyJob &job, const std::string &what) {
-  pg::fail_swallowed(job.the_target, job.target, what, job.exclusively_locked);
+  pg::fail_swallowed(job.target, job.target_table, what, job.exclusively_locked);
 }
 
 // Runs one statement on the target and sees that every row that it meant to change was changed.
 std::int64_t modify(const ApplyJob &job, const std::string &statement, const char *verb) {
-  const Modified done = job.the_target.modify(statement, job.steps.progress());
+  const Modified done = job.target.modify(statement, job.steps.progress());
   if (done.meant > done.rows)
     fail_swallowed(job, "of " + with_commas(done.meant) + " rows to be " + verb + ", " +
                             with_commas(done.rows) + " were");
@@ -103,9 +103,9 @@ std::int64_t rows_before(const ApplyJob &job, const RunCounts &counts) {
   if (job.stage_is_everything && job.deletes != Deletes::none)
     return counts.deleted + counts.updated + counts.unchanged;
   const double clearly_allowed = job.spec.max_delete_fraction / 10;
-  const auto estimate = static_cast<double>(job.target.row_estimate);
-  if (static_cast<double>(counts.deleted) < clearly_allowed * estimate) return job.target.row_estimate;
-  return single<std::int64_t>(job.the_target.query(count_rows(job.target.name))) + counts.deleted -
+  const auto estimate = static_cast<double>(job.target_table.row_estimate);
+  if (static_cast<double>(counts.deleted) < clearly_allowed * estimate) return job.target_table.row_estimate;
+  return single<std::int64_t>(job.target.query(count_rows(job.target_table.name))) + counts.deleted -
          counts.inserted;
 }
 
@@ -120,7 +120,7 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
   const int percent = static_cast<int>(100.0 * static_cast<double>(lost) / static_cast<double>(before));
   throw Error(sqlstate::wrong_state,
               "refusing to delete " + with_commas(lost) + " of " + with_commas(before) + " rows of \"" +
-                  display_name(job.target.name) + "\"",
+                  display_name(job.target_table.name) + "\"",
               "That is " + std::to_string(percent) + " %, more than max_delete_fraction (" +
                   std::to_string(static_cast<int>(job.spec.max_delete_fraction * 100)) +
                   " %). They are still there.",
@@ -134,10 +134,10 @@ std::int64_t delete_rows(const ApplyJob &job) {
   if (job.deletes == Deletes::none && !job.plan.mark) return 0;
   job.steps.enter(Phase::remove, -1);
   fault_point(FaultPoint::deletes_begun);
-  if (job.plan.mark) deleted += modify(job, delete_marked(job.target.name, job.plan), "deleted");
+  if (job.plan.mark) deleted += modify(job, delete_marked(job.target_table.name, job.plan), "deleted");
   if (job.deletes != Deletes::none)
     deleted += modify(job,
-                      delete_missing(job.target.name, job.plan,
+                      delete_missing(job.target_table.name, job.plan,
                                      job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage),
                       "deleted");
   fault_point(FaultPoint::deletes_done);
@@ -148,11 +148,11 @@ void upsert_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
   job.steps.enter(Phase::merge, job.staged);
   if (!by_merge) {
     if (job.plan.has_updatable_columns())
-      counts.updated = modify(job, update_changed(job.target.name, job.plan), "updated");
-    counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted");
+      counts.updated = modify(job, update_changed(job.target_table.name, job.plan), "updated");
+    counts.inserted = modify(job, insert_absent(job.target_table.name, job.plan), "inserted");
     return;
   }
-  const Modified done = job.the_target.modify(merge(job.target.name, job.plan), job.steps.progress());
+  const Modified done = job.target.modify(merge(job.target_table.name, job.plan), job.steps.progress());
   if (done.inserted + done.updated != done.rows)
     fail_swallowed(job, "of " + with_commas(done.inserted + done.updated) +
                             " rows to be inserted or updated, " + with_commas(done.rows) + " were");
@@ -163,7 +163,7 @@ void upsert_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
 // Deletes come first: a row that stays may get a value of a unique index from one that goes. But where
 // deleting a row takes others of the table with it, those that stay must first point elsewhere.
 void merge_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
-  const bool cascades = cascades_to_itself(job.the_target, job.target);
+  const bool cascades = cascades_to_itself(job.target, job.target_table);
   if (!cascades) counts.deleted = delete_rows(job);
   upsert_rows(job, by_merge, counts);
   if (cascades) counts.deleted = delete_rows(job);
@@ -171,11 +171,11 @@ void merge_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
 
 // Changed rows leave before any row comes in: values of a second unique index may be swapped among them.
 void replace_rows(const ApplyJob &job, RunCounts &counts) {
-  const std::vector<std::string> references = cascading_references(job.the_target, job.target);
+  const std::vector<std::string> references = cascading_references(job.target, job.target_table);
   if (!references.empty())
     throw Error(
         sqlstate::unique_violation,
-        "changed rows of \"" + display_name(job.target.name) +
+        "changed rows of \"" + display_name(job.target_table.name) +
             "\" would have to be deleted and inserted again",
         "Another unique index, or a GENERATED ALWAYS identity that is not in the key, forbids to update "
         "them in place. Foreign keys that act on delete point at the table: " +
@@ -183,20 +183,20 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
         "Make the unique constraint go, or the foreign key NO ACTION.");
   counts.deleted = delete_rows(job);
   job.steps.enter(Phase::merge, job.staged);
-  counts.updated = modify(job, delete_changed(job.target.name, job.plan), "replaced");
-  counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted") - counts.updated;
+  counts.updated = modify(job, delete_changed(job.target_table.name, job.plan), "replaced");
+  counts.inserted = modify(job, insert_absent(job.target_table.name, job.plan), "inserted") - counts.updated;
 }
 
 // A row that is gone from the source, or was changed there unseen, can hold a value that another row has now.
 [[noreturn]] void fail_blocked(const ApplyJob &job, const Diagnostics &error) {
-  for (const UniqueKey &index : job.target.keys) {
+  for (const UniqueKey &index : job.target_table.keys) {
     if (index.index_name != error.constraint) continue;
-    const Rows found = job.the_target.query(find_blocking_row(job.target.name, job.plan, index));
+    const Rows found = job.target.query(find_blocking_row(job.target_table.name, job.plan, index));
     if (found.empty()) break;
     const auto [row, value] = values_of<std::string, std::string>(found.front());
     throw Error(
         sqlstate::unique_violation,
-        "row " + row + " of \"" + display_name(job.target.name) +
+        "row " + row + " of \"" + display_name(job.target_table.name) +
             "\" blocks a row of the source: unique index \"" + index.index_name + "\" has " + value +
             " already",
         "The source has given that value to another row, and this run has not read the row that held it: "
@@ -213,34 +213,33 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
 // of the source is found where a repeated key was not looked for before.
 void apply_by_key(const ApplyJob &job, RunCounts &counts) {
   // Counting costs less.
-  if (!job.plan.key_proven || !is_counted(job)) check_keys(job.the_target, job.plan.stage, job.plan);
+  if (!job.plan.key_proven || !is_counted(job)) check_keys(job.target, job.plan.stage, job.plan);
   bool must_replace = job.plan.updates_need_replace();
   // MERGE does not say how many rows it meant to update, so it cannot tell when a trigger swallowed one.
-  bool by_merge = before_row_triggers(job.the_target, job.target).empty();
+  bool by_merge = before_row_triggers(job.target, job.target_table).empty();
   Diagnostics error;
   for (int attempt = 1; !must_replace; ++attempt) {
     bool in_key = false;
-    const bool done = job.the_target.attempt([&] { merge_rows(job, by_merge, counts); },
-                                             [&](const Diagnostics &reported) {
-                                               error = reported;
-                                               in_key = is_of_key(error, job.plan);
-                                               return error.sqlstate == sqlstate::unique_violation ||
-                                                      error.sqlstate == sqlstate::cardinality ||
-                                                      (by_merge && error.sqlstate == sqlstate::not_supported);
-                                             });
+    const bool done = job.target.attempt([&] { merge_rows(job, by_merge, counts); },
+                                         [&](const Diagnostics &reported) {
+                                           error = reported;
+                                           in_key = is_of_key(error, job.plan);
+                                           return error.sqlstate == sqlstate::unique_violation ||
+                                                  error.sqlstate == sqlstate::cardinality ||
+                                                  (by_merge && error.sqlstate == sqlstate::not_supported);
+                                         });
     if (done) return;
-    if (error.sqlstate == sqlstate::cardinality || in_key)
-      check_keys(job.the_target, job.plan.stage, job.plan);
+    if (error.sqlstate == sqlstate::cardinality || in_key) check_keys(job.target, job.plan.stage, job.plan);
     if (error.sqlstate == sqlstate::cardinality || (in_key && (job.exclusively_locked || attempt >= 3)))
       throw Error(error);
     must_replace = error.sqlstate == sqlstate::unique_violation && !in_key;
     if (error.sqlstate == sqlstate::not_supported) by_merge = false;
   }
-  const bool done = job.the_target.attempt([&] { replace_rows(job, counts); },
-                                           [&](const Diagnostics &reported) {
-                                             error = reported;
-                                             return error.sqlstate == sqlstate::unique_violation;
-                                           });
+  const bool done = job.target.attempt([&] { replace_rows(job, counts); },
+                                       [&](const Diagnostics &reported) {
+                                         error = reported;
+                                         return error.sqlstate == sqlstate::unique_violation;
+                                       });
   if (!done) fail_blocked(job, error);
 }
 
@@ -249,19 +248,19 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
 void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   job.steps.enter(Phase::remove, -1);
   // Under the same search_path as the statements that use it: the text of a regclass depends on it.
-  job.the_target.execute(create_difference(job.target.name, job.plan));
+  job.target.execute(create_difference(job.target_table.name, job.plan));
   const auto [lacking, too_many] =
-      values_of<std::int64_t, std::int64_t>(only_row(job.the_target.query(sum_difference())));
+      values_of<std::int64_t, std::int64_t>(only_row(job.target.query(sum_difference())));
   if (job.deletes != Deletes::none) {
     fault_point(FaultPoint::deletes_begun);
-    counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
+    counts.deleted = modify(job, delete_surplus(job.target_table.name, job.plan), "deleted");
     if (counts.deleted != too_many)
       fail_swallowed(
           job, with_commas(too_many) + " rows were to be deleted, " + with_commas(counts.deleted) + " were");
     fault_point(FaultPoint::deletes_done);
   }
   job.steps.enter(Phase::merge, -1);
-  counts.inserted = modify(job, insert_shortfall(job.target.name, job.plan), "inserted");
+  counts.inserted = modify(job, insert_shortfall(job.target_table.name, job.plan), "inserted");
   if (counts.inserted != lacking)
     fail_swallowed(
         job, with_commas(lacking) + " rows were to be inserted, " + with_commas(counts.inserted) + " were");
@@ -276,15 +275,15 @@ void apply(const ApplyJob &job, RunCounts &counts) {
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
   const std::int64_t live =
-      job.plan.mark ? single<std::int64_t>(job.the_target.query(count_staged(job.plan))) : job.staged;
+      job.plan.mark ? single<std::int64_t>(job.target.query(count_staged(job.plan))) : job.staged;
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
   check_deletes(job, counts);
 
   if (!is_counted(job)) return;
-  const std::int64_t now = single<std::int64_t>(job.the_target.query(count_rows(job.target.name)));
+  const std::int64_t now = single<std::int64_t>(job.target.query(count_rows(job.target_table.name)));
   if (now == live) return;
-  if (job.plan.keyed()) check_keys(job.the_target, job.plan.stage, job.plan);
+  if (job.plan.keyed()) check_keys(job.target, job.plan.stage, job.plan);
   fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));
 }
 

@@ -18,8 +18,8 @@ enum class Deletes { none, absent_from_stage, absent_from_keys };
 struct ApplyJob {
   const SyncSpec &spec;
   const SyncPlan &plan;
-  Target &the_target;
-  const Table &target;
+  Target &target;
+  const Table &target_table;
   std::int64_t staged;      // rows in the stage
   bool exclusively_locked;  // nobody else writes the target
   RunSteps &steps;

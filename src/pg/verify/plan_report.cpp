@@ -189,7 +189,7 @@ class Planner {
     for (const ColumnPlan &column : pair().plan.columns)
       if (column.converted())
         report_.add("column " + display_name(column.name),
-                    "converted value by value to " + pair().target.find_column(column.name)->sql_type +
+                    "converted value by value to " + pair().target_table.find_column(column.name)->sql_type +
                         "; a value that does not fit is " +
                         (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
     report_.add("locks",

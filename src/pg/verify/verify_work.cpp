@@ -27,7 +27,7 @@ StepEnd VerifyWork::step() {
   if (spec_.command == Command::repair) repair();
   if (pair_->source) pair_->source->close();
   record_differences(run_id_, spec_, found_.listed);
-  if (watermark_) pair_->the_target->record(run_id_, spec_, pair_->target.oid, *watermark_);
+  if (watermark_) pair_->target->record(run_id_, spec_, pair_->target_table.oid, *watermark_);
   return StepEnd::done;
 }
 
@@ -89,7 +89,7 @@ void VerifyWork::repair() {
         "Correct them on the source, or convert them in custom_select.");
   if (found_.extra > 0) {
     steps_.enter(Phase::remove, found_.extra);
-    const auto deleted = pair_->the_target->execute(delete_extra(pair_->target.name, pair_->plan));
+    const auto deleted = pair_->target->execute(delete_extra(pair_->target_table.name, pair_->plan));
     if (deleted != found_.extra)
       throw Error(sqlstate::protocol_violation,
                   "\"" + display_name(spec_.target) + "\" did not delete every row: of " +
@@ -99,16 +99,16 @@ void VerifyWork::repair() {
   if (wanted > 0) {
     std::int64_t staged = found_.source_rows;
     if (!pair_->plan.converts()) {
-      Stage(*pair_->the_target, stage_name).make(pair_->plan);
-      staged = pair_->stage_by_key(pair_->the_target->query(list_keys_to_fetch(pair_->plan.key.size())));
-      if (staged != wanted) check_keys(*pair_->the_target, stage_name, pair_->plan);
+      Stage(*pair_->target, stage_name).make(pair_->plan);
+      staged = pair_->stage_by_key(pair_->target->query(list_keys_to_fetch(pair_->plan.key.size())));
+      if (staged != wanted) check_keys(*pair_->target, stage_name, pair_->plan);
       if (staged != wanted)
         throw Error(
             sqlstate::protocol_violation,
             "of " + with_commas(wanted) + " rows that the source has, it returned " + with_commas(staged));
     }
     RunCounts written;
-    apply({spec_, pair_->plan, *pair_->the_target, pair_->target, staged, pair_->exclusively_locked, steps_,
+    apply({spec_, pair_->plan, *pair_->target, pair_->target_table, staged, pair_->exclusively_locked, steps_,
            Deletes::none, false},
           written);
     counts_.inserted = written.inserted;
