@@ -173,7 +173,7 @@ foreach my $with_key (1, 0)
 	make_table($table, $with_key);
 	my $rows = $pair->source_sql("SELECT count(*) FROM $table");
 	my $said = assert_arrives($table, $target, "$rows 0 0 0");
-	is(scalar(grep { /does not exist here/ } @{ $said->{notices} }), 0, "$table: ... every type was found here");
+	is(scalar(grep { /does not exist on the target/ } @{ $said->{notices} }), 0, "$table: ... every type was found here");
 	assert_arrives($table, $target, "0 0 0 $rows");
 	# Everything but the first row, through staging.
 	$pair->source_sql("CREATE TABLE moved AS SELECT * FROM $table WHERE id > 0; UPDATE moved SET id = id + 100;
@@ -215,7 +215,7 @@ $pair->source_sql(q(
 	INSERT INTO foreigners VALUES (1, 'small', '{small,large,NULL}', '(large,1.00)', 'x', '{x,"y z"}');
 	INSERT INTO foreigners (id) VALUES (2);));
 my $said = assert_arrives('public.foreigners', 'raw.foreigners', '2 0 0 0');
-my @missing = map { /type ".*" does not exist here: column "(\w+)" is created as text/ } @{ $said->{notices} };
+my @missing = map { /type ".*" does not exist on the target: column "(\w+)" is created as text/ } @{ $said->{notices} };
 is("@missing", 's ss b c cs', 'a NOTICE for each column whose type is missing');
 is( $pair->admin(q(SELECT string_agg(format_type(atttypid, NULL), ' ' ORDER BY attnum) FROM pg_attribute
 		WHERE attrelid = 'raw.foreigners'::regclass AND attnum > 0)),

@@ -232,7 +232,7 @@ foreach my $kind (sort keys %tables)
 	foreach my $server (undef, 'src')
 	{
 		$said = pivot($server, 'given', $kind);
-		is("$said->{sqlstate} $said->{message}", qq(08P01 "$kind.w_one" did not take every row: of 4 rows to be written, 2 were not), "$kind: a trigger that swallows rows") or diag($said->{text});
+		is("$said->{sqlstate} $said->{message}", qq(08P01 "$kind.w_one" did not accept every row: of 4 rows, 2 were not written), "$kind: a trigger that swallows rows") or diag($said->{text});
 		like($said->{detail}, qr/^The row of 2024-01-01 00:0[24]:00\+00 is one of them\. The table has BEFORE ROW triggers: s\.$/, '... which is named');
 	}
 	is(rows("SELECT count(*), sum(x) FROM $kind.w_one"), $before, '... nothing was written');

@@ -111,7 +111,7 @@ $pair->sql(q(
 foreach my $more ('', $by_time, "'xmin'", 'parallel_workers => 2')
 {
 	my $said = $pair->try_sync('items', 'raw.leaving', $more);
-	$pair->assert_failed($said, '08P01', qr/did not take every row/, "rows that an AFTER trigger moves away: $more");
+	$pair->assert_failed($said, '08P01', qr/did not accept every row/, "rows that an AFTER trigger moves away: $more");
 	like($said->{detail}, qr/\bmove\b/, '... it is named');
 }
 

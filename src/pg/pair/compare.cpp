@@ -180,12 +180,12 @@ Comparison compare(TablePair &pair, const std::string &pending, int limit) {
   return found;
 }
 
-std::string tell_counts(const Comparison &comparison) {
+std::string describe_counts(const Comparison &comparison) {
   return with_commas(comparison.missing) + " missing, " + with_commas(comparison.different) + " different, " +
          with_commas(comparison.extra) + " extra";
 }
 
-std::string tell_first(const Comparison &comparison, const SyncPlan &plan) {
+std::string describe_first(const Comparison &comparison, const SyncPlan &plan) {
   constexpr size_t most = 3;
   const std::string key = plan.keyed() ? join(plan.key, ", ") : "all columns";
   std::vector<std::string> texts;

@@ -26,7 +26,7 @@ struct Comparison {
 Comparison compare(TablePair &pair, const std::string &pending, int limit);
 
 // "3 missing, 2 different, 1 extra", and the first of them.
-std::string tell_counts(const Comparison &comparison);
-std::string tell_first(const Comparison &comparison, const SyncPlan &plan);
+std::string describe_counts(const Comparison &comparison);
+std::string describe_first(const Comparison &comparison, const SyncPlan &plan);
 
 }  // namespace tablesync::pg

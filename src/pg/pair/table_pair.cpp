@@ -24,7 +24,7 @@ void TablePair::open(bool may_create) {
   counts = {};
   connect();
   if (source) wait_for_source(*source, spec, steps);
-  // Before the source's transaction begins: that need not wait for those who hold a lock here.
+  // Before the source's transaction begins, because that one must not stay open while this waits for a lock.
   const unsigned int oid = hold();
   open_source();
   choose_all_rows();
@@ -47,7 +47,7 @@ void TablePair::open_target_again() { match_target(hold(), false); }
 void TablePair::match_target(unsigned int oid, bool may_create) {
   open_target(oid, may_create);
   adapt_target();
-  // What only compares needs no index on the key.
+  // A run that only compares needs no index on the key.
   make_plan(spec.primary_key, target_is_new || !spec.writes() || (checkpoint && checkpoint->key_pending));
   refuse_unknown_content();
 }
@@ -57,8 +57,8 @@ void TablePair::make_plan(const std::vector<std::string> &key, bool key_is_pendi
   if (plan.keyed()) plan.mark = mark_;
 }
 
-// Of what each opening finds anew.
-void TablePair::tell_once(const std::string &text) {
+// Each opening finds the same again.
+void TablePair::notice_once(const std::string &text) {
   if (noticed_.insert(text).second) notice(spec, text);
 }
 
@@ -124,7 +124,7 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
     known = written_;
 }
 
-// What a dump brought is of the rows that the target had then: it holds where these are here, and no others.
+// The state from a dump describes the rows that the target had then. It holds only for exactly these rows.
 void TablePair::check_restored() {
   const bool by_watermark = written_ && !written_->restored.empty();
   const bool by_checkpoint = checkpoint && !checkpoint->restored.empty();
@@ -139,22 +139,23 @@ void TablePair::check_restored() {
   disproved_ = by_watermark ? written_->server + ": " + written_->source
                             : checkpoint->since.server + ": " + checkpoint->since.source;
   if (!target_is_empty)
-    tell_once("what a dump says of it is not used, because its rows are not those of the dump");
+    notice_once("the state from a dump is ignored because the rows are not those of the dump");
   if (by_watermark) written_.reset();
   if (by_checkpoint) checkpoint.reset();
 }
 
-// What on_schema_change asks for where the source has columns that the target lacks, or wider ones.
+// Does what on_schema_change asks for where the source has columns that the target lacks, or wider ones.
 void TablePair::adapt_target() {
   if (target_is_new) return;
-  tell_dropped_columns();
+  notice_dropped_columns();
   if (spec.on_schema_change == OnSchemaChange::raise) return;  // plan_sync() does
   bool altered = false;
   std::erase_if(source_table.columns, [&](const Column &column) {
     const Column *const counterpart = target_table.find_column(column.name);
     const std::string name = "column \"" + column.name + "\"";
     if (spec.on_schema_change == OnSchemaChange::ignore || spec.command != Command::sync) {
-      if (counterpart == nullptr) tell_once(name + " of the source is left out, since the target has none");
+      if (counterpart == nullptr)
+        notice_once(name + " of the source is skipped because the target has no such column");
       return counterpart == nullptr;
     }
     if (counterpart == nullptr) {
@@ -172,19 +173,19 @@ void TablePair::adapt_target() {
 }
 
 // A column that is gone from the source, or has another name there, would be NULL in every new row.
-void TablePair::tell_dropped_columns() const {
+void TablePair::notice_dropped_columns() const {
   if (!known) return;
   for (const Column &column : target_table.columns) {
     if (source_table.find_column(column.name) != nullptr || !has_column(known->shape, column.name)) continue;
     const std::string what =
         "column \"" + column.name + "\" of \"" + known->source + "\" is gone from the source";
     if (spec.on_schema_change == OnSchemaChange::raise)
-      throw Error(
-          sqlstate::undefined_column, what, "It was there at the last sync: dropped since, or renamed.",
-          "Drop or rename it in " + display_name(spec.target) +
-              " too; or keep the values that are here: options => '{\"on_schema_change\": \"ignore\"}' (or "
-              "\"add\").");
-    notice(spec, what, "Rows of before keep its values; new rows have none.");
+      throw Error(sqlstate::undefined_column, what,
+                  "It existed at the last sync and has been dropped or renamed since.",
+                  "Drop or rename it in " + display_name(spec.target) +
+                      " too, or keep its values: options => '{\"on_schema_change\": \"ignore\"}' (or "
+                      "\"add\").");
+    notice(spec, what, "Existing rows keep its values; new rows get NULL.");
   }
 }
 
@@ -202,20 +203,21 @@ void TablePair::refuse_unknown_content() const {
   if (checkpoint && checkpoint->since.server == spec.server && checkpoint->since.source == there &&
       !overwritten_since(checkpoint->run_id))
     return;
-  throw Error(sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
-              written_ && !written_->own ? "It was filled by another role."
-              : written_ ? "It was filled from " + written_->server + ": " + written_->source +
-                               ", not from " + spec.server + ": " + there + "."
-              : !disproved_.empty() ? "A dump says that it was filled from " + disproved_ +
-                                          ", but its rows are not those of the dump."
-                                    : "It has rows that tablesync did not put there.",
-              "If it is to become a copy of " + there +
-                  ": options => '{\"adopt\": true}'. If it is one already, restored from a dump say: SELECT "
-                  "* FROM verify_table(" +
-                  quote_literal(spec.server) + ", " + quote_literal(spec.source) + ", " +
-                  quote_literal(display_name(spec.target)) +
-                  ", repair => true, options => '{\"adopt\": true}') compares it once, and then a sync reads "
-                  "what is new.");
+  throw Error(
+      sqlstate::wrong_state, "refusing to replace the rows of \"" + display_name(spec.target) + "\"",
+      written_ && !written_->own ? "It was filled by another role."
+      : written_ ? "It was filled from " + written_->server + ": " + written_->source + ", not from " +
+                       spec.server + ": " + there + "."
+      : !disproved_.empty() ? "According to a dump it was filled from " + disproved_ +
+                                  ", but its rows are not those of the dump."
+                            : "It has rows that tablesync did not write.",
+      "To make it a copy of " + there +
+          ", pass options => '{\"adopt\": true}'. If it already is one, restored from a dump for example, run SELECT "
+          "* FROM verify_table(" +
+          quote_literal(spec.server) + ", " + quote_literal(spec.source) + ", " +
+          quote_literal(display_name(spec.target)) +
+          ", repair => true, options => '{\"adopt\": true}'), which compares it once. Later syncs then "
+          "read only what is new.");
 }
 
 bool TablePair::overwritten_since(std::int64_t run) const {

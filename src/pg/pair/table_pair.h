@@ -1,5 +1,5 @@
-// TablePair: a table of the source and its target here, opened and described, and how the rows of the one
-// become rows of the other. What a sync and a verification begin with.
+// TablePair: a table of the source and its target, opened and described, and how the rows of the one become
+// rows of the other. A sync and a verification begin with it.
 #pragma once
 
 #include <memory>
@@ -33,18 +33,22 @@ class TablePair {
   void open(bool may_create);
   // The same for the target alone, in a later transaction: it may have been changed in between.
   void open_target_again();
-  // Builds the primary key of a target that has none yet, and about so many bytes of rows; and plans anew.
+  // Builds the primary key of a target that has none yet, and makes the plan again. `bytes`: about how many
+  // bytes of rows it has.
   void build_key(std::int64_t bytes);
-  // Reads rows of the source into a table like the stage, which exists; returns how many were stored.
+  // Reads rows of the source into an existing table like the stage, converted where the plan says so. Returns
+  // how many were stored.
   std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
-  // Reads rows of the source into a table of the plan's columns, which exists; returns how many were stored.
+  // Reads rows of the source, as they are, into an existing table of the plan's columns. Returns how many
+  // were stored.
   std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
   // Whether another role's run has filled the target after this run of the current role.
   bool overwritten_since(std::int64_t run) const;
-  // What of the call is SQL that runs on the source.
+  // The SQL of the call that runs on the source.
   UserSql user_sql() const;
   // Throws 21000 where another row of the source has the key of one of the `staged` rows in the stage. Reads
-  // no more of the source than it must; not for keys that are one here and two there.
+  // no more of the source than it must. Does not see keys that differ on the source and are equal on the
+  // target.
   void check_source_keys(std::int64_t staged);
   // See core/table/target_files.h.
   std::string files_of_target() const;
@@ -63,18 +67,18 @@ class TablePair {
   std::optional<Checkpoint> checkpoint;  // of a sync of the target in chunks that is not complete
   Table source_table;                    // without the columns that are left out
   SourceRows all_rows;                   // what the sync is of
-  std::string live_rows;                 // the part of all_rows that soft_delete_column makes; or empty
+  std::string live_rows;                 // the condition of all_rows from soft_delete_column; or empty
   Table target_table;
   SyncPlan plan;
   bool target_is_new = false;
   bool target_is_empty = false;
   bool exclusively_locked = false;
-  std::int64_t time_limit_ms = 0;  // to be set before open(): of one statement on the source; 0: none
-  bool shared = false;             // to be set before open(): others may write the target too
+  std::int64_t time_limit_ms = 0;  // set it before open(): of one statement on the source; 0: none
+  bool shared = false;             // set it before open(): others may write the target too
   RunCounts counts;
 
  private:
-  void tell_once(const std::string &text);
+  void notice_once(const std::string &text);
   unsigned int hold();
   void connect();
   void open_source();
@@ -82,7 +86,7 @@ class TablePair {
   void make_plan(const std::vector<std::string> &key, bool key_is_pending);
   void open_target(unsigned int oid, bool may_create);
   void adapt_target();
-  void tell_dropped_columns() const;
+  void notice_dropped_columns() const;
   void refuse_same_table() const;
   void check_restored();
   void refuse_unknown_content() const;

@@ -261,8 +261,8 @@ void PivotPass::refuse_swallowed(const WideTable &table, const std::vector<Upser
   const std::string name = display_name(table.name);
   throw Error(
       sqlstate::protocol_violation,
-      "\"" + name + "\" did not take every row: of " + with_commas(wanted) + " rows to be written, " +
-          with_commas(std::count_if(lost, rows.end(), is_lost)) + " were not",
+      "\"" + name + "\" did not accept every row: of " + counted(wanted, "row") + ", " +
+          with_commas(std::count_if(lost, rows.end(), is_lost)) + " were not written",
       (lost == rows.end() ? "" : "The row of " + text(lost->wanted) + " is one of them. ") +
           (moved == rows.end() ? "" : "A row was written at " + text(moved->written) + " instead. ") +
           "The table has BEFORE ROW triggers: " + join(table.triggers, ", ") + ".",

@@ -255,9 +255,8 @@ void TableSync::finish_first_load(std::int64_t stored) {
   check_count();
   if (stored != pair_.counts.read)
     throw Error(sqlstate::protocol_violation,
-                "\"" + display_name(spec_.target) + "\" did not take every row: of " +
-                    with_commas(pair_.counts.read) + " rows received, " + with_commas(stored) +
-                    " were stored",
+                "\"" + display_name(spec_.target) + "\" did not accept every row: of " +
+                    counted(pair_.counts.read, "row") + ", " + with_commas(stored) + " were stored",
                 "A BEFORE ROW trigger returned NULL: " +
                     join(before_row_triggers(*pair_.target, pair_.target_table), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
@@ -276,7 +275,7 @@ void TableSync::check_seen(std::int64_t stored) const {
     seen = 0;
   if (seen != stored)
     fail_swallowed(*pair_.target, pair_.target_table,
-                   "of " + with_commas(stored) + " rows stored, " + with_commas(seen) + " are there", true);
+                   "of " + counted(stored, "row") + " stored, " + with_commas(seen) + " are visible", true);
 }
 
 void TableSync::copy_into_stage() {
@@ -445,8 +444,8 @@ void TableSync::verify() {
   if (!spec_.delete_missing) found.extra = 0;
   if (found.total() == 0) return;
   throw Error(sqlstate::wrong_state,
-              "\"" + display_name(spec_.target) + "\" differs from the source: " + tell_counts(found),
-              tell_first(found, pair_.plan),
+              "\"" + display_name(spec_.target) + "\" differs from the source: " + describe_counts(found),
+              describe_first(found, pair_.plan),
               (since_ ? "" : "This run changed nothing. ") + std::string("SELECT * FROM verify_table(") +
                   quote_literal(spec_.server) + ", " + quote_literal(spec_.source) + ", " +
                   quote_literal(display_name(spec_.target)) + ", repair => true) mends it.");

@@ -19,8 +19,7 @@ namespace {
 std::int64_t modify(const ApplyJob &job, const std::string &statement, const char *verb) {
   const Modified done = job.target.modify(statement, job.steps.progress());
   if (done.meant > done.rows)
-    fail_swallowed(job, "of " + with_commas(done.meant) + " rows to be " + verb + ", " +
-                            with_commas(done.rows) + " were");
+    fail_swallowed(job, "of " + counted(done.meant, "row") + ", " + with_commas(done.rows) + " were " + verb);
   return done.rows;
 }
 
@@ -36,13 +35,14 @@ void fail_swallowed(Target &target, const Table &table, const std::string &what,
     detail = "It has BEFORE ROW triggers that may return NULL: " + join(before, ", ") + ".";
     hint = "Let the trigger return NEW (or OLD) for every row, or " + disable;
   } else if (!all.empty()) {
-    detail = "It has triggers that may have written it: " + join(all, ", ") + ".";
+    detail = "It has triggers that may have changed its rows: " + join(all, ", ") + ".";
     hint = "Let the trigger leave the table's rows alone, or " + disable;
   } else if (exclusively_locked) {
-    detail = "No other session could write it, and it has no trigger: an extension may own the table.";
+    detail = "No other session could write it, and it has no trigger. An extension may own the table.";
     hint = "Sync into an ordinary table.";
   }
-  throw Error(sqlstate::protocol_violation, "\"" + name + "\" did not take every row: " + what, detail, hint);
+  throw Error(sqlstate::protocol_violation, "\"" + name + "\" did not accept every row: " + what, detail,
+              hint);
 }
 
 namespace {
@@ -68,11 +68,12 @@ void fail_repeated_key(const std::string &key, const SyncPlan &plan) {
   throw Error(sqlstate::cardinality,
               "source returned key " + key.substr(from, key.rfind(')') + 1 - from) + " more than once",
               plan.key_proven ? "The key is (" + columns +
-                                    "), the primary key of the source. Its index there must be broken: it "
-                                    "has let a key in twice."
+                                    "), the primary key of the source. Its index on the source must be "
+                                    "corrupt because it has a key twice."
                               : "The key is (" + columns + "). " + plan.key_doubt,
-              plan.key_proven ? "On the source, find the rows with enable_indexscan, enable_indexonlyscan "
-                                "and enable_bitmapscan = off, keep one of them, and REINDEX the table."
+              plan.key_proven ? "On the source, set enable_indexscan, enable_indexonlyscan and "
+                                "enable_bitmapscan to off, find the rows, keep one of them, and REINDEX the "
+                                "table."
               : plan.key_is_coarser
                   ? "Give the column the type and the collation that it has on the source."
                   : "Choose columns that are unique on the source: primary_key => ARRAY[...].");
@@ -119,12 +120,12 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
     return;
   const int percent = static_cast<int>(100.0 * static_cast<double>(lost) / static_cast<double>(before));
   throw Error(sqlstate::wrong_state,
-              "refusing to delete " + with_commas(lost) + " of " + with_commas(before) + " rows of \"" +
+              "refusing to delete " + with_commas(lost) + " of " + counted(before, "row") + " of \"" +
                   display_name(job.target_table.name) + "\"",
               "That is " + std::to_string(percent) + " %, more than max_delete_fraction (" +
                   std::to_string(static_cast<int>(job.spec.max_delete_fraction * 100)) +
-                  " %). They are still there.",
-              "If it is meant: options => '{\"max_delete_fraction\": 1}'.");
+                  " %). No row was deleted.",
+              "If this is intended, pass options => '{\"max_delete_fraction\": 1}'.");
 }
 
 // ---- by key ----------------------------------------------------------------------------------------------
@@ -154,8 +155,8 @@ void upsert_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
   }
   const Modified done = job.target.modify(merge(job.target_table.name, job.plan), job.steps.progress());
   if (done.inserted + done.updated != done.rows)
-    fail_swallowed(job, "of " + with_commas(done.inserted + done.updated) +
-                            " rows to be inserted or updated, " + with_commas(done.rows) + " were");
+    fail_swallowed(job, "of " + counted(done.inserted + done.updated, "row") + ", " + with_commas(done.rows) +
+                            " were inserted or updated");
   counts.inserted = done.inserted;
   counts.updated = done.updated;
 }
@@ -177,17 +178,17 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
         sqlstate::unique_violation,
         "changed rows of \"" + display_name(job.target_table.name) +
             "\" would have to be deleted and inserted again",
-        "Another unique index, or a GENERATED ALWAYS identity that is not in the key, forbids to update "
-        "them in place. Foreign keys that act on delete point at the table: " +
+        "Another unique index, or a GENERATED ALWAYS identity outside of the key, prevents updating them in "
+        "place. Foreign keys with an ON DELETE action reference the table: " +
             join(references, ", ") + ".",
-        "Make the unique constraint go, or the foreign key NO ACTION.");
+        "Drop the unique constraint, or make the foreign key ON DELETE NO ACTION.");
   counts.deleted = delete_rows(job);
   job.steps.enter(Phase::merge, job.staged);
   counts.updated = modify(job, delete_changed(job.target_table.name, job.plan), "replaced");
   counts.inserted = modify(job, insert_absent(job.target_table.name, job.plan), "inserted") - counts.updated;
 }
 
-// A row that is gone from the source, or was changed there unseen, can hold a value that another row has now.
+// A row that was deleted on the source, or changed there unseen, can have a value that another row has now.
 [[noreturn]] void fail_blocked(const ApplyJob &job, const Diagnostics &error) {
   for (const UniqueKey &index : job.target_table.keys) {
     if (index.index_name != error.constraint) continue;
@@ -197,25 +198,25 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
     throw Error(
         sqlstate::unique_violation,
         "row " + row + " of \"" + display_name(job.target_table.name) +
-            "\" blocks a row of the source: unique index \"" + index.index_name + "\" has " + value +
-            " already",
-        "The source has given that value to another row, and this run has not read the row that held it: "
-        "it was deleted there, or changed without the sync being able to see it.",
-        "Pass delete_missing => true, which removes what the source has no longer; or "
+            "\" blocks a row of the source: unique index \"" + index.index_name + "\" already has " + value,
+        "On the source another row has that value now. This run did not read the row that had it before, "
+        "because that row was deleted, or changed in a way that the sync cannot see.",
+        "Pass delete_missing => true, which deletes rows that the source no longer has, or run "
         "SELECT * FROM verify_table(..., repair => true).");
   }
   throw Error(error);
 }
 
 // A 23505 of the key itself comes from the source, or from another writer's row while the target is not
-// locked: try again. Of another unique index, it comes from the order of updates: replace. A 21000 comes from
-// the source. A 0A000 is of MERGE, which not every table takes: two statements do the same. What of these is
-// of the source is found where a repeated key was not looked for before.
+// locked: try again. A 23505 of another unique index comes from the order of updates: replace the rows. A
+// 21000 comes from the source. A 0A000 comes from MERGE, which not every table supports: two statements do
+// the same. check_keys() then finds a key that the source has twice, where nobody has looked for one before.
 void apply_by_key(const ApplyJob &job, RunCounts &counts) {
-  // Counting costs less.
+  // Counting the rows afterwards proves the same, and costs less.
   if (!job.plan.key_proven || !is_counted(job)) check_keys(job.target, job.plan.stage, job.plan);
   bool must_replace = job.plan.updates_need_replace();
-  // MERGE does not say how many rows it meant to update, so it cannot tell when a trigger swallowed one.
+  // MERGE does not report how many rows it meant to update, so nobody would notice a row that a trigger
+  // drops.
   bool by_merge = before_row_triggers(job.target, job.target_table).empty();
   Diagnostics error;
   for (int attempt = 1; !must_replace; ++attempt) {
@@ -255,15 +256,15 @@ void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
     fault_point(FaultPoint::deletes_begun);
     counts.deleted = modify(job, delete_surplus(job.target_table.name, job.plan), "deleted");
     if (counts.deleted != too_many)
-      fail_swallowed(
-          job, with_commas(too_many) + " rows were to be deleted, " + with_commas(counts.deleted) + " were");
+      fail_swallowed(job,
+                     "of " + counted(too_many, "row") + ", " + with_commas(counts.deleted) + " were deleted");
     fault_point(FaultPoint::deletes_done);
   }
   job.steps.enter(Phase::merge, -1);
   counts.inserted = modify(job, insert_shortfall(job.target_table.name, job.plan), "inserted");
   if (counts.inserted != lacking)
-    fail_swallowed(
-        job, with_commas(lacking) + " rows were to be inserted, " + with_commas(counts.inserted) + " were");
+    fail_swallowed(job,
+                   "of " + counted(lacking, "row") + ", " + with_commas(counts.inserted) + " were inserted");
 }
 
 }  // namespace
@@ -284,7 +285,7 @@ void apply(const ApplyJob &job, RunCounts &counts) {
   const std::int64_t now = single<std::int64_t>(job.target.query(count_rows(job.target_table.name)));
   if (now == live) return;
   if (job.plan.keyed()) check_keys(job.target, job.plan.stage, job.plan);
-  fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));
+  fail_swallowed(job, "the source has " + counted(live, "row") + ", the target has " + with_commas(now));
 }
 
 }  // namespace tablesync::pg

@@ -29,12 +29,12 @@ struct ApplyJob {
 
 // Throws 21000 or 23502 where a table of the plan's columns has a key twice, or a null in one.
 void check_keys(Target &target, const QualifiedName &table, const SyncPlan &plan);
-// `key`: the text of one that more than one row of the source has, alone or in what the server said of it.
+// `key`: the text of a key that more than one row of the source has, alone or as part of the server's detail.
 [[noreturn]] void fail_repeated_key(const std::string &key, const SyncPlan &plan);
-// Whether the server's 23505 is of the key.
+// Whether the error is a unique_violation of the key.
 bool is_of_key(const Diagnostics &error, const SyncPlan &plan);
-// Runs f, which writes rows of the source into a target that had none: a 23505 of the key says that the
-// source has it twice.
+// Runs f, which writes rows of the source into an empty target. There a unique_violation of the key means
+// that the source has the key twice.
 template <typename F>
 void naming_repeated_key(const SyncPlan &plan, F f) {
   try {
@@ -44,7 +44,7 @@ void naming_repeated_key(const SyncPlan &plan, F f) {
     throw;
   }
 }
-// Throws 08P01: the target has not what was written into it.
+// Throws 08P01 because the target does not have every row that was written into it.
 [[noreturn]] void fail_swallowed(Target &target, const Table &table, const std::string &what,
                                  bool exclusively_locked);
 
@@ -52,7 +52,7 @@ void naming_repeated_key(const SyncPlan &plan, F f) {
 // of rows where there is none. Fills the counts. Throws
 //   21000, 23502  the source has a key twice, or a null in it
 //   55000         more rows would be deleted than max_delete_fraction allows
-//   08P01         the target did not take every row (a trigger swallowed some)
+//   08P01         the target did not accept every row (a trigger dropped some)
 void apply(const ApplyJob &job, RunCounts &counts);
 
 }  // namespace tablesync::pg

@@ -10,7 +10,7 @@
 namespace tablesync::pg {
 namespace {
 
-// Errors of a value: data exceptions, and what no form of the value would mend.
+// Errors of a value are data exceptions.
 bool is_of_value(const Diagnostics &error) { return error.sqlstate.starts_with("22"); }
 
 class Converter {
@@ -104,7 +104,7 @@ class Converter {
                 (plan_.key.empty() ? "In row " + clipped(row, longest)
                                    : "In the row with key (" + key + ") = " + row_key) +
                     " of the source; the value is \"" + value + "\".",
-                "Mend it on the source, convert it in custom_select, or let such rows go to "
+                "Correct the value on the source, convert it in custom_select, or send such rows to "
                 "tablesync.reject: options => "
                 "'{\"on_bad_row\": \"reject\"}'.");
   }

@@ -41,7 +41,7 @@ void check_may_create_in(const std::string &schema) {
     fail_schema(schema, "CREATE");
 }
 
-// The source's type by the same name here, in SQL form; empty where there is none. Built from our own
+// The target's type by the name of the source's, in SQL form; empty where there is none. Built from our own
 // catalog, never from the text that the source sent.
 std::string local_type(const Column &column) {
   return single_or<std::string>(
@@ -80,7 +80,7 @@ void notice(const std::string &text) {
 
 void check_may_prepare(const std::string &schema, const RunSpec &spec) {
   if (schema == "tablesync" || schema.starts_with("pg_") || schema == "information_schema")
-    throw Error(sqlstate::insufficient_privilege, "cannot make tables in schema \"" + schema + "\"");
+    throw Error(sqlstate::insufficient_privilege, "cannot create tables in schema \"" + schema + "\"");
   if (!schema_exists(schema)) return check_may_create_schema(schema);
   check_may_create_in(schema);
   check_schema_trust(schema, spec);
@@ -102,14 +102,14 @@ void create_target(const QualifiedName &name, const Table &source, const RunSpec
   for (const Column &column : source.columns) {
     NewColumn made{&column, local_type(column), false};
     if (made.sql_type.empty()) {
-      notice("type \"" + column.sql_type + "\" does not exist here: column \"" + column.name +
+      notice("type \"" + column.sql_type + "\" does not exist on the target: column \"" + column.name +
              "\" is created as text");
       made.sql_type = "pg_catalog.text";
     } else if (column.collation) {
       made.has_collation = collation_exists(*column.collation);
       if (!made.has_collation)
-        notice("collation \"" + display_name(*column.collation) + "\" does not exist here: column \"" +
-               column.name + "\" gets the default");
+        notice("collation \"" + display_name(*column.collation) +
+               "\" does not exist on the target: column \"" + column.name + "\" gets the default collation");
     }
     columns.push_back(made);
   }
@@ -122,9 +122,10 @@ namespace {
 std::string required_type(const Column &column) {
   const std::string type = local_type(column);
   if (type.empty())
-    throw Error(sqlstate::undefined_object,
-                "type \"" + column.sql_type + "\" of column \"" + column.name + "\" does not exist here", {},
-                "Create it, or pass options => '{\"on_schema_change\": \"ignore\"}'.");
+    throw Error(
+        sqlstate::undefined_object,
+        "type \"" + column.sql_type + "\" of column \"" + column.name + "\" does not exist on the target", {},
+        "Create it, or pass options => '{\"on_schema_change\": \"ignore\"}'.");
   return qualified_type(column.type, type);
 }
 

@@ -74,11 +74,11 @@ void VerifyWork::repair() {
     throw Error(sqlstate::wrong_state,
                 "refusing to repair " + counted(wanted, "row") + " of \"" + display_name(spec_.target) +
                     "\" one by one",
-                tell_counts(found_) + ".", "A full sync is faster: sync_mode => 'full'.");
+                describe_counts(found_) + ".", "A full sync is faster: sync_mode => 'full'.");
   if (!pair_->plan.keyed() && found_.total() > 0)
     throw Error(sqlstate::invalid_key,
                 "there is no key to repair the rows of \"" + display_name(spec_.target) + "\" by",
-                tell_counts(found_) + ".", "Run a full sync, which compares rows without a key too.");
+                describe_counts(found_) + ".", "Run a full sync, which compares rows without a key too.");
   refuse_many_deletes();
   if (pair_->counts.rejected > 0 && found_.extra > 0)
     throw Error(
