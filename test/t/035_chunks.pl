@@ -181,7 +181,7 @@ foreach my $way (sort keys %ways)
 	$said = $pair->try_sync($source, $target, slow('', $options));
 	is($said->{sqlstate}, '', '... the same call resumes it') or diag($said->{text});
 	my $row = TablesyncTest::row_of($said->{out});
-	like($said->{notices}[0], qr/: resumes run \d+ after $done chunks/, '... and says so');
+	like($said->{notices}[0], qr/: resumes run \d+ after $done chunk@{[ $done == 1 ? q() : q(s) ]}\b/, '... and says so');
 	is(number("SELECT min(chunk_no) FROM tablesync.chunk WHERE run_id = $row->{run_id}"), $done + 1, '... after the last one that was done');
 	is($row->{consistent}, 't', '... it is consistent');
 	$pair->assert_identical($source, $target);

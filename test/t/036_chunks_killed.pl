@@ -83,7 +83,7 @@ foreach my $form ('first load', 'sync again')
 	is($said->{sqlstate}, '', "$form: the last call ends it") or diag($said->{text});
 	if ($last > 0)
 	{
-		like($said->{text}, qr/resumes run \d+ after \Q@{[$last]}\E chunks/, '... and goes on after the last chunk');
+		like($said->{text}, qr/resumes run \d+ after \Q@{[$last]}\E chunk@{[ $last == 1 ? q() : q(s) ]}\b/, '... and goes on after the last chunk');
 		my $first = $pair->admin('SELECT min(chunk_no) FROM tablesync.chunk WHERE run_id = (SELECT max(run_id) FROM tablesync.run)');
 		ok($first eq '' || $first == $last + 1, '... with the next one') or diag("after $last came $first");
 	}

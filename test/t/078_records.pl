@@ -106,7 +106,7 @@ foreach my $how (sort keys %stops)
 	my $rows = $pair->sql("SELECT count(*) FROM $target") =~ s/(\d)(\d{3})$/$1,$2/r;
 	is($pair->sql("SELECT detail, hint $run"), "$done chunks with $rows rows are committed.|The same call resumes from there.", '... with what it has committed');
 	is($said->{detail}, "$done chunks with $rows rows are committed.", '... which the caller is told') unless $how =~ /Ctrl/;
-	like(join("\n", @{ $pair->try_sync('items', $target, $chunks)->{notices} }), qr/resumes run \d+ after $done chunks/, '... and so it does');
+	like(join("\n", @{ $pair->try_sync('items', $target, $chunks)->{notices} }), qr/resumes run \d+ after $done chunk@{[ $done == 1 ? q() : q(s) ]}\b/, '... and so it does');
 	$pair->assert_identical('items', $target);
 }
 $said = stop_in_chunks('raw.by_two', $stops{'Ctrl-C'}, ', parallel_workers => 2');
