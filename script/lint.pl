@@ -1,22 +1,9 @@
-#!/usr/bin/env bash
-# Looks at the text of src/pg for what no compiler holds, at the documents, and at the statements that a run of the tests
-# has listed.
+# What no compiler and no other tool holds: rules on the text of src/pg, on rooms, names, documents, and on the statements
+# that a run of the tests has listed. script/lint runs it.
 #
-#   script/lint                     the rules; prints what breaks one, and fails
-#   script/lint --statements FILE   the statements of the list, sorted, each once whatever its names and values
-#   script/lint --places FILE       counts them, and fails where a place in src/pg never came to run its statement
-#
-# FILE is what the build with fault points writes (src/pg/server/statement_check.h), which also checks each statement.
-set -euo pipefail
-cd "$(dirname "$0")/.."
-
-case ${1:-} in
-  '') mode=rules ;;
-  --statements | --places) mode=${1#--} && [[ -r ${2:-} ]] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2; } ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
-esac
-
-exec perl - "$mode" "${2:-}" <<'PERL'
+#   perl script/lint.pl rules              prints what breaks a rule, and fails
+#   perl script/lint.pl statements FILE    as script/lint --statements FILE
+#   perl script/lint.pl places FILE        as script/lint --places FILE
 use strict;
 use warnings;
 
@@ -273,4 +260,3 @@ else
 	print map { "$_\t" . join(' ', sort keys %{ $statement->{$_} }) . "\n" } sort keys %$statement;
 }
 exit($faults ? 1 : 0);
-PERL
