@@ -1,5 +1,5 @@
-// RowSource: rows as messages of the binary COPY format, one after the other. The COPY stream of a server is
-// one; a filter that wraps another one is one, too.
+// RowSource: a stream of rows as messages of the binary COPY format, such as the COPY stream of a server or a
+// filter over another RowSource.
 #pragma once
 
 #include <cstddef>
@@ -14,27 +14,27 @@ class RowSource {
   RowSource &operator=(const RowSource &) = delete;
   virtual ~RowSource() = default;
 
-  // The next message, whole, and its size in bytes: one row, perhaps behind the header of the format, or the
-  // trailer. It stays until the next call of this or of ready(), and may be written to, up to one byte behind
-  // its end. nullptr at the end, which is returned only when every row is known to have arrived; a source that
+  // Returns the next complete message and its size in bytes: one row, perhaps after the header of the format,
+  // or the trailer. The message stays valid until the next call of next_row() or ready(), and the caller may
+  // write to it, up to one byte past its end. Returns nullptr only when every row has arrived; a source that
   // breaks off throws.
   virtual char *next_row(std::size_t &size) = 0;
   // Whether next_row() would return a message without waiting.
   virtual bool ready() = 0;
 
-  // What has arrived so far.
+  // The rows and bytes that have arrived so far.
   virtual std::int64_t rows() const = 0;
   virtual std::int64_t bytes() const = 0;
 };
 
-// The bytes of a RowSource, for a reader that asks for so many at a time.
+// The bytes of a RowSource, for a reader that asks for a number of bytes.
 class RowBytes {
  public:
-  // `source` must outlive this, and nobody else may read it.
+  // `source` must outlive this object, which must be its only reader.
   explicit RowBytes(RowSource &source) : source_(source) {}
 
-  // Copies at most `capacity` bytes to `buffer`, and waits only while there are fewer than `wanted`. Returns
-  // fewer than `wanted` at the end alone.
+  // Copies at most `capacity` bytes to `buffer`, and waits only while it has fewer than `wanted`. Returns
+  // fewer than `wanted` only at the end.
   std::size_t read(char *buffer, std::size_t wanted, std::size_t capacity);
 
  private:
