@@ -99,6 +99,28 @@ sub check_numbers
 
 sub break_rule { my ($what) = @_; print "$what\n"; $faults++; return }
 
+# Longest of src, in lines. A statement of SQL is one line of its function, however long it is.
+my $longest_file = 480;
+my $longest_function = 60;
+
+sub check_lengths
+{
+	foreach my $file (sort map { glob } 'src/{*,*/*}/*.{h,cpp}')
+	{
+		my $lines = () = slurp($file) =~ /\n/g;
+		break_rule("$file: has $lines lines, and may have $longest_file") if $lines > $longest_file;
+		# What is long within a class or a function has a line of its own at its beginning and at its end.
+		my $text = source_of($file);
+		while ($text =~ /^((?:  )?)(\S[^\n]*\)(?: const| noexcept| override| mutable| -> [^\n]+)* \{)\n(.*?)\n\1\}/gms)
+		{
+			my ($head, $at, $length) = ($2, $-[2], 1 + ($3 =~ tr/\n//));
+			break_rule("$file:" . line_of($text, $at) . ": has $length lines, and may have $longest_function: $head")
+			  if $length > $longest_function;
+		}
+	}
+	return;
+}
+
 # ---- the documents ----------------------------------------------------------------------------------------------
 
 my $widest_prose = 100;
@@ -141,7 +163,7 @@ sub anchors_of
 sub check_documents
 {
 	my %anchors;
-	foreach my $file (sort map { glob } '*.md', '{doc,demo,bench}/*.md')
+	foreach my $file (sort map { glob } '*.md', '{doc,demo,bench}/*.md', 'src/{*,*/*}/*.md')
 	{
 		my $folder = $file =~ s{[^/]*$}{}r;
 		foreach my $line (lines_of($file))
@@ -175,6 +197,7 @@ sub check_rules
 		qr/(?:SELECT \* )?\b(?:FROM|INTO|UPDATE|JOIN|USING|TABLE|,)\s+(?:ONLY\s+)?tablesync\.(?:$table)\b[^"]{0,20}/,
 		qr{^src/pg/record/});
 	check_order();
+	check_lengths();
 	check_documents();
 	check_numbers();
 	find('SPI is used in spi.cpp alone', qr/\bSPI_\w+\(/, qr/server\/spi\.cpp/);
