@@ -1,10 +1,10 @@
 \echo Use "CREATE EXTENSION pg_tablesync" to load this file. \quit
 
 -- The functions that users call are in the extension's schema; all state is in the schema tablesync.
--- Neither is on the search_path of anything here: every name is qualified.
+-- No statement of this file relies on the search_path: every name is qualified.
 
 CREATE SCHEMA tablesync;
-COMMENT ON SCHEMA tablesync IS 'State of pg_tablesync: runs and what each target was filled from';
+COMMENT ON SCHEMA tablesync IS 'State of pg_tablesync: runs, and what each target was filled from';
 
 -- ---- Connections ----------------------------------------------------------------------------------------
 
@@ -52,8 +52,8 @@ CREATE TABLE tablesync.run (
   next_xid pg_catalog.int8
 );
 COMMENT ON TABLE tablesync.run IS 'One row per run, committed before its work begins; success is committed with the data';
-COMMENT ON COLUMN tablesync.run.consistent IS 'Whether the target is what the source was at one moment; else each row is at least as new as the beginning of the run';
-COMMENT ON COLUMN tablesync.run.first_xid IS 'The transaction that wrote the rows; it and its subtransactions are below next_xid';
+COMMENT ON COLUMN tablesync.run.consistent IS 'Whether the target equals the source at one moment; if not, each row is at least as new as the beginning of the run';
+COMMENT ON COLUMN tablesync.run.first_xid IS 'The transaction that wrote the rows; its xid and those of its subtransactions are below next_xid';
 COMMENT ON COLUMN tablesync.run.shared_memory IS 'Handle of the segment that holds the live counters while the run lasts';
 CREATE INDEX run_finished_at ON tablesync.run (finished_at);
 CREATE INDEX run_running ON tablesync.run (target) WHERE status OPERATOR(pg_catalog.=) 'running';
@@ -82,7 +82,7 @@ CREATE TABLE tablesync.failed_attempt (
   retry_after pg_catalog.interval NOT NULL,
   PRIMARY KEY (run_id, attempt_no)
 );
-COMMENT ON TABLE tablesync.failed_attempt IS 'Attempts of a run that failed and were followed by another; the failure of the last one is in run';
+COMMENT ON TABLE tablesync.failed_attempt IS 'Failed attempts of a run that were retried; the error of the last attempt is in tablesync.run';
 
 CREATE TABLE tablesync.watermark (
   target_oid pg_catalog.oid PRIMARY KEY,
@@ -112,13 +112,13 @@ CREATE TABLE tablesync.watermark (
   restored pg_catalog.text
 );
 COMMENT ON TABLE tablesync.watermark IS 'What each target was filled from, and how far; written by the run that filled it, in its transaction';
-COMMENT ON COLUMN tablesync.watermark.value IS 'Of the field: the target has every row of the source below it';
-COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field that are not proven yet, each with the time when it was the highest';
-COMMENT ON COLUMN tablesync.watermark.run_id IS 'That wrote it; 0: before a restore';
-COMMENT ON COLUMN tablesync.watermark.restored IS 'Digest of the target in the dump that this row came from: the row holds once the target is seen to have it';
-COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Of the source, with epoch: the target has all that earlier transactions wrote';
-COMMENT ON COLUMN tablesync.watermark.read_lsn IS 'Where the source was when rows of it were last read: a standby that is behind has older rows than the target';
-COMMENT ON COLUMN tablesync.watermark.target_files IS 'The files that hold the target''s rows, which TRUNCATE and what rewrites the table change; says nothing in another database';
+COMMENT ON COLUMN tablesync.watermark.value IS 'Value of the field below which the target has every row of the source';
+COMMENT ON COLUMN tablesync.watermark.pending IS 'Values of an integer field that are not proven yet, each with the time at which it was the highest';
+COMMENT ON COLUMN tablesync.watermark.run_id IS 'The run that wrote the row; 0: a run before a restore';
+COMMENT ON COLUMN tablesync.watermark.restored IS 'Digest of the target in the dump that this row came from: the row is valid once the target is found to have this digest';
+COMMENT ON COLUMN tablesync.watermark.snapshot_xmin IS 'Transaction id of the source, with epoch: the target has all rows that earlier transactions wrote';
+COMMENT ON COLUMN tablesync.watermark.read_lsn IS 'WAL position of the source when its rows were last read: a standby behind it has older rows than the target';
+COMMENT ON COLUMN tablesync.watermark.target_files IS 'The files that hold the target''s rows: TRUNCATE and statements that rewrite the table change them; not valid in another database';
 
 CREATE TABLE tablesync.checkpoint (
   owner pg_catalog.regrole NOT NULL,
@@ -157,17 +157,17 @@ CREATE TABLE tablesync.checkpoint (
   starts_over pg_catalog.bool NOT NULL DEFAULT false,
   PRIMARY KEY (owner, subject)
 );
-COMMENT ON TABLE tablesync.checkpoint IS 'How far each sync in chunks has come that is not complete, of each role; written with the rows of each chunk';
-COMMENT ON COLUMN tablesync.checkpoint.subject IS 'The oid of a sync''s target, or what a pivot calls itself; also in tablesync.chunk';
-COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it; 0: before a restore';
+COMMENT ON TABLE tablesync.checkpoint IS 'Progress of each incomplete sync in chunks, by role; written with the rows of each chunk';
+COMMENT ON COLUMN tablesync.checkpoint.subject IS 'The oid of a sync''s target, or the name of a pivot; also in tablesync.chunk';
+COMMENT ON COLUMN tablesync.checkpoint.run_id IS 'The last run that worked on it; 0: a run before a restore';
 COMMENT ON COLUMN tablesync.checkpoint.restored IS 'As in tablesync.watermark';
-COMMENT ON COLUMN tablesync.checkpoint.starts_over IS 'It was restored without what its chunks were: the next run begins with the first chunk';
-COMMENT ON COLUMN tablesync.checkpoint.request IS 'The call, so that it can be resumed without its caller: its parameters, but for those that are as by default';
-COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built when all chunks are there';
-COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Of the source before the first chunk, with epoch: what was written since is read again at the end';
-COMMENT ON COLUMN tablesync.checkpoint.target_files IS 'The files that held the target''s rows when the first chunk was begun';
-COMMENT ON COLUMN tablesync.checkpoint.next_xmin IS 'Where what was written since is read in chunks too: of the source before the first of these';
-COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: the number of a page, or the texts of a key';
+COMMENT ON COLUMN tablesync.checkpoint.starts_over IS 'The row was restored without its chunks: the next run begins with the first chunk';
+COMMENT ON COLUMN tablesync.checkpoint.request IS 'The parameters of the call that differ from their defaults, so that it can be resumed without its caller';
+COMMENT ON COLUMN tablesync.checkpoint.key_pending IS 'The target has no primary key yet: it is built after the last chunk';
+COMMENT ON COLUMN tablesync.checkpoint.snapshot_xmin IS 'Transaction id of the source before the first chunk, with epoch: rows that were written later are read at the end';
+COMMENT ON COLUMN tablesync.checkpoint.target_files IS 'The files that held the target''s rows when the first chunk began';
+COMMENT ON COLUMN tablesync.checkpoint.next_xmin IS 'Set when the rows that were written later are read in chunks too: transaction id of the source before the first of these chunks';
+COMMENT ON COLUMN tablesync.checkpoint.lower IS 'Where the next chunk begins: a page number, or the values of a key as text';
 
 CREATE TABLE tablesync.chunk (
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,
@@ -192,8 +192,8 @@ CREATE TABLE tablesync.chunk (
   PRIMARY KEY (run_id, chunk_no)
 );
 COMMENT ON TABLE tablesync.chunk IS 'The chunks of each run: a range of pages (from lower, below upper) or of keys (above lower, up to upper)';
-COMMENT ON COLUMN tablesync.chunk.status IS 'running: one of several workers is at it, or was when it ended';
-COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Within the sync: a run that resumes another goes on counting';
+COMMENT ON COLUMN tablesync.chunk.status IS 'running: a parallel worker copies the chunk, or ended while it did';
+COMMENT ON COLUMN tablesync.chunk.chunk_no IS 'Number within the sync: a run that resumes another continues its numbers';
 COMMENT ON COLUMN tablesync.chunk.first_xid IS 'As in tablesync.run';
 CREATE INDEX chunk_not_done ON tablesync.chunk (subject, owner, chunk_no) WHERE status OPERATOR(pg_catalog.<>) 'succeeded';
 
@@ -209,7 +209,7 @@ CREATE TABLE tablesync.reject (
   message pg_catalog.text NOT NULL,
   rejected_at pg_catalog.timestamptz NOT NULL
 );
-COMMENT ON TABLE tablesync.reject IS 'Rows of the source that could not be converted, whole, with the error; kept as long as the run';
+COMMENT ON TABLE tablesync.reject IS 'Complete rows of the source that could not be converted, with the error; kept as long as the run';
 CREATE INDEX reject_run_id ON tablesync.reject (run_id);
 CREATE INDEX reject_target ON tablesync.reject (target, row_key);
 
@@ -223,7 +223,7 @@ CREATE TABLE tablesync.difference (
   columns pg_catalog.text[],
   PRIMARY KEY (run_id, difference_no)
 );
-COMMENT ON TABLE tablesync.difference IS 'What verifications found: the first differences of each run; kept as long as the run';
+COMMENT ON TABLE tablesync.difference IS 'The first differences that each verification found; kept as long as the run';
 
 CREATE TABLE tablesync.hidden_table (
   table_oid pg_catalog.oid PRIMARY KEY,
@@ -233,7 +233,7 @@ CREATE TABLE tablesync.hidden_table (
   target pg_catalog.text NOT NULL,
   made_at pg_catalog.timestamptz NOT NULL
 );
-COMMENT ON TABLE tablesync.hidden_table IS 'Tables that runs with parallel_workers fill before the target is touched; a row is gone with its table';
+COMMENT ON TABLE tablesync.hidden_table IS 'Tables that runs with parallel_workers fill before they touch the target; a row is deleted with its table';
 
 CREATE TABLE tablesync.pivot_table (
   pivot_table_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -255,10 +255,10 @@ CREATE TABLE tablesync.pivot_table (
   change_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY
 );
 COMMENT ON TABLE tablesync.pivot_table IS 'The wide tables of each ship, by the source that fills them and the role that pivots';
-COMMENT ON COLUMN tablesync.pivot_table.made_here IS 'pivot_ship() made it, and may drop it; others were there before';
-COMMENT ON COLUMN tablesync.pivot_table.group_name IS 'Of channels, where table_groups was given';
-COMMENT ON COLUMN tablesync.pivot_table.change_id IS 'Another one with each change of its columns';
-COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call that was for this table, so that chunks of it can be done again; as in tablesync.checkpoint';
+COMMENT ON COLUMN tablesync.pivot_table.made_here IS 'Whether pivot_ship() created the table, and may drop it; false: the table existed before';
+COMMENT ON COLUMN tablesync.pivot_table.group_name IS 'Group of channels, if table_groups was given';
+COMMENT ON COLUMN tablesync.pivot_table.change_id IS 'Changes with each change of the table''s columns';
+COMMENT ON COLUMN tablesync.pivot_table.request IS 'The last call for this table, so that its chunks can be retried; as in tablesync.checkpoint';
 CREATE UNIQUE INDEX pivot_table_key ON tablesync.pivot_table (table_oid, owner, source, COALESCE(server, ''));
 CREATE INDEX pivot_table_ship ON tablesync.pivot_table (ship);
 
@@ -271,8 +271,8 @@ CREATE TABLE tablesync.pivot_column (
   column_type pg_catalog.text NOT NULL,
   PRIMARY KEY (table_oid, owner, attnum)
 );
-COMMENT ON TABLE tablesync.pivot_column IS 'Which column of a wide table has the readings of which channel, in the pivots of a role';
-COMMENT ON COLUMN tablesync.pivot_column.attnum IS 'By this it is known, whatever its name becomes';
+COMMENT ON TABLE tablesync.pivot_column IS 'The column of a wide table that stores the readings of a channel, by role';
+COMMENT ON COLUMN tablesync.pivot_column.attnum IS 'Identifies the column even after it is renamed';
 
 CREATE TABLE tablesync.pivot_run (
   pivot_run_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -288,8 +288,8 @@ CREATE TABLE tablesync.pivot_run (
   updated_at pg_catalog.timestamptz NOT NULL
 );
 COMMENT ON TABLE tablesync.pivot_run IS 'What each run of pivot_ship() did, by wide table; written with the rows';
-COMMENT ON COLUMN tablesync.pivot_run.rows_read IS 'Readings';
-COMMENT ON COLUMN tablesync.pivot_run.rows_replaced IS 'Readings of a channel and time that a later one has too: that one is stored';
+COMMENT ON COLUMN tablesync.pivot_run.rows_read IS 'Number of readings';
+COMMENT ON COLUMN tablesync.pivot_run.rows_replaced IS 'Readings that were not stored because a later one has the same channel and time';
 CREATE UNIQUE INDEX pivot_run_key ON tablesync.pivot_run (run_id, COALESCE(ship, ''), COALESCE(target_table, ''));
 
 CREATE TABLE tablesync.chunk_to_redo (
@@ -311,18 +311,18 @@ CREATE TABLE tablesync.chunk_to_redo (
   failed_at pg_catalog.timestamptz,
   CONSTRAINT failed_chunk_range CHECK (start_time OPERATOR(pg_catalog.<) end_time)
 );
-COMMENT ON TABLE tablesync.chunk_to_redo IS 'What tablesync.failed_chunk shows of it to each role';
+COMMENT ON TABLE tablesync.chunk_to_redo IS 'The rows of tablesync.failed_chunk, of all roles';
 COMMENT ON COLUMN tablesync.chunk_to_redo.request IS 'The call that failed, as in tablesync.checkpoint; NULL where a user gave the chunk';
 CREATE UNIQUE INDEX chunk_to_redo_run ON tablesync.chunk_to_redo (run_id, chunk_no);
 
--- A view, since COPY does not go into tables with row-level security.
+-- A view, because COPY FROM does not support tables with row-level security.
 CREATE VIEW tablesync.failed_chunk WITH (security_barrier = true) AS
   SELECT c.failed_chunk_id, c.ship_id, c.start_time, c.end_time, c.owner, c.server, c.source, c.target_schema,
          c.table_prefix, c.run_id, c.chunk_no, c.attempts, c.sqlstate, c.message, c.failed_at
   FROM tablesync.chunk_to_redo c WHERE pg_catalog.pg_has_role(c.owner::pg_catalog.oid, 'USAGE');
 ALTER VIEW tablesync.failed_chunk ALTER COLUMN owner SET DEFAULT CURRENT_USER::pg_catalog.regrole;
-COMMENT ON VIEW tablesync.failed_chunk IS 'Chunks of pivots that are to be done again, by reprocess_failed_chunks(); of runs, or copied in as ship_id, start_time, end_time';
-COMMENT ON COLUMN tablesync.failed_chunk.ship_id IS 'NULL: every ship that the run was of';
+COMMENT ON VIEW tablesync.failed_chunk IS 'Chunks of pivots that reprocess_failed_chunks() will retry: failed chunks of runs, and chunks that users insert as ship_id, start_time, end_time';
+COMMENT ON COLUMN tablesync.failed_chunk.ship_id IS 'NULL: every ship of the run';
 
 CREATE FUNCTION tablesync.take_failed_chunk() RETURNS pg_catalog.trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -334,7 +334,7 @@ BEGIN
   VALUES (NEW.ship_id, NEW.start_time, NEW.end_time, NEW.owner, NEW.server, NEW.source, NEW.target_schema, NEW.table_prefix, 0);
   RETURN NEW;
 END $$;
-COMMENT ON FUNCTION tablesync.take_failed_chunk IS 'Keeps a chunk that a user gives';
+COMMENT ON FUNCTION tablesync.take_failed_chunk IS 'Stores a chunk that a user inserts';
 CREATE TRIGGER take_failed_chunk INSTEAD OF INSERT ON tablesync.failed_chunk
   FOR EACH ROW EXECUTE FUNCTION tablesync.take_failed_chunk();
 
@@ -349,12 +349,12 @@ CREATE TABLE tablesync.pivot_difference (
   found pg_catalog.text,
   PRIMARY KEY (run_id, difference_no)
 );
-COMMENT ON TABLE tablesync.pivot_difference IS 'What verify_pivot() found: the first differences of each run; kept as long as the run';
+COMMENT ON TABLE tablesync.pivot_difference IS 'The first differences that each run of verify_pivot() found; kept as long as the run';
 
--- Who has the rights of a role sees its rows, as in pg_stat_activity. What the functions do with rows is another
--- matter: they work as the row's owner, or not at all.
+-- A user who has the privileges of a role sees its rows, as in pg_stat_activity. The functions are stricter: they act
+-- on a row as its owner, or not at all.
 
--- None of these tables is dumped as it is, since their oids say nothing in another database: see "Dumps".
+-- None of these tables is dumped as it is, because their oids are not valid in another database: see "Dumps".
 
 -- chunk_to_redo has no policy, because nobody reads it but through its view.
 DO $$
@@ -376,21 +376,22 @@ BEGIN
   END LOOP;
 END $$;
 
--- Rows that a sync brought carry times of another server, and late ones come late here too. A sync that reads a
--- table which this database fills must not take more for proven than this database does: so everybody who may read
--- a table may know how far it is filled. The view reads as its owner.
+-- Rows that a sync copied carry times of another server, and its late rows arrive late in this database too. A sync that
+-- reads a table which this database fills must not take more for proven than this database does. So every role that may
+-- read a table may know how far it is filled. The view reads as its owner.
 CREATE VIEW tablesync.cascade WITH (security_barrier = true) AS
   SELECT w.target_oid, w.sync_mode, w.field, CASE WHEN w.restored IS NULL THEN w.value END AS value FROM tablesync.watermark w
   WHERE pg_catalog.has_table_privilege(w.target_oid, 'SELECT');
-COMMENT ON VIEW tablesync.cascade IS 'How far the targets here are filled, for syncs that read them in turn';
+COMMENT ON VIEW tablesync.cascade IS 'How far the targets of this database are filled, for syncs that read them in turn';
 GRANT USAGE ON SCHEMA tablesync TO PUBLIC;
 GRANT SELECT ON tablesync.cascade TO PUBLIC;
 
 -- ---- Dumps -----------------------------------------------------------------------------------------------
 
--- pg_dump reads this table, which is always empty, and what its condition adds: the state that the next run needs, in
--- names as they are at that time. A restore inserts these rows here. A trigger finds the tables and roles by their names
--- and stores the state where it belongs; what is gone is skipped. History is not dumped.
+-- pg_dump reads this table, which is always empty, and the rows that its condition adds: the state that the next run
+-- needs, by the names that tables and roles have at that time. A restore inserts these rows into this table. A trigger
+-- finds the tables and roles by their names and stores the state where it belongs; rows whose table or role does not
+-- exist are skipped. History is not dumped.
 CREATE TABLE tablesync.dumped_state (
   state_no pg_catalog.int8 PRIMARY KEY,
   kind pg_catalog.text NOT NULL,
@@ -399,13 +400,13 @@ CREATE TABLE tablesync.dumped_state (
   table_name pg_catalog.name,
   state pg_catalog.jsonb NOT NULL
 );
-COMMENT ON TABLE tablesync.dumped_state IS 'What pg_dump takes with it of the state, and a restore brings back; holds no rows';
-COMMENT ON COLUMN tablesync.dumped_state.kind IS 'The table of the schema tablesync that it is of';
+COMMENT ON TABLE tablesync.dumped_state IS 'The state that pg_dump dumps and a restore stores; contains no rows';
+COMMENT ON COLUMN tablesync.dumped_state.kind IS 'The table of the schema tablesync that the state belongs to';
 
--- Of the rows of a table, whatever their order: the same before a dump and after its restore, and with great certainty
--- another where one row is another. Who calls it may be a superuser who dumps the table of somebody else, so nobody's code runs:
--- values are shown by their types' own functions, a table that has become a view (which could be, before PostgreSQL 16) is not
--- read, and neither is one with foreign tables below it.
+-- Digest of the rows of a table, in any order: it is the same before a dump and after its restore, and almost certainly
+-- differs if a row differs. The caller may be a superuser who dumps the table of another role, so no code of a user runs:
+-- values are converted to text by the functions of their types. A table that has become a view (possible before
+-- PostgreSQL 16) is not read, and neither is one with foreign tables below it.
 CREATE FUNCTION tablesync.digest(relation pg_catalog.regclass) RETURNS pg_catalog.text
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres'
@@ -414,7 +415,7 @@ DECLARE
   digest text;
 BEGIN
   EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', relation);
-  -- A view has no file. Neither has a partitioned table, which cannot become one.
+  -- A view has no file. A partitioned table has none either, but cannot become a view.
   IF pg_relation_filenode(relation) IS NULL AND NOT EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = relation) OR EXISTS (
     WITH RECURSIVE below (oid) AS (
       SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = relation
@@ -431,7 +432,7 @@ COMMENT ON FUNCTION tablesync.digest IS 'The number of rows of a table, and a su
 CREATE FUNCTION tablesync.state_to_dump() RETURNS SETOF tablesync.dumped_state
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on AS $$
 BEGIN
-  -- A role that is no superuser dumps the state that it may see.
+  -- A role that is not a superuser dumps the state that it may see.
   IF has_table_privilege('tablesync.chunk_to_redo', 'SELECT') THEN
     RETURN QUERY SELECT -row_number() OVER (), 'chunk_to_redo', r.rolname, NULL::name, NULL::name, to_jsonb(t)
     FROM tablesync.chunk_to_redo t JOIN pg_roles r ON r.oid = t.owner::oid;
@@ -439,8 +440,8 @@ BEGIN
   IF NOT has_table_privilege('tablesync.watermark', 'SELECT') THEN
     RETURN;
   END IF;
-  -- History is not dumped, so what it says of a checkpoint is decided now: whether a chunk is not done, and whether another role
-  -- has filled the target since.
+  -- History is not dumped, so two facts about a checkpoint are taken from it now: whether a chunk is not done, and whether
+  -- another role has filled the target since.
   RETURN QUERY
   WITH place AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -475,14 +476,14 @@ BEGIN
   FROM dumped d JOIN pg_roles r ON r.oid = d.owner_oid LEFT JOIN place p ON p.oid = d.relation
   WHERE d.relation IS NULL OR p.oid IS NOT NULL;
 END $$;
-COMMENT ON FUNCTION tablesync.state_to_dump IS 'The state that the next run needs, in names, as far as the caller may see it';
--- Everybody's pg_dump reads both.
+COMMENT ON FUNCTION tablesync.state_to_dump IS 'The state that the next run needs, with names instead of oids, as far as the caller may see it';
+-- The pg_dump of any role reads both.
 GRANT SELECT ON tablesync.dumped_state TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('tablesync.dumped_state', 'UNION ALL SELECT * FROM tablesync.state_to_dump()');
 
--- Names become oids here, once: a table that is made later is another one. A row that is here already is of this
--- database, and stays.
+-- Names are resolved to oids once, during the restore: a table that is created later is another table. A row that exists
+-- already belongs to this database, and is kept.
 CREATE FUNCTION tablesync.take_dumped_state() RETURNS pg_catalog.trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -507,7 +508,7 @@ BEGIN
         ELSE jsonb_build_object('subject', relation.oid::text) END)).*
       ON CONFLICT DO NOTHING;
   WHEN 'pivot_table' THEN
-    -- Only what is as it was made may be dropped as such.
+    -- pivot_ship() may drop a table only if its owner and columns are as they were dumped.
     INSERT INTO tablesync.pivot_table (table_oid, owner, server, source, ship, group_name, target_schema, table_prefix, table_name,
         time_column, time_attnum, time_has_zone, made_here, made_at, request)
       SELECT relation.oid, role::regrole, t.server, t.source, t.ship, t.group_name, t.target_schema, t.table_prefix, t.table_name,
@@ -541,14 +542,14 @@ BEGIN
   END CASE;
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION tablesync.take_dumped_state IS 'Stores a row of a dump as the state that it is';
+COMMENT ON FUNCTION tablesync.take_dumped_state IS 'Stores a row of a dump as state';
 CREATE TRIGGER take_dumped_state BEFORE INSERT ON tablesync.dumped_state FOR EACH ROW EXECUTE FUNCTION tablesync.take_dumped_state();
 
--- A publication FOR ALL TABLES has the records too. In another database they would speak of oids of this one, and be taken for
--- its own: nothing of them arrives there.
+-- A publication FOR ALL TABLES includes these tables. A subscriber would take their oids, which are those of the
+-- publisher, for its own. So it ignores the replicated rows.
 CREATE FUNCTION tablesync.leave_out_replicated() RETURNS pg_catalog.trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION tablesync.leave_out_replicated IS 'Leaves out what logical replication brings';
+COMMENT ON FUNCTION tablesync.leave_out_replicated IS 'Ignores rows that logical replication applies';
 DO $$
 DECLARE
   state pg_catalog.regclass;
@@ -562,7 +563,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- ---- What users call ------------------------------------------------------------------------------------
+-- ---- Functions for users ------------------------------------------------------------------------------------
 
 CREATE FUNCTION @extschema@.sync_table(
   server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
@@ -590,7 +591,7 @@ CREATE FUNCTION @extschema@.sync_table(
   OUT watermark pg_catalog.text, OUT duration pg_catalog.interval, OUT consistent pg_catalog.bool)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_sync_table';
 COMMENT ON FUNCTION @extschema@.sync_table IS
-  'Makes a table here equal to a table of another server; returns one row of counts';
+  'Makes a table of this database equal to a table of another server; returns one row of counts';
 
 CREATE PROCEDURE @extschema@.run_sync(
   server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
@@ -620,7 +621,7 @@ CREATE PROCEDURE @extschema@.run_sync(
   INOUT consistent pg_catalog.bool DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'tablesync_run_sync';
 COMMENT ON PROCEDURE @extschema@.run_sync IS
-  'sync_table() for long work: holds no snapshot while it waits, so that vacuum can go on';
+  'sync_table() for long runs: holds no snapshot while it waits, so that vacuum is not held back';
 
 CREATE FUNCTION @extschema@.sync_plan(
   server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
@@ -646,7 +647,7 @@ CREATE FUNCTION @extschema@.sync_plan(
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_sync_plan';
 COMMENT ON FUNCTION @extschema@.sync_plan IS
-  'What sync_table() would do with the same arguments, and what stands in its way; does nothing';
+  'Reports what sync_table() would do with the same arguments, and what would prevent it; changes nothing';
 
 CREATE FUNCTION @extschema@.verify_table(
   server pg_catalog.name, source pg_catalog.text, target pg_catalog.text,
@@ -660,7 +661,7 @@ CREATE FUNCTION @extschema@.verify_table(
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_verify_table';
 COMMENT ON FUNCTION @extschema@.verify_table IS
-  'Compares a table with what it was synced from: one row per difference; repair => true mends them';
+  'Compares a table with its source: one row per difference; repair => true repairs them';
 
 CREATE FUNCTION @extschema@.explain_row(
   target pg_catalog.text, VARIADIC key pg_catalog.text[],
@@ -668,7 +669,7 @@ CREATE FUNCTION @extschema@.explain_row(
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_explain_row';
 COMMENT ON FUNCTION @extschema@.explain_row IS
-  'Why a row is, or is not, in a target: where it is, which run wrote it, what keeps it out';
+  'Explains why a row is, or is not, in a target: where it is, which run wrote it, what excludes it';
 
 CREATE FUNCTION @extschema@.retry_chunks(
   run pg_catalog.int8, dry_run pg_catalog.bool DEFAULT false,
@@ -677,7 +678,7 @@ CREATE FUNCTION @extschema@.retry_chunks(
 RETURNS SETOF record
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_retry_chunks';
 COMMENT ON FUNCTION @extschema@.retry_chunks IS
-  'Runs the chunks again that failed in a run, or in those that it resumed, and lists them; dry_run => true only lists them';
+  'Retries the chunks that failed in a run, or in runs that it resumed, and lists them; dry_run => true only lists them';
 
 CREATE FUNCTION @extschema@.pivot_ship(
   server pg_catalog.name, source pg_catalog.text,
@@ -721,7 +722,7 @@ CREATE FUNCTION @extschema@.reprocess_failed_chunks(
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_reprocess_failed_chunks';
 COMMENT ON FUNCTION @extschema@.reprocess_failed_chunks IS
-  'Does the chunks of tablesync.failed_chunk again, and lists what became of each; dry_run => true only lists them';
+  'Retries the chunks of tablesync.failed_chunk, and lists the result of each; dry_run => true only lists them';
 
 CREATE FUNCTION @extschema@.verify_pivot(
   server pg_catalog.name, source pg_catalog.text,
@@ -739,7 +740,7 @@ CREATE FUNCTION @extschema@.verify_pivot(
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_verify_pivot';
 COMMENT ON FUNCTION @extschema@.verify_pivot IS
-  'Compares readings with the cells of wide tables: one row per reading that is missing there, or is another';
+  'Compares readings with the cells of wide tables: one row per reading that is missing or different';
 
 CREATE FUNCTION @extschema@.wait_run(
   run pg_catalog.int8, timeout pg_catalog.interval DEFAULT NULL,
@@ -749,12 +750,12 @@ CREATE FUNCTION @extschema@.wait_run(
   OUT watermark pg_catalog.text, OUT duration pg_catalog.interval, OUT consistent pg_catalog.bool)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_wait_run';
 COMMENT ON FUNCTION @extschema@.wait_run IS
-  'Waits for the end of a run; raises its error where it failed. After the timeout, returns it as it stands';
+  'Waits for the end of a run; raises its error if it failed. After the timeout, returns its current state';
 
 CREATE FUNCTION @extschema@.cancel_run(run pg_catalog.int8) RETURNS pg_catalog.bool
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_cancel_run';
 COMMENT ON FUNCTION @extschema@.cancel_run IS
-  'Cancels a run that is going on; false where it had ended';
+  'Cancels a run; returns false if it has already ended';
 
 CREATE FUNCTION @extschema@.test_connection(
   server pg_catalog.name,
@@ -764,16 +765,16 @@ CREATE FUNCTION @extschema@.test_connection(
   OUT detail pg_catalog.text, OUT hint pg_catalog.text)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_test_connection';
 COMMENT ON FUNCTION @extschema@.test_connection IS
-  'Connects to a server; on failure says which step failed and what to run';
+  'Connects to a server; on failure returns the step that failed and a hint';
 
 CREATE FUNCTION @extschema@.connection_info(
   server pg_catalog.name, OUT option pg_catalog.text, OUT value pg_catalog.text, OUT origin pg_catalog.text)
 RETURNS SETOF record
 LANGUAGE C STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_connection_info';
 COMMENT ON FUNCTION @extschema@.connection_info IS
-  'What a connection to the server is made with and where each value comes from; secrets are masked';
+  'Lists the settings of a connection to the server and the origin of each; secrets are masked';
 
--- ---- Watching -------------------------------------------------------------------------------------------
+-- ---- Monitoring -------------------------------------------------------------------------------------------
 
 CREATE FUNCTION tablesync.run_progress(
   run pg_catalog.int8,
@@ -781,7 +782,7 @@ CREATE FUNCTION tablesync.run_progress(
   OUT rows_per_second pg_catalog.int8, OUT time_left pg_catalog.interval, OUT memory_bytes pg_catalog.int8)
 RETURNS SETOF record
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_run_progress';
-COMMENT ON FUNCTION tablesync.run_progress IS 'Live counters of one run of the caller; no row where it has ended';
+COMMENT ON FUNCTION tablesync.run_progress IS 'Live counters of one run of the caller; no row if it has ended';
 
 CREATE VIEW tablesync.progress WITH (security_invoker = true) AS
   SELECT r.run_id AS run, pg_catalog."left"(r.target, 32) AS target, p.phase, p.rows,
@@ -789,14 +790,14 @@ CREATE VIEW tablesync.progress WITH (security_invoker = true) AS
          pg_catalog.pg_size_pretty(p.memory_bytes) AS memory
   FROM tablesync.run r CROSS JOIN LATERAL tablesync.run_progress(r.run_id) p
   WHERE r.status OPERATOR(pg_catalog.=) 'running';
-COMMENT ON VIEW tablesync.progress IS 'Runs that are going on, live';
+COMMENT ON VIEW tablesync.progress IS 'Runs in progress, with live counters';
 
 CREATE FUNCTION tablesync.drop_hidden_tables() RETURNS pg_catalog.int4
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tablesync_drop_hidden_tables';
 COMMENT ON FUNCTION tablesync.drop_hidden_tables IS
-  'Drops the tables that runs have left behind and the caller owns; returns how many';
+  'Drops the tables that runs left behind and that the caller owns; returns their number';
 
--- ---- What our statements call ---------------------------------------------------------------------------
+-- ---- Functions for our statements ---------------------------------------------------------------------------
 
 CREATE FUNCTION tablesync.refuse_value(value pg_catalog.text, type pg_catalog.text, code pg_catalog.text)
 RETURNS pg_catalog.text
@@ -805,7 +806,7 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = code,
     MESSAGE = format('type %s cannot hold %L without loss', type, left(value, 200));
 END $$;
-COMMENT ON FUNCTION tablesync.refuse_value IS 'Raises the error of a value that would be changed by a conversion';
+COMMENT ON FUNCTION tablesync.refuse_value IS 'Raises an error for a value that a conversion would change';
 
 -- ---- Privileges -----------------------------------------------------------------------------------------
 
@@ -840,8 +841,8 @@ BEGIN
   EXECUTE grant_to;
   EXECUTE pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(grant_to, 'grant_to', 'revoke_from'), 'GRANT', 'REVOKE'), ' TO ', ' FROM ');
 END $do$;
-COMMENT ON FUNCTION tablesync.grant_to IS 'Gives a role all that it needs to use pg_tablesync';
-COMMENT ON FUNCTION tablesync.revoke_from IS 'Takes from a role what tablesync.grant_to() gave it';
+COMMENT ON FUNCTION tablesync.grant_to IS 'Grants a role all privileges that it needs to use pg_tablesync';
+COMMENT ON FUNCTION tablesync.revoke_from IS 'Revokes the privileges that tablesync.grant_to() granted';
 
 -- Everybody's pg_dump calls state_to_dump().
 DO $$

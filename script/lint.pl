@@ -59,7 +59,7 @@ sub find
 my @order = (
 	['core/base'], ['core/spec'], ['core/table'], ['core/sql'], [ 'core/range', 'core/pivot' ],
 	['remote'],
-	['pg/server'], ['pg/worker'], ['pg/record'], ['pg/run'], ['pg/chunk'], ['pg/source'], ['pg/target'], ['pg/rows'], ['pg/pair'],
+	['pg/server'], ['pg/worker'], ['pg/record'], ['pg/run'], ['pg/chunk'], ['pg/source'], ['pg/rows'], ['pg/target'], ['pg/pair'],
 	[ 'pg/sync', 'pg/pivot' ], ['pg/verify'], ['pg/launcher'], ['pg']);
 my $most_files = 30;
 
@@ -232,17 +232,17 @@ sub statements
 	return (\%seen, \%statement);
 }
 
-# Calls in src/pg that give a statement to SPI: [file, first line, last line, text].
+# Calls in src/pg that give a statement to this server, or to a Target: [file, first line, last line, text].
 sub places
 {
-	my $names = 'query|query_latest|execute|each_row|own_state|latest_own_state|each_own_state|state_of_all';
+	my $names = 'query|query_latest|execute|modify|each_row|own_state|latest_own_state|each_own_state|state_of_all';
 	my @places;
-	foreach my $file (grep { /\.cpp$/ && !/server\/spi\.cpp$|record\/state\.cpp$/ } sort keys %source)
+	foreach my $file (grep { /\.cpp$/ && !/server\/spi\.cpp$|record\/state\.cpp$|target\/local_target\.cpp$/ } sort keys %source)
 	{
 		my $text = $source{$file};
 		# A function of the file by such a name is not the one that is meant.
 		my %own = map { $_ => 1 } $text =~ /^[\w:<> ]+ \b($names)\(const [^;]*\{$/mg;
-		while ($text =~ /(?<![\w.>])((?:pg::)?($names))\(/g)
+		while ($text =~ /(?<![\w.>])((?:pg::|(?:\w+(?:\.|->))?(?:the_)?target_?(?:\.|->))?($names))\(/g)
 		{
 			my ($at, $end, $depth, $name) = ($-[0], pos $text, 1, $2);
 			next if $own{$name};

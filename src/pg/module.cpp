@@ -1,4 +1,4 @@
-// The module's entry: a list.
+// The entry point of the module: it registers all parts.
 extern "C" {
 #include "postgres.h"
 

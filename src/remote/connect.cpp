@@ -1,4 +1,4 @@
-// How a connection is made, and what is said where it cannot be made.
+// Making a connection, and the error if that fails.
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -42,24 +42,24 @@ struct Failure {
   ConnectStep step;
   std::string reason{};  // libpq's, or ours on timeout
   bool timed_out = false;
-  std::string sqlstate{};  // the server's, where it let us know
+  std::string sqlstate{};  // the server's; empty if unknown
 };
 
 // The end of a verbose message: "LOCATION:  auth_failed, auth.c:335", in the language of the server.
-bool tells_place_in_source(std::string_view line) {
+bool is_source_location(std::string_view line) {
   const size_t digits = line.find_last_not_of("0123456789");
   return digits != std::string_view::npos && digits + 1 < line.size() &&
          line.substr(0, digits + 1).ends_with(".c:");
 }
 
-// Takes what libpq says of a failed login, in its verbose form: "...: FATAL:  28P01: message", in the end a
-// line with the place in the server's source. That form alone has the SQLSTATE; the user is told the rest.
-// The text may be of any length and hold anything: the server that sends it has not proven who it is.
-void take_reason(Failure &failure, std::string_view said) {
-  while (!said.empty()) {
-    std::string_view line = said.substr(0, said.find('\n'));
-    said.remove_prefix(std::min(line.size() + 1, said.size()));
-    if (tells_place_in_source(line)) continue;
+// Takes libpq's verbose message of a failed login: "...: FATAL:  28P01: message", with the location in the
+// server's source as the last line. Only that form has the SQLSTATE; the user gets the rest. The text may
+// have any length and content, because the server has not proven its identity.
+void take_reason(Failure &failure, std::string_view message) {
+  while (!message.empty()) {
+    std::string_view line = message.substr(0, message.find('\n'));
+    message.remove_prefix(std::min(line.size() + 1, message.size()));
+    if (is_source_location(line)) continue;
     for (size_t at = 0; failure.sqlstate.empty() && (at = line.find(":  ", at)) != std::string_view::npos;
          at += 3) {
       const size_t code = at + 3;
@@ -73,11 +73,11 @@ void take_reason(Failure &failure, std::string_view said) {
   }
 }
 
-// A server that is down or full comes back; a name, a certificate or a password that is wrong stays wrong.
+// A server that is down or full recovers; a wrong name, certificate or password stays wrong.
 bool is_transient(const Failure &failure) {
   if (failure.timed_out || failure.step == ConnectStep::tcp) return true;
   if (!failure.sqlstate.empty()) return tablesync::is_transient(failure.sqlstate, true);
-  // Of a connection that breaks off there is libpq's text only (a proxy without a server behind it, say).
+  // For a connection that breaks off there is only libpq's text (for example a proxy without a server).
   return failure.reason.find("closed the connection") != std::string::npos ||
          failure.reason.find("Connection reset") != std::string::npos;
 }
@@ -90,15 +90,15 @@ std::string endpoint(const std::vector<ConnectionOption> &options) {
 
 std::string hint_for(const Failure &failure, const ConnectionSettings &settings) {
   const std::string server = display_name(settings.server_name);
-  // A peer that takes the connection and says nothing is no matter of TLS or passwords.
+  // If a peer accepts the connection and stays silent, TLS and passwords are not the cause.
   switch (failure.timed_out ? ConnectStep::tcp : failure.step) {
     case ConnectStep::lookup:
       return "Check the host: ALTER SERVER " + server + " OPTIONS (SET host '...').";
     case ConnectStep::tcp:
       return "Check that the server runs, that it listens on that address (listen_addresses) and that no "
-             "firewall is between.";
+             "firewall blocks the connection.";
     case ConnectStep::tls:
-      return "Check sslmode of server " + server + " and the certificate of the other side.";
+      return "Check sslmode of server " + server + " and the certificate of that server.";
     case ConnectStep::login:
       break;
   }
@@ -106,7 +106,7 @@ std::string hint_for(const Failure &failure, const ConnectionSettings &settings)
       failure.reason.find("exist") != std::string::npos)
     return "Check the database: ALTER SERVER " + server + " OPTIONS (SET dbname '...').";
   return "Check the user mapping: ALTER USER MAPPING FOR ... SERVER " + server +
-         " OPTIONS (SET user '...', SET password '...'), and pg_hba.conf of the other side.";
+         " OPTIONS (SET user '...', SET password '...'), and pg_hba.conf of that server.";
 }
 
 [[noreturn]] void fail_connect(const Failure &failure, const ConnectionSettings &settings,
@@ -147,15 +147,16 @@ Connection::Connection(Host &host, const ConnectionSettings &settings)
       memory_before_(memory_at_first_) {
   connect(settings);
   if (settings.password_must_be_used && PQconnectionUsedPassword(connection_.get()) == 0)
-    throw Error(sqlstate::password_required, "password is required",
-                "Server \"" + server_name_ + "\" let the connection in without asking for the password.",
-                "Its pg_hba.conf must ask this role for a password (scram-sha-256), or a superuser sets "
-                "password_required 'false' on the user mapping.");
+    throw Error(
+        sqlstate::password_required, "password is required",
+        "Server \"" + server_name_ + "\" accepted the connection without asking for the password.",
+        "Let its pg_hba.conf require a password of this role (scram-sha-256), or have a superuser set "
+        "password_required 'false' on the user mapping.");
 }
 
 Connection::~Connection() = default;
 
-// Has libpq begin to connect.
+// Starts connecting with libpq.
 void Connection::start(const ConnectionSettings &settings) {
   std::vector<ConnectionOption> options = settings.options;
   if (settings.password_must_be_used) require_password_exchange(options, PQlibVersion());
@@ -203,12 +204,13 @@ void Connection::connect(const ConnectionSettings &settings) {
     }
     if (has_outgrown_limit()) throw ConnectError(too_large(), failure.step, false);
     const auto what = poll == PGRES_POLLING_READING ? Host::For::reading : Host::For::writing;
-    // The socket changes when libpq goes on to the next address. libpq must not go on with a socket that is
-    // not ready: it would block in it. Nor may a server that never stops talking hold us beyond the deadline.
+    // The socket changes when libpq tries the next address. libpq must not poll a socket that is not ready,
+    // because it would block. Nor may a server that keeps sending delay us beyond the deadline.
     if (remaining_ms(deadline) == 0 || !host_.wait(PQsocket(raw), what, remaining_ms(deadline))) {
       if (remaining_ms(deadline) > 0) continue;
       failure.timed_out = true;
-      failure.reason = "No answer within " + std::to_string(timeout_s) + " s (connect_timeout).";
+      failure.reason =
+          "The server did not answer within " + std::to_string(timeout_s) + " s (connect_timeout).";
       fail_connect(failure, settings, character_);
     }
     poll = PQconnectPoll(raw);

@@ -35,12 +35,12 @@ void Connection::send(int sent) {
 void Connection::wait_for(Host::For what) {
   auto deadline = steady_clock::now() + stall_timeout_;
   if (deadline_) deadline = std::min(deadline, *deadline_);
-  // A server that sends drop by drop is always ready.
+  // A server that sends byte by byte is always ready.
   while (remaining_ms(deadline) > 0)
     if (host_.wait(PQsocket(connection_.get()), what, remaining_ms(deadline))) return;
   const char *const did = deadline_ && heard_          ? "did not complete its answer within "
                           : what == Host::For::reading ? "sent no data for "
-                                                       : "took no data for ";
+                                                       : "accepted no data for ";
   fail_lost(std::string("The server ") + did +
             human_seconds(static_cast<double>(stall_timeout_.count()) / 1000) +
             " (tablesync.stall_timeout).");
@@ -53,8 +53,8 @@ void Connection::wait_readable() {
   take_input();
 }
 
-// Takes what there is in the socket. libpq has set memory aside for the message that it is to complete: it is
-// looked at before it is filled.
+// Reads from the socket. libpq has reserved memory for the message that it is receiving, so the limit is
+// checked before the memory is filled.
 void Connection::take_input() {
   take_notifications();
   if (has_outgrown_limit()) throw Error(too_large());
@@ -63,7 +63,7 @@ void Connection::take_input() {
 
 Connection::Result Connection::next_result() {
   while (PQisBusy(connection_.get()) != 0) wait_readable();
-  // Not busy: what is asked for has arrived, and PQgetResult does not block.
+  // Not busy: the result has arrived, and PQgetResult does not block.
   return Result(PQgetResult(connection_.get()));
 }
 
@@ -72,7 +72,7 @@ void Connection::drain() {
   Result failed;
   while (Result result = next_result()) {
     const ExecStatusType status = PQresultStatus(result.get());
-    // libpq returns these again and again: they would never be drained.
+    // libpq returns these repeatedly, so they would never be drained.
     if (status == PGRES_COPY_OUT || status == PGRES_COPY_IN || status == PGRES_COPY_BOTH) fail(result.get());
     if (failed == nullptr && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
         status != PGRES_SINGLE_TUPLE)
@@ -119,7 +119,7 @@ Row Connection::take_row(const PGresult *result, std::int64_t &bytes) const {
   return row;
 }
 
-// A text from the server, where it is one in the encoding of this process.
+// Returns a text from the server if it is valid in the encoding of this process.
 std::string Connection::valid_text(std::string_view text) const {
   const std::string_view invalid = invalid_bytes(text, character_);
   if (invalid.empty()) return std::string(text);
@@ -146,7 +146,7 @@ void Connection::start_query(const std::string &sql) {
 
 Rows Connection::finish_query() {
   const auto patience = std::exchange(stall_timeout_, std::chrono::hours(24 * 20));
-  memory_before_ = host_.memory();  // the caller has had other work meanwhile
+  memory_before_ = host_.memory();  // the caller has done other work
   Rows rows = take_rows();
   stall_timeout_ = patience;
   return rows;
@@ -195,7 +195,7 @@ std::string Connection::server_version_text() const {
   return text != nullptr ? clean(text) : "";
 }
 
-// ---- what is no answer ------------------------------------------------------------------------------------
+// ---- other than answers ------------------------------------------------------------------------------------
 
 void Connection::begin_statement(Patience patience) {
   deadline_.reset();
@@ -206,7 +206,7 @@ void Connection::begin_statement(Patience patience) {
   arrived_bytes_ = chatter_ = 0;
 }
 
-// The rows of a COPY are complete; what follows them takes no time.
+// The rows of a COPY are complete, so the end of the answer must follow soon.
 void Connection::expect_end() { deadline_ = steady_clock::now() + stall_timeout_; }
 
 // Called by libpq, which is C: nothing may be thrown through it.
@@ -217,23 +217,23 @@ void Connection::receive_notice(void *connection, const PGresult *result) {
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     self.host_.notice(self.clean(message != nullptr ? message : ""));
   } catch (const std::exception &) {
-    // A notice is worth less than the work it speaks of.
+    // A notice is less important than the work.
     return;
   }
 }
 
-// libpq would keep them for somebody who asks.
+// Discards notifications, which libpq would keep.
 void Connection::take_notifications() {
   while (PGnotify *const notification = PQnotifies(connection_.get())) {
     PQfreemem(notification);
     ++chatter_;
   }
   if (chatter_ > most_chatter)
-    throw Error(sqlstate::protocol_violation, "server \"" + server_name_ + "\" sends notices without an end",
-                "More than " + with_commas(most_chatter) + " came in place of an answer.");
+    throw Error(sqlstate::protocol_violation, "server \"" + server_name_ + "\" sent too many notices",
+                "It sent more than " + with_commas(most_chatter) + " notices and no answer.");
 }
 
-// One of a COPY. To look at memory costs as much as a row does.
+// A message of a COPY has arrived. Reading the memory usage costs as much as reading a row.
 void Connection::message_arrived(std::int64_t size) {
   constexpr std::int64_t worth_a_look = 65536;
   chatter_ = 0;
@@ -244,43 +244,42 @@ void Connection::message_arrived(std::int64_t size) {
   memory_before_ = host_.memory();
 }
 
-// What libpq keeps for good, its buffer for one thing, counts for each further statement.
+// Memory that libpq keeps, such as its buffer, counts for each further statement.
 void Connection::note_kept_memory() {
   kept_memory_ += std::max<std::int64_t>(host_.memory() - memory_before_, 0);
 }
 
-// libpq does not say how large a message is that it waits for. But it has made room for all of it by the time
-// that it waits, and nobody else asks for memory meanwhile.
+// libpq does not report the size of the message that it is receiving. But it has reserved memory for all of
+// it before it waits, and nothing else allocates memory meanwhile.
 bool Connection::has_outgrown_limit() const {
   constexpr std::int64_t slack = 1 << 20;
   const std::int64_t now = host_.memory();
   const std::int64_t grown = now - memory_before_;
-  // It doubles the buffer that it has, and touches what a message fills. The message itself is looked at when
-  // it is complete.
+  // libpq doubles its buffer, and touches only the part that a message fills. The size of the message is
+  // checked when it is complete.
   const std::int64_t allowed =
       slack + (limit_ < most_bytes_
                    ? static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(limit_)))
                    : limit_);
   if (grown + kept_memory_ > allowed) return true;
   if (grown >= buffer_bytes_ && grown + buffer_bytes_ > allowed) return true;
-  // Drop by drop: what it keeps of parameters, say.
+  // Slow growth, for example of the parameters that libpq keeps.
   return now - memory_at_first_ > 4 * most_bytes_ + 64 * slack;
 }
 
 std::int64_t row_limit(std::int64_t most_bytes) {
-  constexpr std::int64_t times_held = 5, beside = 16 << 20;  // what a worker may take beside its limit
-  return std::min(most_bytes, (most_bytes + beside) / times_held);
+  constexpr std::int64_t copies = 5, allowance = 16 << 20;  // above the limit of a worker
+  return std::min(most_bytes, (most_bytes + allowance) / copies);
 }
 
 Diagnostics Connection::too_large() const {
   Diagnostics diagnostics;
   diagnostics.sqlstate = "54000";
-  diagnostics.message = "server \"" + server_name_ + "\" sent more than fits into memory_limit_mb";
-  diagnostics.detail =
-      limit_ < most_bytes_
-          ? "A row may have " + human_bytes(limit_) + ", because it is held about five times on its way."
-          : "The limit is " + human_bytes(most_bytes_) + ", for an answer as a whole.";
-  diagnostics.hint = "Raise memory_limit_mb, or leave out the largest column by custom_select.";
+  diagnostics.message = "server \"" + server_name_ + "\" sent more than memory_limit_mb allows";
+  diagnostics.detail = limit_ < most_bytes_ ? "A row may have " + human_bytes(limit_) +
+                                                  ", because about five copies of it are held in memory."
+                                            : "A whole answer may have " + human_bytes(most_bytes_) + ".";
+  diagnostics.hint = "Raise memory_limit_mb, or leave out the largest column with custom_select.";
   return diagnostics;
 }
 
@@ -289,9 +288,8 @@ std::string Connection::clean(const char *text) const { return sanitize(text, ch
 void Connection::fail(const PGresult *result) {
   const ExecStatusType status = PQresultStatus(result);
   if (status != PGRES_FATAL_ERROR && status != PGRES_NONFATAL_ERROR)
-    throw Error(sqlstate::protocol_violation,
-                "server \"" + server_name_ + "\" gave an answer that was not asked for",
-                std::string("It is ") + PQresStatus(status) + ".");
+    throw Error(sqlstate::protocol_violation, "server \"" + server_name_ + "\" sent an unexpected answer",
+                std::string("Its status is ") + PQresStatus(status) + ".");
   const auto field = [&](int code) {
     const char *value = result != nullptr ? PQresultErrorField(result, code) : nullptr;
     return value != nullptr ? clean(value) : std::string();
@@ -300,9 +298,9 @@ void Connection::fail(const PGresult *result) {
   diagnostics.sqlstate = field(PG_DIAG_SQLSTATE);
   // An error without SQLSTATE is libpq's own: the connection is gone.
   if (!is_sqlstate(diagnostics.sqlstate) || PQstatus(connection_.get()) == CONNECTION_BAD) {
-    const std::string said = field(PG_DIAG_MESSAGE_PRIMARY);
-    if (diagnostics.sqlstate.empty() || said.empty()) fail_in_libpq();
-    fail_lost(said);
+    const std::string message = field(PG_DIAG_MESSAGE_PRIMARY);
+    if (diagnostics.sqlstate.empty() || message.empty()) fail_in_libpq();
+    fail_lost(message);
   }
   diagnostics.message = field(PG_DIAG_MESSAGE_PRIMARY);
   diagnostics.detail = field(PG_DIAG_MESSAGE_DETAIL);
@@ -323,16 +321,17 @@ void Connection::fail(const PGresult *result) {
 }
 
 void Connection::fail_in_libpq() {
-  const std::string said = beginning_of(PQerrorMessage(connection_.get()));
-  // libpq has no code for it, only words; in another language it remains a lost connection.
+  const std::string message = beginning_of(PQerrorMessage(connection_.get()));
+  // libpq has only a text for this error; in another language it is reported as a lost connection.
   for (const char *words : {"out of memory", "cannot allocate memory"})
-    if (said.find(words) != std::string::npos)
+    if (message.find(words) != std::string::npos)
       throw Error(
           sqlstate::out_of_memory, "out of memory",
-          "There was no room for what server \"" + server_name_ + "\" sent: " + sanitize(said, character_),
-          "A row has to fit as a whole: leave out its largest column by custom_select, or give this "
-          "server more memory.");
-  fail_lost(said);
+          "Memory ran out while receiving data from server \"" + server_name_ +
+              "\": " + sanitize(message, character_),
+          "A row must fit into memory as a whole. Leave out its largest column with custom_select, or "
+          "give this server more memory.");
+  fail_lost(message);
 }
 
 void Connection::fail_lost(const std::string &detail) {

@@ -41,7 +41,7 @@ bool CopyOut::ready() {
   return ahead_;
 }
 
-// Makes the next message the current one. False where libpq has no complete one yet, or at the end.
+// Makes the next message the current one. False if libpq has no complete one yet, or at the end.
 bool CopyOut::next_message() {
   PGconn *const raw = connection_.connection_.get();
   PQfreemem(message_);
@@ -50,7 +50,7 @@ bool CopyOut::next_message() {
   size_ = 0;
   int length = PQgetCopyData(raw, &message_, 1);
   if (length == 0) {
-    // The bytes are often there already; a look is cheaper than a wait.
+    // The bytes have often arrived already; checking is cheaper than waiting.
     connection_.take_input();
     length = PQgetCopyData(raw, &message_, 1);
   }
@@ -67,7 +67,7 @@ bool CopyOut::next_message() {
   return true;
 }
 
-// The end of the data is not the end of the story: an error half-way arrives here.
+// After the end of the data the final status follows: an error in the middle arrives only now.
 void CopyOut::take_final_status() {
   connection_.expect_end();
   const Connection::Result result = connection_.next_result();
@@ -75,10 +75,10 @@ void CopyOut::take_final_status() {
   const std::int64_t promised = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
   connection_.drain();
   if (promised != rows_)
-    throw Error(
-        sqlstate::protocol_violation,
-        "received " + std::to_string(rows_) + " rows, but the server sent " + std::to_string(promised),
-        "Server \"" + connection_.server_name_ + "\".");
+    throw Error(sqlstate::protocol_violation,
+                "received " + std::to_string(rows_) + (rows_ == 1 ? " row" : " rows") +
+                    ", but the server sent " + std::to_string(promised),
+                "The server is \"" + connection_.server_name_ + "\".");
   finished_ = true;
 }
 

@@ -16,9 +16,9 @@ class CopyOut final : public RowSource {
   CopyOut(Connection &connection, const std::string &sql);
   ~CopyOut() override;
 
-  // The end is returned only when the server said that the statement succeeded: a stream that breaks off
-  // throws 08006 (or the server's error), never ends. Throws 08P01 where the number of rows received is not
-  // the one of the command tag.
+  // Returns the end only after the server confirmed that the statement succeeded: a stream that breaks off
+  // throws 08006 (or the server's error). Throws 08P01 if the number of received rows differs from that of
+  // the command tag.
   char *next_row(std::size_t &size) override;
   bool ready() override;
 
@@ -33,7 +33,7 @@ class CopyOut final : public RowSource {
   Connection &connection_;
   char *message_ = nullptr;  // owned: PQfreemem
   size_t size_ = 0;
-  bool ahead_ = false;  // the message was not returned yet
+  bool ahead_ = false;  // the message has not been returned yet
   std::int64_t rows_ = 0;
   std::int64_t bytes_ = 0;
   bool finished_ = false;

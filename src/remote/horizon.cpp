@@ -6,22 +6,22 @@
 namespace tablesync::remote {
 namespace {
 
-// A session stamps now() when its statement arrives, and shows it in pg_stat_activity a moment later. And a
-// column of whole seconds rounds it: to before the transaction began.
+// A session sets now() when its statement arrives, and pg_stat_activity shows it a moment later. Also, a
+// column of whole seconds rounds it to before the beginning of the transaction.
 constexpr char margin[] = "'2 seconds'";
 
-// A moment as it is written in a zone, less what the zone's clocks go back within the hour that follows: in
-// that hour local times repeat.
+// A moment in a zone, less the time by which its clocks go back within the following hour, because local
+// times repeat in that hour.
 std::string local_time(const std::string &zone) {
   return "(h.instant AT TIME ZONE " + zone + ") - greatest('0', ((h.instant AT TIME ZONE " + zone +
          ") + '1 hour'::pg_catalog.interval) - ((h.instant + '1 hour'::pg_catalog.interval) AT TIME ZONE " +
          zone + "))";
 }
 
-// Every kind of process of this database counts, not clients alone: background workers and logical
-// replication write too. An autovacuum does not, and would hold the horizon for as long as it takes. A
-// transaction that shows no beginning was begun while track_activities was off.
-// Operators are not qualified: the search_path of this transaction is safe.
+// All processes of this database count, not only clients, because background workers and logical replication
+// write, too. Autovacuum does not write rows and would hold the horizon back. A transaction without a start
+// time began while track_activities was off. Operators are not qualified: the search_path of this transaction
+// is safe.
 std::string activity_query(std::int64_t lookback_ms, const std::string &time_zone) {
   const std::string lookback =
       quote_literal(std::to_string(lookback_ms) + " milliseconds") + "::pg_catalog.interval";

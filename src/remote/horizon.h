@@ -1,10 +1,10 @@
 // The activity horizon of a source: a moment below which every transaction that could still write has ended.
-// It is what an incremental watermark may not exceed, since a row becomes visible when its transaction
-// commits, and carries a time from before that.
+// An incremental watermark may not exceed it, because a row becomes visible when its transaction commits, but
+// has a time before that.
 //
-// It must be read before the transaction that reads rows takes its snapshot, in statements of its own:
-// activity first, prepared transactions second. A transaction that ends between two of them is then seen by a
-// later one.
+// It must be read before the transaction that reads rows takes its snapshot, in separate statements: activity
+// first, prepared transactions second. Then a later statement sees a transaction that ends between two of
+// them.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@
 
 namespace tablesync::remote {
 
-// Reads it. `lookback_ms`: how long a transaction may last, where that cannot be seen. `time_zone`: of
-// columns without zone; empty: the earlier of UTC and what the source's role is set to. Leaves an open
-// transaction behind, to be ended by the caller (end_horizon), so that the next batch can carry that along.
+// Reads the horizon. `lookback_ms`: the longest assumed transaction if transactions cannot be seen.
+// `time_zone`: of columns without zone; empty: the earlier of UTC and the zone of the source's role. Leaves a
+// transaction open, which the next batch of the caller must end.
 Horizon read_horizon(Connection &connection, std::int64_t lookback_ms, const std::string &time_zone);
 
 }  // namespace tablesync::remote

@@ -1,8 +1,8 @@
-// NeutralEnvironment: while it lives, this process has none of the environment variables that libpq reads.
+// NeutralEnvironment: removes the environment variables that libpq reads from this process while it exists.
 //
-// Connections are made from the foreign server and the user mapping alone: the environment that the server
-// was started in may hold a password, or lead elsewhere. Other users of libpq in the same session find the
-// variables again afterwards.
+// Only the foreign server and the user mapping determine a connection: the environment of the server may
+// contain a password or another host. The destructor restores the variables for other users of libpq in the
+// session.
 #pragma once
 
 #include <string>

@@ -23,7 +23,7 @@ namespace {
 // foreign tables (pg_class.relkind).
 constexpr std::string_view readable_kinds = "rpvmf";
 
-// The first word of a statement, in lower case: what stands before it are blanks, comments and parentheses.
+// The first word of a statement, in lower case, after blanks, comments and parentheses.
 std::string first_word(std::string_view sql) {
   for (;;) {
     if (sql.starts_with("--")) {
@@ -50,7 +50,7 @@ std::string first_word(std::string_view sql) {
   return word;
 }
 
-// As resolve_query() finds it.
+// The result of resolve_query().
 struct Resolved {
   std::string oid;
   QualifiedName name;
@@ -66,7 +66,7 @@ struct Resolved {
   }
 };
 
-// A relation that the transaction holds, of held_relations_query().
+// A row of held_relations_query(): a relation that the transaction has locked.
 struct HeldRow {
   std::string oid, name;
   char kind = 0;
@@ -84,7 +84,7 @@ struct HeldRow {
   }
 };
 
-// Of position_query().
+// The result of position_query().
 struct PositionRow {
   SnapshotPosition position;
   std::string clock;
@@ -120,14 +120,14 @@ void ServerSource::find(const std::string &sql_name) {
 }
 
 // A relation that is rewritten between the snapshot and the lock (TRUNCATE and a new load, REFRESH, ALTER
-// TYPE) is empty in that snapshot, which was never a state of it. What a try has found is locked by the next
-// one before its snapshot is taken.
+// TYPE) is empty in that snapshot, although it never was. So each attempt locks the relations that the
+// previous one found before it takes its snapshot.
 const Table &ServerSource::open(const UserSql &sql, const std::string &snapshot) {
   constexpr int most_tries = 20;
   Held held;
   for (int tries = 0; tries < most_tries; ++tries) {
     begin(sql, snapshot, held.lockable);
-    // From here on all is read in one snapshot, and the table cannot change its shape.
+    // From now on everything is read in one snapshot, and the shape of the table cannot change.
     read_position();
     describe_table();
     if (sql.any()) describe(sql);
@@ -135,10 +135,11 @@ const Table &ServerSource::open(const UserSql &sql, const std::string &snapshot)
     if (held.rewritten.empty()) return table_;
   }
   throw Error(
-      "40001", held.rewritten + " on the source was rewritten again and again while it was to be read",
-      "A TRUNCATE, a REFRESH MATERIALIZED VIEW or an ALTER TABLE ended between the snapshot and the lock, " +
-          std::to_string(most_tries) + " times.",
-      "Run it again when they are done.");
+      "40001",
+      "relation " + held.rewritten + " was rewritten repeatedly on the source before it could be read",
+      "A TRUNCATE, REFRESH MATERIALIZED VIEW or ALTER TABLE committed between the snapshot and the lock, " +
+          std::to_string(most_tries) + " times in a row.",
+      "Run it again when these commands have finished.");
 }
 
 void ServerSource::begin(const UserSql &sql, const std::string &snapshot,
@@ -157,7 +158,7 @@ void ServerSource::describe_table() {
   if (relation.size() != 1 || table_.kind != kind_.front())
     throw Error(sqlstate::undefined_table,
                 "relation " + sql_name_ + " was replaced on the source during the call", {}, "Run it again.");
-  if (table_.beside_citus && table_.outside_heap.empty() &&
+  if (table_.has_citus && table_.outside_heap.empty() &&
       single<bool>(connection_.query(distributed_query(), {table_.oid})))
     table_.outside_heap = quote_qualified(name_);
   decode_columns(table_, connection_.query(columns_query(version), {table_.oid}));
@@ -179,7 +180,7 @@ ServerSource::Held ServerSource::lock_all(const UserSql &sql) {
     if (row.lockable) held.lockable.push_back(row.name);
     if (row.rewritten) held.rewritten = row.name;
     if (row.kind == 'f' || row.kind == 'm') table_.fed_from_elsewhere.push_back(row.name);
-    // A child of another one has no marks.
+    // A child of another relation has no marks.
     if (row.marks && row.oid != table_.oid && !sql.condition.empty()) table_.joined.push_back(row.name);
     std::istringstream words(text_of(row.marks));
     marks.insert(std::istream_iterator<std::string>(words), {});
@@ -200,7 +201,7 @@ std::string ServerSource::export_snapshot() {
 }
 
 SourceFiles ServerSource::files() {
-  // Before version 14 a range of blocks is found by reading them all.
+  // Before version 14, reading a range of blocks means reading the whole table.
   constexpr int first_with_ranges = 140000;
   SourceFiles files;
   files.in_blocks = table_.outside_heap.empty() && connection_.server_version() >= first_with_ranges;
@@ -230,8 +231,8 @@ Feed ServerSource::feed() {
   return feed;
 }
 
-// A look reads a page or two of the index of each partition; reading the rows instead reads all pages.
-// Children have no part in an index of their parent.
+// A probe reads a page or two of the index of each partition; reading the rows instead reads all pages. An
+// index of a parent does not cover its children.
 std::optional<std::vector<std::string>> ServerSource::no_days(const IncrementalField &field,
                                                               const std::string &bound) {
   constexpr std::int64_t most = 20'000, looks_per_block = 2, cheap = 200;
@@ -260,14 +261,14 @@ std::int64_t ServerSource::sequence_cache(const std::string &column) {
 std::string ServerSource::switch_point(int timeline) {
   char name[64];
   std::snprintf(name, sizeof name, "pg_wal/%08X.history", static_cast<unsigned>(position_.timeline));
-  // One after the other: a function that may not be called is an error, also where it would not be reached.
+  // Separate queries, because a function without privilege is an error even if it is not reached.
   const auto yes = [](const Rows &rows) {
     return single_or<std::optional<bool>>(rows, false).value_or(false);
   };
   if (!yes(connection_.query(may_read_history_query())) ||
       !yes(connection_.query(history_exists_query(), {name})))
     return {};
-  // A line per timeline: its number, where it ended, why.
+  // Each line has a timeline, the LSN of its end, and the reason.
   std::istringstream lines(single_or<std::string>(connection_.query(history_query(), {name}), ""));
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);
@@ -278,7 +279,7 @@ std::string ServerSource::switch_point(int timeline) {
   return {};
 }
 
-// SQL that the user gave runs with the table's schema and the role's own search_path.
+// SQL of the user runs with the table's schema and the role's search_path.
 void ServerSource::describe(const UserSql &sql) {
   const std::string path =
       quote_identifier(name_.schema) + (path_of_role_.empty() ? "" : ", " + path_of_role_);
@@ -304,7 +305,7 @@ void ServerSource::describe_query(const std::string &sql) {
   const std::vector<ResultColumn> result =
       is_query(sql) ? connection_.describe(sql, parameters) : std::vector<ResultColumn>();
   if (result.empty()) refuse("42601", "custom_select must be one SELECT, VALUES or TABLE statement");
-  if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It holds $1.");
+  if (parameters > 0) refuse("42P02", "parameters are not supported in custom_select", "It contains $1.");
   refuse_writing("custom_select", sql);
   for (auto column = result.begin(); column != result.end(); ++column) {
     if (column->name == "?column?")
@@ -321,7 +322,7 @@ void ServerSource::describe_query(const std::string &sql) {
   if (described.columns.size() != result.size())
     throw Error(sqlstate::protocol_violation, "the source did not describe every column of custom_select");
   table_.columns = std::move(described.columns);
-  // It may return a row of the table twice, or a null in its key: nothing is proven.
+  // The query may return a row twice, or a null in the key, so nothing is proven.
   table_.is_query = true;
   table_.keys.erase(std::remove_if(table_.keys.begin(), table_.keys.end(),
                                    [&](const UniqueKey &key) {
@@ -332,8 +333,8 @@ void ServerSource::describe_query(const std::string &sql) {
                     table_.keys.end());
 }
 
-// In parentheses, as it is read, a WITH that writes is no query any more. The server's own words for that
-// speak of its place.
+// A WITH that writes is refused in parentheses, as it will be read. The server's message for that only
+// concerns its position.
 void ServerSource::refuse_writing(const std::string &what, const std::string &sql) {
   try {
     int parameters = 0;
@@ -341,13 +342,13 @@ void ServerSource::refuse_writing(const std::string &what, const std::string &sq
   } catch (const Error &error) {
     if (error.diagnostics().sqlstate != sqlstate::not_supported) throw;
     throw Error("25006", what + " must not write",
-                "It has a WITH that changes rows; the source is read in a read-only transaction.",
-                "Leave INSERT, UPDATE, DELETE and MERGE out of it.");
+                "It has a WITH that changes rows, but the source is read in a read-only transaction.",
+                "Remove INSERT, UPDATE, DELETE and MERGE from it.");
   }
 }
 
-// What is one expression in brackets and in parentheses is one anywhere: it closes nothing that it has not
-// opened.
+// A text that is one expression both in brackets and in parentheses closes nothing that it has not opened, so
+// it is one anywhere.
 void ServerSource::check_condition(const UserSql &sql) {
   int parameters = 0;
   try {
@@ -356,13 +357,13 @@ void ServerSource::check_condition(const UserSql &sql) {
         select({&table_, sql.query, {}}, "ARRAY[CASE WHEN " + sql.condition + "\nTHEN true END]"),
         parameters);
   } catch (const Error &error) {
-    // The source does not know what of the statement is whose.
-    Diagnostics said = error.diagnostics();
-    if (said.sqlstate.starts_with("42")) said.message = "custom_where: " + said.message;
-    throw Error(said);
+    // The source does not know which part of the statement is the user's.
+    Diagnostics diagnostics = error.diagnostics();
+    if (diagnostics.sqlstate.starts_with("42")) diagnostics.message = "custom_where: " + diagnostics.message;
+    throw Error(diagnostics);
   }
   if (parameters > 0)
-    throw Error("42P02", "parameters are not supported in custom_where", {}, "It holds $1.");
+    throw Error("42P02", "parameters are not supported in custom_where", {}, "It contains $1.");
 }
 
 void ServerSource::check_count(const std::string &sql) {

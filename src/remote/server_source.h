@@ -1,4 +1,4 @@
-// ServerSource: a table, view or query on another server, in one REPEATABLE READ READ ONLY transaction there.
+// ServerSource: a table, view or query on another server, read in a REPEATABLE READ READ ONLY transaction.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace tablesync::remote {
 
 class ServerSource final : public Source {
  public:
-  // Connects. `host` must outlive this.
+  // Connects. `host` must outlive this object.
   ServerSource(Host &host, const ConnectionSettings &settings) : connection_(host, settings) {}
 
   void find(const std::string &sql_name) override;
@@ -62,7 +62,7 @@ class ServerSource final : public Source {
   // The relations that are read.
   struct Held {
     std::vector<std::string> lockable;  // by their names
-    std::string rewritten;              // one of them, after the snapshot was taken; or empty
+    std::string rewritten;              // one that was rewritten after the snapshot; or empty
   };
   Held lock_all(const UserSql &sql);
 

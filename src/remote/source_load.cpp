@@ -6,9 +6,9 @@
 namespace tablesync::remote {
 namespace {
 
-// A standby that streams from here, or this server itself. Where it has replayed all that it was sent it is
-// not behind, however long ago that was; but only while somebody sends.
-// Other sessions of the same role and program are syncs: they would wait for each other.
+// The lag of a standby that streams from the source, or of the source itself. A source that has replayed
+// everything it received does not lag, provided that it is still streaming. Other sessions of the same role
+// and program do not count, because they are syncs, which would wait for each other.
 constexpr char load_query[] = R"(
 WITH lag AS (
     SELECT r.application_name AS standby, pg_catalog.date_part('epoch', r.replay_lag) AS seconds
@@ -39,10 +39,11 @@ SourceLoad read_source_load(Connection &connection) {
           only_row(connection.query(load_query)));
   const std::string role = display_name(connection.user());
   if (!may_look)
-    throw Error(sqlstate::insufficient_privilege, "role " + role + " may not see how busy the source is",
-                "max_source_lag and max_source_sessions need what it does not show to every role: "
-                "pg_stat_replication and other roles' rows of pg_stat_activity.",
-                "On the source: GRANT pg_read_all_stats TO " + role + ".");
+    throw Error(sqlstate::insufficient_privilege,
+                "role " + role + " is not permitted to read the load of the source",
+                "max_source_lag and max_source_sessions read pg_stat_replication and other roles' rows of "
+                "pg_stat_activity.",
+                "On the source, GRANT pg_read_all_stats TO " + role + ".");
   return {lag.value_or(0), standby, sessions};
 }
 

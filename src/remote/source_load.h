@@ -1,4 +1,4 @@
-// Asks a source how busy it is.
+// Reads the load of a source.
 #pragma once
 
 #include "core/spec/source_limits.h"
@@ -6,8 +6,8 @@
 
 namespace tablesync::remote {
 
-// In one statement, outside of any transaction: between two askings the source is not held in anything.
-// Throws 42501, with the GRANT as hint, where the role there may not see it.
+// Runs one statement outside of any transaction, so that nothing is held on the source between two calls.
+// Throws 42501, with the GRANT as hint, if the role on the source may not see its load.
 SourceLoad read_source_load(Connection &connection);
 
 }  // namespace tablesync::remote

@@ -1,4 +1,4 @@
-// What connecting and asking share: how long is left, and how libpq's own words are taken.
+// Shared by connecting and querying: the remaining time, and texts of libpq.
 #pragma once
 
 #include <algorithm>
@@ -16,10 +16,10 @@ inline int remaining_ms(std::chrono::steady_clock::time_point deadline) {
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000000));
 }
 
-// The beginning of what libpq says: it may quote the server, at any length. Without the line's end.
-inline std::string beginning_of(const char *said) {
+// The beginning of libpq's message, which may quote the server at any length, without the final newline.
+inline std::string beginning_of(const char *message) {
   constexpr std::size_t most = 65536;
-  std::string text(said, strnlen(said, most));
+  std::string text(message, strnlen(message, most));
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text;
 }

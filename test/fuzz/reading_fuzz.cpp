@@ -45,7 +45,7 @@ void read_messages(char *at, std::size_t size) {
     while (message.left() > 0 && take_row<bad_format>(message, 2))
       for (int n = 0; n < 2; ++n) {
         const auto length = take<std::int32_t, bad_format>(message);
-        if (length > message.left()) bad_format("a row that is cut off");
+        if (length > message.left()) bad_format("a truncated row");
         if (length > 0) message.at += length;
       }
   } catch (const Error &) {

@@ -125,7 +125,7 @@ TEST(Connect, GivesUpOnAServerThatNeverAnswers) {
   EXPECT_GE(steady_clock::now() - start, milliseconds(990));
   EXPECT_LT(steady_clock::now() - start, milliseconds(5000));
   EXPECT_EQ(failed.said.sqlstate, "08001");
-  EXPECT_EQ(failed.said.detail, "No answer within 1 s (connect_timeout).");
+  EXPECT_EQ(failed.said.detail, "The server did not answer within 1 s (connect_timeout).");
   EXPECT_TRUE(contains(failed.said.hint, "firewall")) << "it is no matter of passwords: " << failed.said.hint;
   EXPECT_EQ(host.descriptors, 0);
 }
@@ -160,7 +160,7 @@ TEST(Connect, GivesUpOnABlackHole) {
   PollHost host;
   const FailedConnect failed = failed_connect(host, hole.settings());
   EXPECT_EQ(failed.step, ConnectStep::tcp);
-  EXPECT_EQ(failed.said.detail, "No answer within 1 s (connect_timeout).");
+  EXPECT_EQ(failed.said.detail, "The server did not answer within 1 s (connect_timeout).");
 }
 
 TEST(Connect, IsNotHeldUpByAHostThatWakesEarly) {
@@ -489,7 +489,7 @@ TEST(Execute, GivesUpOnAServerThatTakesNoData) {
     const Diagnostics said = error_of([&] { connection.execute(std::string(30'000'000, ' ')); });
     EXPECT_GE(steady_clock::now() - start, milliseconds(90));
     EXPECT_EQ(said.sqlstate, "08006");
-    EXPECT_EQ(said.detail, "The server took no data for 0.1 s (tablesync.stall_timeout).");
+    EXPECT_EQ(said.detail, "The server accepted no data for 0.1 s (tablesync.stall_timeout).");
     over.set_value();
   }
 }

@@ -122,7 +122,7 @@ TEST(CopyOut, RefusesAnotherNumberOfRowsThanTheServerPromised) {
               session.send('d', copy_header() + copy_row("a"));
               session.end_copy("COPY 3");
             }).message,
-            "received 1 rows, but the server sent 3");
+            "received 1 row, but the server sent 3");
 }
 
 // ---- reading ----------------------------------------------------------------------------------------------
@@ -570,7 +570,7 @@ TEST_F(LiveCopy, RefusesARowThatWouldNotFitFiveTimes) {
   const Diagnostics said =
       error_of([&] { copy("SELECT repeat('x', g) FROM (VALUES (1), (17000000)) AS v (g)"); });
   EXPECT_EQ(said.sqlstate, "54000");
-  EXPECT_EQ(said.detail, "A row may have 16.0 MB, because it is held about five times on its way.");
+  EXPECT_EQ(said.detail, "A row may have 16.0 MB, because about five copies of it are held in memory.");
 }
 
 TEST_F(LiveCopy, RaisesTheErrorOfARowHalfWay) {

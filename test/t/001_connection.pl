@@ -76,7 +76,7 @@ assert_unusable('no_tls', '08001', 'TLS', qr/does not support SSL/);
 $proxy->fault('stop', 'start', 0);
 my $silent = $proxy->port;
 $pair->make_server('black_hole', "host '127.0.0.1', port '$silent', dbname 'postgres', connect_timeout '1'");
-assert_unusable('black_hole', '08001', 'TLS', qr/No answer within 1 s \(connect_timeout\)/);
+assert_unusable('black_hole', '08001', 'TLS', qr/The server did not answer within 1 s \(connect_timeout\)/);
 $proxy->none;
 
 # ---- It must not --------------------------------------------------------------------------------------------

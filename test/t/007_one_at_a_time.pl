@@ -41,7 +41,7 @@ sub assert_one_at_a_time
 	is($skipped->{sqlstate}, '', '... or skipped') or diag($skipped->{text});
 	is(TablesyncTest::row_of($skipped->{out})->{status}, 'skipped', '... which its row says');
 	is($pair->sql($latest_run), 'skipped|', '... and its run');
-	like(join("\n", @{ $skipped->{notices} }), qr/: skipped, another run is going on/, '... and its closing NOTICE');
+	like(join("\n", @{ $skipped->{notices} }), qr/: skipped, because another run is in progress/, '... and its closing NOTICE');
 
 	my @waiting = map { $pair->start_sync($source, $target, q(options => '{"if_running": "wait"}')) } 1 .. 2;
 	$pair->wait_until($pair->target, q(SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'userlock' AND NOT granted));

@@ -206,7 +206,7 @@ my $long = sync();
 is($long->{updated}, 2, '... the changes arrive');
 is($long->{read}, 302, '... everything is read');
 like(join("\n", @{ $long->{said}{notices} }),
-	qr/reads everything, since more than 2\^31 transactions have begun on the source since/, '... the caller is told why');
+	qr/reads everything, because more than 2\^31 transactions have begun on the source since the last run/, '... the caller is told why');
 $pair->source_sql(q(INSERT INTO items VALUES (3000, 'new')));
 assert_exact(1, 0, '... and then only what changes');
 

@@ -154,9 +154,9 @@ $good->safe_psql('postgres', q(
 	INSERT INTO items (id) VALUES (2002);));
 
 # The server may know it; the reader does not.
-assert_refused('good', qr/server "good" is on another timeline/, 'a history that the reader may not read');
+assert_refused('good', qr/server "good" is on a different timeline/, 'a history that the reader may not read');
 $good->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION pg_read_file(text) TO reader');
-assert_refused('good', qr/server "good" is on another timeline/, 'one whose file it may read, but not look for');
+assert_refused('good', qr/server "good" is on a different timeline/, 'one whose file it may read, but not look for');
 $good->safe_psql('postgres', "GRANT $may_read TO reader");
 assert_goes_on($good, 'good', $by_xmin, '1 10', 'a new primary that has all, which its history shows');
 assert_same($good, 'raw.good');
@@ -197,14 +197,14 @@ $cut->safe_psql('postgres', q(
 	UPDATE items SET name = 'another history', at = DEFAULT WHERE id BETWEEN 6 AND 12;
 	INSERT INTO items (id) VALUES (2002);));
 is($cut->safe_psql('postgres', 'SELECT count(*) FROM items WHERE id = 2001'), 0, 'what was read is not there any more');
-assert_refused('cut', qr/server "cut" is on another timeline/, 'a new primary that lacks what was read');
+assert_refused('cut', qr/server "cut" is on a different timeline/, 'a new primary that lacks what was read');
 
 # Not even when it has come further than what was read.
 $cut->safe_psql('postgres', q(
 	DO $$ BEGIN FOR i IN 1 .. 200 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$;
 	SELECT pg_switch_wal();
 	UPDATE items SET name = name || '.';));
-assert_refused('cut', qr/server "cut" is on another timeline/, '... also later');
+assert_refused('cut', qr/server "cut" is on a different timeline/, '... also later');
 ($value) = split /\|/, watermark_of('raw.cut_by_time');
 $cut->safe_psql('postgres', q(UPDATE items SET name = 'new', at = DEFAULT WHERE id = 40));
 my $by_value = sync('cut', $by_time);
@@ -221,7 +221,7 @@ $restored->init_from_backup($primary, 'early');
 $restored->start;
 repoint('back', $restored);
 is($restored->safe_psql('postgres', 'SELECT timeline_id FROM pg_control_checkpoint()'), 1, 'a backup on the same timeline');
-assert_refused('back', qr/server "back" is behind what was read/, 'a restored backup');
+assert_refused('back', qr/server "back" is behind the watermark$/, 'a restored backup');
 assert_mended($restored, 'back');
 
 # ---- Another cluster ----------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ $pair->admin(qq(
 	INSERT INTO items SELECT g, '2020-01-01', 'elsewhere' FROM generate_series(1, 1000) g;
 	GRANT SELECT ON items TO reader;));
 repoint('other', $stranger);
-my $another = qr/server "other" is not the cluster that it was/;
+my $another = qr/server "other" is a different cluster than before/;
 isnt($pair->admin(q(SELECT 'items'::regclass::oid)), $last->safe_psql('postgres', q(SELECT 'items'::regclass::oid)),
 	'another cluster, where the table has another oid');
 assert_refused('other', $another, 'another cluster');
@@ -245,7 +245,7 @@ assert_refused('other', $another, '... where the table has the same oid');
 $said = sync('other', $by_time);
 is($said->{sqlstate}, '', '... incremental mode works');
 is($said->{read}, $many, '... reads everything');
-like(join("\n", @{ $said->{notices} }), qr/reads everything, since the source is another cluster than it was/,
+like(join("\n", @{ $said->{notices} }), qr/reads everything, because the source is a different cluster than before/,
 	'... and says why');
 assert_mended($stranger, 'other');
 

@@ -88,7 +88,7 @@ foreach my $target (sort keys %mode)
 	my $told = join "\n", grep { !/ read, / } @{ $said->{notices} };
 	if ($mode{$target} eq $by_time)
 	{
-		like($told, qr/the source is a standby, which does not show who writes/, '... the caller is told of the standby');
+		like($told, qr/the source is a standby, which does not show the transactions of its primary/, '... the caller is told of the standby');
 		like($said->{text}, qr/lookback of 10 min.*sync from the primary, or use sync_mode => 'xmin'/si, '... and what to do');
 	}
 	else { is($told, '', '... there is nothing to tell'); }

@@ -67,7 +67,7 @@ sub assert_reads_everything
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $row = sync($table, $more);
 	cmp_ok($row->{read}, '>=', $many - 10, "$name: everything is read");
-	like($row->{told}, qr/^\Q$table\E: reads everything, since $why$/m, '... the caller is told why');
+	like($row->{told}, qr/^\Q$table\E: reads everything, because $why$/m, '... the caller is told why');
 	return;
 }
 
@@ -158,7 +158,7 @@ foreach my $table ('timed', 'aged')
 	$pair->sync($table, "raw.$table", $mode);
 
 	# Each change, and what it makes of a row that has been there all the time.
-	my $why = 'custom_select or custom_where is not what it was';
+	my $why = 'custom_select or custom_where has changed';
 	assert_reads_everything($table, $here, $why, "$mode: a new custom_where");
 	touch($table);
 	assert_reads_little($table, $here, '... then it reads little');
@@ -205,7 +205,7 @@ foreach my $table ('timed', 'aged')
 		ALTER TABLE other RENAME TO $table;
 		ALTER TABLE $table ADD PRIMARY KEY (id), ALTER at SET NOT NULL, ALTER rev SET DEFAULT 0;
 		UPDATE $table SET name = 'other' WHERE id = 20;));
-	assert_reads_everything($table, $mode, 'the table on the source was made anew', 'the source was made anew');
+	assert_reads_everything($table, $mode, 'the table on the source was recreated', 'the source was made anew');
 	identical($table);
 	touch($table);
 	assert_reads_little($table, $mode, '... then it reads little');
@@ -283,7 +283,7 @@ cmp_ok($row->{read}, '<', 50, '... by reading little');
 $pair->assert_identical($expected, 'raw.orders');
 
 my $elsewhere = $query =~ s/upper/lower/r;
-assert_reads_everything('orders', $elsewhere, 'custom_select or custom_where is not what it was', 'another custom_select');
+assert_reads_everything('orders', $elsewhere, 'custom_select or custom_where has changed', 'another custom_select');
 my $where = qq($elsewhere, custom_where => 'id <= 10 -- the first');
 touch('orders');
 $row = sync('orders', $where);

@@ -183,7 +183,7 @@ $pair->sync('odd', 'raw.odd', $by_time);
 $pair->source_sql('UPDATE odd SET gone = true WHERE id = 1');
 my $said = $pair->try_sync('odd', 'raw.odd', $soft->('gone'));
 is($said->{sqlstate}, '', 'soft_delete_column comes later') or diag($said->{text});
-like(join(' ', @{ $said->{notices} }), qr/reads everything, since soft_delete_column is not what it was/,
+like(join(' ', @{ $said->{notices} }), qr/reads everything, because soft_delete_column has changed/,
 	'... everything is read');
 is($pair->sql('SELECT count(*) FROM raw.odd WHERE id = 1'), 0, '... and what was marked already is deleted');
 $pair->assert_failed($pair->try_sync('odd', 'raw.odd', $soft->('went')), '42703', qr/soft_delete_column "went"/,

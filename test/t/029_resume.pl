@@ -172,7 +172,7 @@ $pair->admin('ALTER SYSTEM SET max_worker_processes = 3');
 restart();
 $call->finish;
 $proxy->none;
-$target->wait_for_log(qr/ERROR:  could not start a background worker.*could not look after database "postgres"/s);
+$target->wait_for_log(qr/ERROR:  could not start a background worker.*upkeep of database "postgres" failed/s);
 is(runs('waiting'), 'interrupted 57P01', '... there is no slot for a worker');
 $pair->admin('ALTER SYSTEM RESET max_worker_processes');
 restart();

@@ -37,7 +37,7 @@ foreach my $target ('raw.items', 'raw.items', 'raw.other')
 	my $said = $call->finish;
 	is($said->{sqlstate}, '', "$target: the connection is lost for a while: the sync succeeds");
 	like($said->{notices}[0], qr/^\w+: attempt 1 of 4 failed: lost the connection to server "src"$/, '... the caller was told');
-	like($said->{text}, qr/^HINT:  Nothing was changed; the next one begins in 0\.\d s\.$/m, '... that nothing was changed');
+	like($said->{text}, qr/^HINT:  Nothing was changed; the next attempt begins in 0\.\d s\.$/m, '... that nothing was changed');
 	like(attempts(), qr/^1 08006(, \d 08006)*$/, '... the attempt is on record');
 	is($pair->last_run($target), 'succeeded ', '... the run has succeeded');
 	$pair->assert_identical('items', $target);
@@ -117,7 +117,7 @@ is(attempts(), '1 08006, 2 08006', '... two attempts are on record beside the la
 # After the first chunk it is lost once more.
 $proxy->fault('rst', 'copy', 3_000_000);
 my $resumed = $pair->start_sync('items', 'raw.chunked', qq($chunked, options => '{"retry_delay": "10 ms"}'));
-ok($resumed->wait_for(qr/HINT:  What is committed stays; the next one begins in /),
+ok($resumed->wait_for(qr/HINT:  Committed work is kept; the next attempt begins in /),
 	'the caller is not told that nothing was changed where chunks are committed');
 $proxy->none;
 is($resumed->finish->{sqlstate}, '', '... and the attempt goes on with the next chunk');

@@ -18,8 +18,8 @@ $pair->source_sql(q(
 foreach my $option ('"max_source_lag": "5s"', '"max_source_sessions": 50')
 {
 	my $said = $pair->try_sync('items', 'raw.items', "options => '{$option}'");
-	$pair->assert_failed($said, '42501', qr/^role reader may not see how busy the source is$/, "$option is no guard for the blind");
-	is($said->{hint}, 'On the source: GRANT pg_read_all_stats TO reader.', '... what helps is said');
+	$pair->assert_failed($said, '42501', qr/^role reader is not permitted to read the load of the source$/, "$option is no guard for the blind");
+	is($said->{hint}, 'On the source, GRANT pg_read_all_stats TO reader.', '... what helps is said');
 }
 $pair->source_sql('GRANT pg_read_all_stats TO reader');
 
@@ -60,11 +60,11 @@ sub assert_holds_nothing
 start_sleeper();
 my $said = $pair->try_sync('items', 'raw.items', $guarded);
 is($said->{sqlstate}, '', 'a sync at the limit begins at once');
-unlike($said->{text}, qr/waits for the source/, '... and says nothing');
+unlike($said->{text}, qr/waiting for the source/, '... and says nothing');
 
 start_sleeper();
 my $call = $pair->start_sync('items', 'raw.items', $guarded);
-ok( $call->wait_for(qr/items: waits for the source: 2 sessions are active \(max_source_sessions 1\)/),
+ok( $call->wait_for(qr/items: waiting for the source because 2 sessions are active \(max_source_sessions 1\)/),
 	'above it, it waits and says why');
 $pair->wait_until($pair->target, $waits);
 pass('... the view says so too');
@@ -72,7 +72,7 @@ assert_holds_nothing('a sync that waits');
 stop_sleepers();
 $said = $call->finish;
 is($said->{sqlstate}, '', '... and goes on when there are fewer');
-is(() = $said->{text} =~ /waits for the source/g, 1, '... told once');
+is(() = $said->{text} =~ /waiting for the source/g, 1, '... told once');
 is( $pair->sql(q(SELECT string_agg(step, ', ' ORDER BY step_no) FROM tablesync.run_step
 		WHERE run_id = (SELECT max(run_id) FROM tablesync.run))),
 	'describe, waiting for the source, describe, copy, delete, merge, commit', '... the record has the wait');
@@ -93,7 +93,7 @@ $said = $pair->try_sync('items', 'raw.items', q(options => '{"max_source_session
 $pair->assert_failed($said, '57014', qr/^the sync took longer than its timeout of 2/, 'the timeout is for the wait too');
 
 $call = $pair->start(q(SELECT * FROM verify_table('src', 'items', 'raw.items', options => '{"max_source_sessions": 1}')));
-ok($call->wait_for(qr/waits for the source: 2 sessions/), 'a verification waits too');
+ok($call->wait_for(qr/waiting for the source because 2 sessions/), 'a verification waits too');
 assert_holds_nothing('it');
 is( $pair->sql(q(SELECT value, state FROM sync_plan('src', 'items', 'raw.items', options => '{"max_source_sessions": 1}')
 		WHERE item = 'load of the source')),
@@ -142,11 +142,11 @@ $pair->wait_until($standby, q(SELECT pg_get_wal_replay_pause_state() = 'paused')
 $pair->source_sql(q(INSERT INTO items VALUES (101)));
 $pair->wait_until($primary, q(SELECT replay_lag > '2 s' FROM pg_stat_replication));
 $call = $pair->start_sync('items', 'raw.other', $lag);
-ok($call->wait_for(qr/waits for the source: standby "standby" is \d.* behind \(max_source_lag 1\.0 s\)/), 'a standby is behind');
+ok($call->wait_for(qr/waiting for the source because standby "standby" lags by \d.* \(max_source_lag 1\.0 s\)/), 'a standby is behind');
 $pair->wait_until($pair->target, $waits);
 assert_holds_nothing('the sync');
 my $call2 = $pair->start($from_standby);
-ok($call2->wait_for(qr/waits for the source: the source, a standby, is \d.* behind/), '... so is it as the source');
+ok($call2->wait_for(qr/waiting for the source because the source, a standby, lags by \d/), '... so is it as the source');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 is($_->finish->{sqlstate}, '', '... until it has caught up') foreach $call2, $call;
 is($pair->sql('SELECT max(id) FROM raw.items'), '101', '... and has what it lacked');

@@ -239,10 +239,10 @@ $pair->source_sql(q(
 	CREATE TABLE texts AS SELECT id, name, id::text AS number FROM items;));
 $pair->sql('CREATE TABLE raw.one_of_texts (id int, name text, number int)');
 foreach my $case (
-	[ 'viewed', qr/since it is not a table$/ ],
-	[ 'few', qr/since it is small$/ ],
-	[ 'texts', qr/since columns are converted after they have arrived$/ ],
-	[ 'items', qr/since custom_select is one query$/, "custom_select => 'SELECT id, name FROM items'" ])
+	[ 'viewed', qr/because it is not a table$/ ],
+	[ 'few', qr/because it is small$/ ],
+	[ 'texts', qr/because columns are converted after they have arrived$/ ],
+	[ 'items', qr/because custom_select is one query$/, "custom_select => 'SELECT id, name FROM items'" ])
 {
 	my ($source, $why, $more) = @$case;
 	$said = $pair->try_sync($source, "raw.one_of_$source", join ', ', grep { $_ } $by_2, $more);
@@ -254,14 +254,14 @@ $pair->source_sql('ALTER TABLE items ADD COLUMN updated_at timestamptz NOT NULL 
 $pair->sync('items', 'raw.by_field', "sync_mode => 'incremental', incremental_field => 'updated_at', $by_2");
 $pair->assert_identical('items', 'raw.by_field', 'the first run of mode incremental, by two');
 $said = $pair->try_sync('items', 'raw.by_field', "sync_mode => 'incremental', incremental_field => 'updated_at', $by_2");
-like($said->{text}, qr/by one worker, since rows above the watermark/, '... the next one by one');
+like($said->{text}, qr/by one worker, because rows above the watermark/, '... the next one by one');
 $pair->sync('items', 'raw.filtered', "custom_where => 'id % 2 = 0', $by_2");
 is($pair->sql('SELECT count(*) FROM raw.filtered'), $pair->source_sql('SELECT count(*) FROM items WHERE id % 2 = 0'), 'custom_where');
 
 like($pair->sql(q(SELECT value FROM sync_plan('src', 'items', 'raw.by_field', parallel_workers => 2) WHERE item = 'readers')),
 	qr/^2, each/, 'sync_plan says how many read');
 like($pair->sql(q(SELECT value FROM sync_plan('src', 'few', 'raw.planned', parallel_workers => 2) WHERE item = 'readers')),
-	qr/^one, since it is small$/, '... or why one does');
+	qr/^one, because it is small$/, '... or why one does');
 
 # max_rate is that of the run, not of each.
 my $row = $pair->sync('items', 'raw.slow', qq(options => '{"max_rate": "15000 rows"}', $by_2));
@@ -275,7 +275,7 @@ $pair->admin(qq(
 	GRANT USAGE ON SCHEMA closed TO $TablesyncTest::caller;
 	GRANT ALL ON closed.items TO $TablesyncTest::caller;));
 $said = $pair->try_sync('items', 'closed.items', $by_2);
-like($said->{text}, qr/by one worker, since the role may not create .* GRANT CREATE ON SCHEMA closed$/m, 'without CREATE on the schema');
+like($said->{text}, qr/by one worker, because the role may not create .* GRANT CREATE ON SCHEMA closed$/m, 'without CREATE on the schema');
 $pair->assert_identical('items', 'closed.items');
 
 # ---- Failures -----------------------------------------------------------------------------------------------
@@ -391,13 +391,13 @@ is($call->finish->{sqlstate}, '', '... as the run finds');
 # Of 9 slots the server has one for itself.
 $said = $pair->try_sync('items', 'raw.slots', 'parallel_workers => 16');
 is($said->{sqlstate}, '', 'more workers than there are slots');
-like($said->{text}, qr/is read by \d instead of 16 workers, since there are no more free slots/, '... takes those that are free');
+like($said->{text}, qr/is read by \d instead of 16 workers because no more slots are free/, '... takes those that are free');
 $pair->assert_identical('items', 'raw.slots');
 $pair->target->append_conf('postgresql.conf', 'max_worker_processes = 2');
 $pair->target->restart;
 $said = $pair->try_sync('items', 'raw.slot', $by_2);
 is($said->{sqlstate}, '', 'no free slot');
-like($said->{text}, qr/is read by one worker, since there is no free slot for another/, '... the worker does it alone');
+like($said->{text}, qr/is read by one worker because no slot is free for another/, '... the worker does it alone');
 $pair->assert_identical('items', 'raw.slot');
 
 $pair->assert_clean;

@@ -178,7 +178,7 @@ $pair->admin('CREATE DATABASE broken TEMPLATE "No such"');
 in_database('broken', 'ALTER TABLE tablesync.run RENAME TO lost');
 my $length = length slurp_log();
 set('tablesync.databases', 'postgres, broken');
-my $told = qr/could not look after database "broken".*?tried again in ([\d.]+ \w+)/s;
+my $told = qr/upkeep of database "broken" failed.*?retried in ([\d.]+ \w+)/s;
 my @waits;
 ok(TablesyncTest::poll(sub { @waits = substr(slurp_log(), $length) =~ /$told/g; @waits >= 4 }), 'an upkeep fails again and again');
 is("@waits[0 .. 3]", '0.4 s 0.8 s 1.6 s 3.2 s', '... less and less often');

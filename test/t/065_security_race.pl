@@ -215,7 +215,7 @@ sub start_session
 	my $user = $role eq 'super' ? $attack->{super} : $role;
 	$session{files} = { map { $_ => $pair->target->basedir . "/$title.$_" } qw(out err) };
 	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $pair->target->connstr('postgres') . " user=$user application_name=$title", '-f', $file ],
-		'<', '/dev/null', '>', $session{files}{out}, '2>', $session{files}{err}, IPC::Run::timeout($seconds + 60));
+		'<', '/dev/null', '>', $session{files}{out}, '2>', $session{files}{err}, IPC::Run::timeout($seconds + $PostgreSQL::Test::Utils::timeout_default));
 	return \%session;
 }
 
@@ -254,7 +254,7 @@ $pair->wait_until($pair->target, 'SELECT true');
 
 is($pair->admin('SELECT pg_postmaster_start_time()'), $begin, 'the server is the one that it was');
 my $log = slurp_file($pair->target->logfile, $from);
-is(join("\n", $log =~ /^.*(?:was terminated by signal|PANIC:|TRAP:|reinitializing).*$/mg), '', '... and nothing has crashed');
+is(join("\n", $log =~ /^.*(?:was terminated by signal|Failed process was running|PANIC:|TRAP:|reinitializing).*$/mg), '', '... and nothing has crashed');
 # The server's own word for DDL that meets DDL.
 my @internal = grep { !/ hostile_\d / } $log =~ /^.*(?:ERROR|FATAL):  XX00\d.*$/mg;
 is(join("\n", splice @internal, 0, 5), '', 'no internal error is in the log');

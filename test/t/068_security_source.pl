@@ -131,9 +131,9 @@ is($pair->admin(q(SELECT count(*) FROM pg_class WHERE relname = 'injected')), '0
 $pair->source_sql(q(CREATE TABLE large (id int PRIMARY KEY, t text); ALTER TABLE large ALTER t SET STORAGE EXTERNAL;
 	INSERT INTO large VALUES (1, repeat('x', 30000000)), (2, 'small');));
 my $said = $pair->try_sync('large', 'raw.large', 'memory_limit_mb => 16');
-$pair->assert_failed($said, '54000', qr/^server "src" sent more than fits into memory_limit_mb$/, 'a row of 30 MB does not fit into 16 MB');
-is($said->{detail}, 'A row may have 6.4 MB, because it is held about five times on its way.', '... it says why');
-is($said->{hint}, 'Raise memory_limit_mb, or leave out the largest column by custom_select.', '... and what to do');
+$pair->assert_failed($said, '54000', qr/^server "src" sent more than memory_limit_mb allows$/, 'a row of 30 MB does not fit into 16 MB');
+is($said->{detail}, 'A row may have 6.4 MB, because about five copies of it are held in memory.', '... it says why');
+is($said->{hint}, 'Raise memory_limit_mb, or leave out the largest column with custom_select.', '... and what to do');
 $said = $pair->try_sync('large', 'raw.large', 'memory_limit_mb => 256');
 is($said->{sqlstate}, '', '... but into 256 MB') or diag($said->{text});
 $pair->assert_identical('large', 'raw.large');

@@ -165,14 +165,14 @@ foreach my $server (undef, 'src')
 	is(verify($server, 'turned', $schema)->{out}, "one|x|2024-01-01 00:00:00+00|different|1|2\n", '... with that column alone');
 }
 $said = pivot(undef, 'turned', 'by_column_here', options => q('{"order_by": "revison"}'));
-is("$said->{sqlstate} $said->{message} $said->{detail}", '42703 column "revison" of "public.turned" does not exist Perhaps it is "revision".', 'a column that is not there') or diag($said->{text});
+is("$said->{sqlstate} $said->{message} $said->{detail}", '42703 column "revison" of "public.turned" does not exist Perhaps you meant the column "revision".', 'a column that is not there') or diag($said->{text});
 $both->('ALTER TABLE turned ADD COLUMN note json');
 is(pivot($_, 'turned', 'by_column_here', options => q('{"order_by": "note"}'))->{sqlstate}, '42883', '... or has no order') foreach undef, 'src';
 # A view has no rows of its own.
 $pair->sql('CREATE VIEW seen AS SELECT * FROM turned');
 $said = pivot(undef, 'seen', 'seen');
 went($said, 'a view with two readings of one cell');
-like($said->{text}, qr/the last one that comes wins.*order_by/s, '... says what holds');
+like($said->{text}, qr/the last one that is read wins.*order_by/s, '... says what holds');
 is(verify(undef, 'seen', 'seen')->{out}, '', '... for verify_pivot too');
 went(pivot(undef, 'seen', 'seen_by', options => q('{"order_by": "revision"}')), '... by a column');
 is(rows("SELECT x FROM seen_by.w_one WHERE created_time = '2024-01-01 UTC'"), 2, '... which says which one wins');
@@ -211,7 +211,7 @@ foreach my $server (undef, 'src')
 		JOIN numbers n ON n.created_time = ("row"->>'created_time')::timestamptz WHERE run_id >= $first)), scalar(@beyond) . '|' . scalar(@beyond), '... the others are rejected, with all of their digits');
 	$said = verify($server, 'numbers', $schema);
 	is($said->{out}, '', '... as verify_pivot says');
-	like($said->{text}, qr/@{[ scalar @beyond ]} readings that no column takes/, '... which counts them');
+	like($said->{text}, qr/@{[ scalar @beyond ]} readings that no column can store/, '... which counts them');
 }
 
 # ---- Triggers, and types that fill themselves -----------------------------------------------------------------
@@ -337,7 +337,7 @@ foreach my $server (undef, 'src')
 	foreach my $call (pivot($server, 'seoul', $schema), verify($server, 'seoul', $schema), pivot($server, 'seoul', $schema, chunk_interval => "'5 hours'", cutoff_time => q(date_trunc('hour', now()))))
 	{
 		went($call, 'clocks of Seoul, without a zone');
-		like($call->{text}, qr/\b[89] readings are left out.*if the times of the source, which have no zone, are of UTC.*time_zone/s, '... the readings beyond the cutoff are counted, with the way to them');
+		like($call->{text}, qr/\b[89] readings are left out.*if the times of the source, which have no time zone, are in UTC.*time_zone/s, '... the readings beyond the cutoff are counted, with the way to them');
 	}
 	my @zone = (options => q('{"time_zone": "Asia/Seoul", "restart": true}'));
 	$said = pivot($server, 'seoul', $schema, @zone);

@@ -195,7 +195,7 @@ foreach my $database (@restored)
 	cmp_ok($row->{read}, '<', 5000, "$name ... from where it was");
 	same_in($database, 'large', 'raw.begun');
 	$row = row_in($database, 'large', 'raw.broken', $chunks);
-	like($row->{said}, qr/starts again from the first chunk, since a dump does not say/, "$name ... one with a failed chunk begins again");
+	like($row->{said}, qr/starts again from the first chunk, because the dump does not record/, "$name ... one with a failed chunk begins again");
 	same_in($database, 'large', 'raw.broken');
 	is((call_in($database, 'SELECT tablesync.drop_hidden_tables()'))[0], 1, "$name a loader's table is known as such");
 	next if $database eq 'schema';
@@ -203,7 +203,7 @@ foreach my $database (@restored)
 	my ($out, $said) = call_in($database, pivot_of(''));
 	like($out, qr/^\d+\|S1\|wide\.\S+\|300\|0\|0\|0\|0\|/, "$name a pivot finds its columns, whatever they are called") or diag($said);
 	($out, $said) = call_in($database, $begun_pivot);
-	like($said, qr/starts again from the first chunk, since a dump does not say/, "$name a pivot that was begun begins again");
+	like($said, qr/starts again from the first chunk, because the dump does not record/, "$name a pivot that was begun begins again");
 	is(admin_in($database, 'SELECT count(*), count(velocity) FROM wide.tbl_data_timeseries_s1'), admin_in($database, 'SELECT count(*), count(speed) FROM wide.begun_s1'), "$name ... and is complete");
 	is((call_in($database, q(SELECT ship_id, server, source, run_id FROM tablesync.failed_chunk)))[0], 'S1|src|public.readings|', "$name failed chunks");
 	is((call_in($database, q(SELECT DISTINCT made_here FROM tablesync.pivot_table)))[0], 't', "$name what was made here");

@@ -199,7 +199,7 @@ foreach my $case ([ 'archive', 'delete_missing => false' ], [ 'mirror', "'xmin'"
 	$pair->sql("TRUNCATE raw.$name");
 	my $said = $call->finish;
 	is($said->{sqlstate}, '', "$name: the target is truncated between two chunks") or diag($said->{text});
-	like($said->{text}, qr/starts again from the first chunk, since the target was emptied or rewritten/, '... which is noticed');
+	like($said->{text}, qr/starts again from the first chunk, because the target was emptied or rewritten/, '... which is noticed');
 	$pair->assert_identical('items', "raw.$name");
 }
 
@@ -219,7 +219,7 @@ foreach my $kind (sort keys %kinds)
 			local $Test::Builder::Level = $Test::Builder::Level + 1;
 			my $said = $pair->try_sync('changing', "raw.$name", $mode eq 'timed' ? $by_time : "'xmin'");
 			is(TablesyncTest::row_of($said->{out})->{read} >= 3000 ? 'all' : 'new', $read, "$name: $what") or diag($said->{text});
-			$read eq 'all' ? like($said->{text}, qr/reads everything, since .*TRUNCATE/, '... and the reason is given')
+			$read eq 'all' ? like($said->{text}, qr/reads everything, because .*TRUNCATE/, '... and the reason is given')
 			  : unlike($said->{text}, qr/reads everything/, '... without a word');
 			$pair->assert_identical('changing', "raw.$name");
 		};

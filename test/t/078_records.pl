@@ -104,13 +104,13 @@ foreach my $how (sort keys %stops)
 	is($pair->sql("SELECT status, sqlstate, message $run"), 'canceled|57014|the sync was canceled', '... on record as canceled');
 	my $done = $pair->sql("SELECT chunks FROM tablesync.checkpoint WHERE target = '$target'");
 	my $rows = $pair->sql("SELECT count(*) FROM $target") =~ s/(\d)(\d{3})$/$1,$2/r;
-	is($pair->sql("SELECT detail, hint $run"), "$done chunks with $rows rows are committed.|The same call goes on from there.", '... with what it has committed');
+	is($pair->sql("SELECT detail, hint $run"), "$done chunks with $rows rows are committed.|The same call resumes from there.", '... with what it has committed');
 	is($said->{detail}, "$done chunks with $rows rows are committed.", '... which the caller is told') unless $how =~ /Ctrl/;
 	like(join("\n", @{ $pair->try_sync('items', $target, $chunks)->{notices} }), qr/resumes run \d+ after $done chunks/, '... and so it does');
 	$pair->assert_identical('items', $target);
 }
 $said = stop_in_chunks('raw.by_two', $stops{'Ctrl-C'}, ', parallel_workers => 2');
-like($pair->sql(q(SELECT concat_ws('|', status, detail) FROM tablesync.run WHERE target = 'raw.by_two')), qr/^canceled\|\d+ chunks? with [\d,]+ rows (?:is|are) committed\.$/, 'several workers');
+like($pair->sql(q(SELECT concat_ws('|', status, detail) FROM tablesync.run WHERE target = 'raw.by_two')), qr/^canceled\|\d+ chunks? with [\d,]+ rows? (?:is|are) committed\.$/, 'several workers');
 $said = stop_in_chunks('raw.without', $stops{'cancel_run()'}, ', enable_checkpoint => false');
 is($said->{hint}, '', 'without a checkpoint the same call begins again');
 # In one transaction nothing stays.

@@ -54,8 +54,8 @@ foreach my $target (sort keys %mode)
 	$pair->remember($target);
 	my $said = repair($target);
 	$pair->assert_failed($said, '55000', qr/^refusing to repair "\Q$target\E" from a standby that is behind$/, "$target: repair from a standby that lags");
-	like($said->{detail}, qr{^It is at [0-9A-F]+/[0-9A-F]+; the target has what was read at [0-9A-F]+/[0-9A-F]+\.$}, '... which says how far it is');
-	is($said->{hint}, 'A standby that lags catches up: then wait, or repair from the primary.', '... and what to do');
+	like($said->{detail}, qr{^The standby is at [0-9A-F]+/[0-9A-F]+; the target has rows that were read at [0-9A-F]+/[0-9A-F]+\.$}, '... which says how far it is');
+	is($said->{hint}, 'Wait until the standby has caught up, or repair from the primary.', '... and what to do');
 	$pair->assert_unchanged($target, '... nothing is written');
 }
 

@@ -77,7 +77,7 @@ my %call = (
 
 my %said = map { $_ => $pair->try_sync('orders', "raw.$_", $call{$_}[0]) } sort keys %call;
 is(join(' ', map { $said{$_}{sqlstate} ? "$_: $said{$_}{text}" : () } sort keys %said), '', 'first loads');
-like(join("\n", @{ $said{two_workers}{notices} }), qr/is read by one worker, since .*subscribers/, '... of several workers one, since its name would be published');
+like(join("\n", @{ $said{two_workers}{notices} }), qr/is read by one worker, because .*subscribers/, '... of several workers one, since its name would be published');
 $pair->sync('bag', 'raw.bag');
 follows($_, "... $_ arrives") foreach @orders, 'raw.bag';
 is($pair->admin(q(SELECT count(*) FROM pg_publication_tables WHERE schemaname <> 'tablesync' AND tablename LIKE '%hidden%')), 0, '... no hidden table is published');
@@ -150,7 +150,7 @@ $pair->admin(q(SELECT pg_drop_replication_slot('mirror')));
 
 # ---- Where the name of a hidden table can be seen -----------------------------------------------------------------------
 
-my $alone = qr/is read by one worker, since .*subscribers/;
+my $alone = qr/is read by one worker, because .*subscribers/;
 sub first_load_of
 {
 	my ($name) = @_;

@@ -64,7 +64,7 @@ TEST(CheckOption, ListsTheValidOptionsWhereNoneIsNear) {
       error_of([] {
         check_option({"x", "x"}, on_mapping, true);
       }).hint,
-      "Valid options of a user mapping: user, password, password_required, sslcert, sslkey, sslpassword.");
+      "Valid options of a user mapping are user, password, password_required, sslcert, sslkey, sslpassword.");
 }
 
 TEST(CheckOption, LetsOnlyASuperuserNameFilesOfTheServer) {

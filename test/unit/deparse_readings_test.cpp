@@ -85,7 +85,7 @@ TEST(ReadingPlan, FindsMappedColumns) {
   spec.columns[3].second = "valu";
   const Diagnostics said = error_of([&] { plan_readings(spec, signals); });
   EXPECT_EQ(said.sqlstate, "42703");
-  EXPECT_EQ(said.detail, "Perhaps it is \"value\".");
+  EXPECT_EQ(said.detail, "Perhaps you meant the column \"value\".");
 }
 
 TEST(ReadingPlan, ReadsWhatACallAsksFor) {
@@ -187,7 +187,7 @@ TEST(InOrderOfAge, IsByTheColumnThatIsGivenFirst) {
   spec.order_by = "str_w";
   const Diagnostics said = error_of([&] { plan_readings(spec, readings()); });
   EXPECT_EQ(said.sqlstate, "42703");
-  EXPECT_EQ(said.detail, "Perhaps it is \"str_v\".");
+  EXPECT_EQ(said.detail, "Perhaps you meant the column \"str_v\".");
 }
 
 TEST(OldestAndNewest, AsksForFiniteTimesWhereThereAreOthersAlone) {

@@ -103,7 +103,7 @@ TEST(FindIncrementalField, AsksForADeclarationOfText) {
   for (const char *type : {"text", "varchar", "bpchar"}) {
     const Diagnostics said = refusal(column("at", type), "");
     EXPECT_EQ(said.sqlstate, "42804");
-    EXPECT_EQ(said.hint, "If it holds days like 20240131: incremental_field_type => 'yyyymmdd'.");
+    EXPECT_EQ(said.hint, "If it holds days like 20240131, pass incremental_field_type => 'yyyymmdd'.");
   }
 }
 
@@ -120,7 +120,7 @@ TEST(FindIncrementalField, RefusesAColumnThatIsNotOfTheDeclaredType) {
     EXPECT_EQ(said.sqlstate, "42804") << pair.type << " as " << pair.declared;
     EXPECT_EQ(said.message, std::string("column \"at\" of type ") + pair.type +
                                 " cannot be used as incremental_field of type \"" + pair.declared + "\"");
-    EXPECT_EQ(said.hint, "Leave incremental_field_type out to have it taken from the column.");
+    EXPECT_EQ(said.hint, "Leave incremental_field_type out to derive it from the column.");
   }
 }
 
@@ -129,7 +129,10 @@ TEST(FindIncrementalField, RefusesAnUnknownDeclaration) {
     const Diagnostics said = refusal(column("at", "timestamp"), declared);
     EXPECT_EQ(said.sqlstate, "22023");
     EXPECT_EQ(said.message, std::string("unrecognized incremental_field_type \"") + declared + "\"");
-    EXPECT_EQ(said.hint, "Valid: timestamp, datetime, date, yyyymmdd, integer; or leave it out.");
+    EXPECT_EQ(
+        said.hint,
+        "Valid values are timestamp, datetime, date, yyyymmdd and integer. Leave it out to derive it from "
+        "the column.");
   }
 }
 

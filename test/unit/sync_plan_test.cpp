@@ -90,7 +90,7 @@ TEST(PlanSync, RefusesTypesThatDoNotFit) {
   const Diagnostics said = error_of([&] { plan_sync(source, target, {}, false); });
   EXPECT_EQ(said.sqlstate, "42804");
   EXPECT_EQ(said.message, "column \"name\": source type money cannot be assigned to int8");
-  EXPECT_EQ(said.detail, "Values could be lost or changed on the way into raw.users.");
+  EXPECT_EQ(said.detail, "Copying values into raw.users could lose or change them.");
   EXPECT_EQ(said.hint,
             "Give the target column a type that holds every value of the source: ALTER TABLE raw.users ALTER "
             "COLUMN name TYPE ....");
@@ -290,7 +290,7 @@ TEST(PlanKey, RefusesAColumnThatTheSourceLacks) {
   const Diagnostics said = error_of([] { plan_sync(source_users, target_users, {"uid"}, false); });
   EXPECT_EQ(said.sqlstate, "42703");
   EXPECT_EQ(said.message, "column \"uid\" of relation \"public.users\" does not exist");
-  EXPECT_EQ(said.detail, "It is named in the key, and missing on the source.");
+  EXPECT_EQ(said.detail, "The key names it, but the source lacks it.");
 }
 
 TEST(PlanKey, RefusesAColumnThatOnlyTheTargetHas) {
@@ -298,7 +298,7 @@ TEST(PlanKey, RefusesAColumnThatOnlyTheTargetHas) {
   target.columns.push_back(not_null(column("uid", "int8")));
   target.keys.push_back(unique_key({"uid"}));
   EXPECT_EQ(error_of([&] { plan_sync(source_users, target, {"uid"}, false); }).detail,
-            "It is named in the key, and missing on the source.");
+            "The key names it, but the source lacks it.");
 }
 
 TEST(PlanKey, RefusesAGeneratedColumnOfTheTarget) {

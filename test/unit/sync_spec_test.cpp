@@ -126,7 +126,8 @@ TEST(ParseSyncMode, ListsTheValidWordsForAnUnknownOne) {
     EXPECT_EQ(said.sqlstate, "22023");
     EXPECT_EQ(said.message, std::string("unrecognized sync_mode \"") + name + "\"");
     EXPECT_EQ(said.hint,
-              "Valid: full, incremental, xmin (full_sync, incremental_sync and xmin_incremental too).");
+              "Valid values are full, incremental and xmin, and also full_sync, incremental_sync and "
+              "xmin_incremental.");
   }
 }
 
@@ -141,7 +142,7 @@ TEST(ParseVerify, ListsTheValidWordsForAnUnknownOne) {
     const Diagnostics said = error_of([&] { parse_verify(word); });
     EXPECT_EQ(said.sqlstate, "22023");
     EXPECT_EQ(said.message, std::string("unrecognized value for verify: \"") + word + "\"");
-    EXPECT_EQ(said.hint, "Valid: none, count, full.");
+    EXPECT_EQ(said.hint, "Valid values are none, count and full.");
   }
 }
 
@@ -344,16 +345,16 @@ TEST(SetOption, RefusesBadValuesAndSaysWhatIsValid) {
         {"max_differences",
          {"-1", "", "2147483648", "1.5", "1e3", " 1", "many"},
          "Give a number of 0 or more."},
-        {"if_running", {"abort", "", "Error", "raise"}, "Valid: error, skip, wait."},
-        {"soft_delete_action", {"remove", "", "DELETE"}, "Valid: delete, mark."},
-        {"on_schema_change", {"raise", "", "adds"}, "Valid: error, add, ignore."},
-        {"on_bad_row", {"skip", "", "Reject"}, "Valid: error, reject."},
+        {"if_running", {"abort", "", "Error", "raise"}, "Valid values are error, skip, wait."},
+        {"soft_delete_action", {"remove", "", "DELETE"}, "Valid values are delete, mark."},
+        {"on_schema_change", {"raise", "", "adds"}, "Valid values are error, add, ignore."},
+        {"on_bad_row", {"skip", "", "Reject"}, "Valid values are error, reject."},
         {"timeout", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
-        {"timeout", {"2147483648ms", "25d"}, "It can be 24 days at most."},
+        {"timeout", {"2147483648ms", "25d"}, "It must be at most 24 days."},
         {"max_rate", {""}, "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\" (kB, MB, GB)."},
         {"max_source_lag", {""}, "Give seconds, or a number with a unit: ms, s, min, h, d."},
         {"max_source_lag", {"0", "0 min"}, "Give a time above 0."},
-        {"max_source_lag", {"25d"}, "It can be 24 days at most."},
+        {"max_source_lag", {"25d"}, "It must be at most 24 days."},
         {"max_source_sessions",
          {"-1", "", "2147483648", "1.5", "all", "5 sessions"},
          "Give a number of 0 or more."},
@@ -405,7 +406,7 @@ TEST(SetOption, NamesTheNearestKeyForAMisspeltOne) {
 TEST(SetOption, ListsTheKeysWhereNoneIsNear) {
   SyncSpec spec;
   EXPECT_EQ(error_of([&] { set_option(spec, "zzzz", "1"); }).hint,
-            "Valid options: " + join(all_options, ", ") + ".");
+            "Valid options are " + join(all_options, ", ") + ".");
 }
 
 TEST(SetOption, DoesNotCallAKeyOfALaterVersionMisspelt) {
@@ -413,8 +414,8 @@ TEST(SetOption, DoesNotCallAKeyOfALaterVersionMisspelt) {
     SyncSpec spec;
     const Diagnostics said = error_of([&] { set_option(spec, key, "1"); });
     EXPECT_EQ(said.sqlstate, "0A000");
-    EXPECT_EQ(said.message, std::string("option \"") + key + "\" is not in this version");
-    EXPECT_EQ(said.hint, "This version knows the options " + join(all_options, ", ") + ".");
+    EXPECT_EQ(said.message, std::string("option \"") + key + "\" is not supported in this version");
+    EXPECT_EQ(said.hint, "This version has the options " + join(all_options, ", ") + ".");
   }
 }
 
@@ -479,8 +480,10 @@ TEST(Definition, TellsWhatChanged) {
   const std::string then = definition_of(spec, source);
   EXPECT_EQ(definition_of(spec, source), then);
   spec.custom_where = "id > 7";
-  EXPECT_EQ(first_change(then, definition_of(spec, source)), "Now custom_where: 'id > 7'; then not given.");
-  EXPECT_EQ(first_change(definition_of(spec, source), then), "Now not given; then custom_where: 'id > 7'.");
+  EXPECT_EQ(first_change(then, definition_of(spec, source)),
+            "This call has custom_where: 'id > 7'; the earlier call did not.");
+  EXPECT_EQ(first_change(definition_of(spec, source), then),
+            "The earlier call had custom_where: 'id > 7'; this call does not.");
 }
 
 TEST(Definition, LeavesOutWhatChangesNoRow) {

@@ -22,6 +22,12 @@ TEST(WithCommas, PutsNoCommaBehindTheSign) {
   EXPECT_EQ(with_commas(std::numeric_limits<std::int64_t>::min()), "-9,223,372,036,854,775,808");
 }
 
+TEST(Counted, PutsTheNounInThePlural) {
+  EXPECT_EQ(counted(0, "row"), "0 rows");
+  EXPECT_EQ(counted(1, "row"), "1 row");
+  EXPECT_EQ(counted(1204, "row"), "1,204 rows");
+}
+
 TEST(HumanBytes, CountsInPowersOf1024) {
   EXPECT_EQ(human_bytes(0), "0 bytes");
   EXPECT_EQ(human_bytes(1023), "1023 bytes");

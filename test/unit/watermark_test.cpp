@@ -144,15 +144,15 @@ TEST(ChooseWindow, AsksForTheHistoryOnlyOnAnotherTimeline) {
 TEST(ChooseWindow, ReadsEverythingWhereTheUsersSqlChanged) {
   for (Case run : {incremental(), xmin(), unproven()}) {
     run.spec.custom_where = "id > 0";
-    expect_everything(run, "custom_select or custom_where is not what it was");
+    expect_everything(run, "custom_select or custom_where has changed");
     run.known.custom_where = "id > 0";
     EXPECT_NE(run.window().kind, Kind::everything);
     run.spec.custom_where = "";
-    expect_everything(run, "custom_select or custom_where is not what it was");
+    expect_everything(run, "custom_select or custom_where has changed");
   }
   Case run = incremental();
   run.spec.custom_select = "SELECT * FROM orders";
-  expect_everything(run, "custom_select or custom_where is not what it was");
+  expect_everything(run, "custom_select or custom_where has changed");
   run.known.custom_select = run.spec.custom_select;
   expect_part(run, Kind::at_or_above_value);
 }
@@ -160,7 +160,7 @@ TEST(ChooseWindow, ReadsEverythingWhereTheUsersSqlChanged) {
 TEST(ChooseWindow, ReadsEverythingWhereAnotherColumnMarksTheDeleted) {
   for (Case run : {incremental(), xmin()}) {
     run.spec.soft_delete_column = "gone";
-    expect_everything(run, "soft_delete_column is not what it was");
+    expect_everything(run, "soft_delete_column has changed");
     run.known.soft_delete_column = "gone";
     EXPECT_NE(run.window().kind, Kind::everything);
   }
@@ -192,7 +192,7 @@ TEST(ChooseWindow, ReadsEverythingWhereTheTableWasMadeAnew) {
     for (std::string Table::*const oid : {&Table::oid, &Table::database_oid}) {
       Case run = before;
       run.source.*oid = "99999";
-      expect_everything(run, "the table on the source was made anew");
+      expect_everything(run, "the table on the source was recreated");
     }
   }
 }
@@ -201,7 +201,7 @@ TEST(ChooseWindow, ReadsEverythingFromATableMadeAnewThoughTransactionsWentBack) 
   Case run = xmin();
   run.source.oid = "99999";
   run.now.xmin = 3;
-  expect_everything(run, "the table on the source was made anew");
+  expect_everything(run, "the table on the source was recreated");
 }
 
 // ---- another cluster --------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ TEST(ChooseWindow, ReadsEverythingFromATableMadeAnewThoughTransactionsWentBack) 
 TEST(ChooseWindow, ReadsEverythingByFieldFromAnotherCluster) {
   Case run = incremental();
   run.source.system_identifier = "7309999999999999999";
-  expect_everything(run, "the source is another cluster than it was");
+  expect_everything(run, "the source is a different cluster than before");
 }
 
 TEST(ChooseWindow, RefusesTransactionsOfAnotherCluster) {
@@ -217,13 +217,13 @@ TEST(ChooseWindow, RefusesTransactionsOfAnotherCluster) {
   run.source.system_identifier = "7309999999999999999";
   const Diagnostics said = error_of([&] { run.window(); });
   EXPECT_EQ(said.sqlstate, "55000");
-  EXPECT_EQ(said.message, "server \"shop\" is not the cluster that it was");
+  EXPECT_EQ(said.message, "server \"shop\" is a different cluster than before");
   EXPECT_EQ(said.detail,
-            "Its system identifier is 7309999999999999999; the watermark is of 7301234567890123456.");
+            "Its system identifier is 7309999999999999999; the watermark has 7301234567890123456.");
   EXPECT_EQ(said.hint,
-            "Transaction ids of before say nothing there. SELECT * FROM verify_table('shop', 'orders', "
-            "'raw.orders', repair => true) compares both sides, mends what differs and starts anew from "
-            "there.");
+            "The transaction ids on record cannot be used. SELECT * FROM verify_table('shop', 'orders', "
+            "'raw.orders', repair => true) compares both sides, repairs the differences and writes a "
+            "new watermark.");
 }
 
 TEST(ChooseWindow, QuotesNamesInTheCallOfItsHint) {
@@ -267,10 +267,10 @@ TEST(ChooseWindow, FollowsAPromotionThatLostNothingOfWhatWasRead) {
 TEST(ChooseWindow, RefusesAPromotionThatLostSomething) {
   const Diagnostics said = error_of([&] { promoted("0/3000001", "0/3000000").window(); });
   EXPECT_EQ(said.sqlstate, "55000");
-  EXPECT_EQ(said.message, "server \"shop\" is on another timeline than it was");
+  EXPECT_EQ(said.message, "server \"shop\" is on a different timeline than before");
   EXPECT_TRUE(said.detail.ends_with(
-      "on timeline 2, and it cannot be shown that what was read at 0/3000001 on timeline "
-      "1 is in its history."))
+      "on timeline 2; its history cannot be shown to include the watermark at 0/3000001 on "
+      "timeline 1."))
       << said.detail;
   EXPECT_NE(said.hint.find("repair => true"), std::string::npos);
 }
@@ -307,7 +307,7 @@ TEST(ChooseWindow, RefusesTransactionsThatWentBack) {
   run.now.xmin = 999;
   const Diagnostics said = error_of([&] { run.window(); });
   EXPECT_EQ(said.sqlstate, "55000");
-  EXPECT_EQ(said.message, "the transaction ids of server \"shop\" went back");
+  EXPECT_EQ(said.message, "the transaction ids of server \"shop\" went backwards");
   EXPECT_EQ(said.detail, "They are at 999; the watermark is 1000.");
 }
 
@@ -326,7 +326,7 @@ TEST(ChooseWindow, ReadsEverythingWhereTransactionsCannotBeToldApart) {
     expect_part(run, Kind::written_since_position);
     for (const std::uint64_t began : {half, half + 1, std::uint64_t{1} << 32, std::uint64_t{5} << 32}) {
       run.now.xmin = run.known.position.xmin + began;
-      expect_everything(run, "more than 2^31 transactions have begun on the source since");
+      expect_everything(run, "more than 2^31 transactions have begun on the source since the last run");
     }
   }
 }
@@ -365,7 +365,7 @@ TEST(ChooseWindow, StartsAnewAfterAFullSyncWhereTheHistoryIsAnother) {
   expect_everything(back, "");
   Case cluster = run;
   cluster.source.system_identifier = "1";
-  expect_everything(cluster, "the source is another cluster than it was");
+  expect_everything(cluster, "the source is a different cluster than before");
 }
 
 TEST(ChooseWindow, GoesOnByTransactionAfterIncrementalRuns) {
@@ -407,7 +407,7 @@ TEST(ChooseWindow, ReadsEverythingWhereTheFieldIsAnotherAndTransactionsDoNotServ
   timeline.known.position = {1000, "0/3000000", 1};
   timeline.now.timeline = 2;
   for (const Case &run : {no_position, too_old, back, timeline})
-    expect_everything(run, "incremental_field is not what it was");
+    expect_everything(run, "incremental_field has changed");
 }
 
 TEST(ChooseWindow, ReadsEverythingWhereNothingIsProvenAndTransactionsDoNotServe) {

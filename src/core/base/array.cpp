@@ -9,7 +9,7 @@ namespace {
   throw Error(sqlstate::protocol_violation, "\"" + std::string(text) + "\" is not an array of texts");
 }
 
-// The element at `at`, which moves to what follows it.
+// Parses the element at `at` and moves `at` past it.
 Cell take_element(std::string_view text, size_t &at) {
   std::string element;
   const bool quoted = at < text.size() && text[at] == '"';

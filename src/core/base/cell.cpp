@@ -8,8 +8,9 @@ namespace tablesync {
 namespace {
 
 [[noreturn]] void refuse(const Cell &cell, const char *wanted) {
-  throw Error(sqlstate::protocol_violation,
-              (cell ? "\"" + *cell + "\"" : std::string("NULL")) + " came where a query returns " + wanted);
+  throw Error(
+      sqlstate::protocol_violation,
+      "a query returned " + (cell ? "\"" + *cell + "\"" : std::string("NULL")) + " instead of " + wanted);
 }
 
 template <typename Number>

@@ -1,8 +1,8 @@
-// What a cell holds, as a value: the only place where the text of a cell becomes a number. Its text itself is
-// text_of() of rows.h, where NULL is empty.
+// Parses the text of a cell: the only place where it becomes a number. text_of() in rows.h returns the text
+// itself, and an empty one for NULL.
 //
-// The functions throw 08P01 for NULL, and for a text that is not such a value, whole. This server never
-// writes one; another that answers a query may send anything.
+// The functions throw 08P01 for NULL and for a text that is not entirely such a value. This server never
+// writes one, but another server may send anything.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ unsigned int as_oid(const Cell &cell);
 double as_double(const Cell &cell);  // NaN and the infinities too
 bool as_bool(const Cell &cell);      // t, f, true, false
 
-// The same where NULL has a meaning.
+// The same, but NULL returns nullopt.
 std::optional<std::int64_t> as_optional_int64(const Cell &cell);
 std::optional<double> as_optional_double(const Cell &cell);
 

@@ -1,7 +1,7 @@
 // Messages of a COPY in binary format ("COPY", Binary Format): a row each, in network byte order.
 //
-// `bad_format(what)` is what each reader does with something else; it must not return. So the same code
-// serves those who throw and those who raise errors of the server.
+// `bad_format(what)` handles data that is not in this format, and must not return. So the same code serves
+// readers that throw and readers that raise errors of the server.
 #pragma once
 
 #include <bit>
@@ -17,11 +17,11 @@ struct CopyMessage {
   std::ptrdiff_t left() const { return end - at; }
 };
 
-// 2, 4 or 8 bytes.
+// Takes a number of 2, 4 or 8 bytes.
 template <typename T, auto bad_format>
 T take(CopyMessage &message) {
   static_assert(std::endian::native == std::endian::little);
-  if (message.left() < static_cast<std::ptrdiff_t>(sizeof(T))) bad_format("a row that is cut off");
+  if (message.left() < static_cast<std::ptrdiff_t>(sizeof(T))) bad_format("a truncated row");
   T value;
   std::memcpy(&value, message.at, sizeof value);
   message.at += sizeof value;
@@ -31,25 +31,26 @@ T take(CopyMessage &message) {
   return value;
 }
 
-// The signature, flags, and length of an extension, which is to be skipped: in front of the first row.
+// Takes the header of the stream, which comes before the first row: signature, flags, and an extension, which
+// is skipped.
 template <auto bad_format>
 void take_header(CopyMessage &message) {
   constexpr char signature[] = "PGCOPY\n\377\r\n";  // with its terminating zero
   constexpr std::ptrdiff_t size = 11;
   if (message.left() < size || std::memcmp(message.at, signature, size) != 0)
-    bad_format("something else than COPY in binary format");
+    bad_format("data that is not COPY in binary format");
   message.at += size;
   if (take<std::uint32_t, bad_format>(message) != 0) bad_format("an unknown kind of COPY in binary format");
   const auto extension = take<std::int32_t, bad_format>(message);
-  if (extension < 0 || extension > message.left()) bad_format("a header that is cut off");
+  if (extension < 0 || extension > message.left()) bad_format("a truncated header");
   message.at += extension;
 }
 
-// The number of fields of a row, of which there must be so many; false for the trailer.
+// Takes the number of fields of a row, which must be `fields`. Returns false for the trailer.
 template <auto bad_format>
 bool take_row(CopyMessage &message, int fields) {
   const auto count = take<std::int16_t, bad_format>(message);
-  if (count != -1 && count != fields) bad_format("a row with another number of columns");
+  if (count != -1 && count != fields) bad_format("a row with an unexpected number of columns");
   return count != -1;
 }
 

@@ -72,7 +72,7 @@ class JsonReader {
   }
 
   Json read_value(int depth) {
-    if (depth > 100) throw Error("54000", "JSON value is nested in more than 100 levels");
+    if (depth > 100) throw Error("54000", "JSON value is nested more than 100 levels deep");
     if (take("null")) return {};
     if (take("true")) return Json::boolean(true);
     if (take("false")) return Json::boolean(false);

@@ -24,12 +24,12 @@ struct Json {
   bool is_null() const { return kind == Kind::null; }
   void append(Json value) { members.emplace_back("", std::move(value)); }
   void add(std::string key, Json value) { members.emplace_back(std::move(key), std::move(value)); }
-  // What jsonb_each_text() returns for it: nothing for null, a text without its quotes.
+  // The value as jsonb_each_text() returns it: nothing for null, a text without its quotes.
   std::optional<std::string> as_text() const;
 
   Kind kind = Kind::null;
   std::string text;  // of a boolean, a number or a text
-  // Of an object, in its order; of an array, where the keys are empty.
+  // The members of an object, in order, or the elements of an array, with empty keys.
   std::vector<std::pair<std::string, Json>> members;
 
   bool operator==(const Json &) const = default;

@@ -44,7 +44,7 @@ double ProgressReading::rate() const {
 
 double ProgressReading::percent() const {
   if (rows_expected <= 0) return -1;
-  // An estimate can be too low; nothing is done before it is done.
+  // The estimate can be too low; never show 100 % before the end.
   return std::min(99.0, 100.0 * static_cast<double>(rows) / static_cast<double>(rows_expected));
 }
 
@@ -73,10 +73,11 @@ std::string describe(const ProgressReading &reading) {
   if (!counts_rows(reading.phase)) return text + ": " + human_seconds(reading.seconds);
   text += ": " + with_commas(reading.rows);
   if (reading.percent() >= 0)
-    text += " of about " + with_commas(reading.rows_expected) + " rows (" +
+    text += " of about " + with_commas(reading.rows_expected) +
+            (reading.rows_expected == 1 ? " row (" : " rows (") +
             std::to_string(static_cast<int>(reading.percent())) + " %)";
   else
-    text += " rows";
+    text += reading.rows == 1 ? " row" : " rows";
   if (reading.phase == Phase::copy) text += ", " + human_bytes(reading.bytes);
   if (reading.rate() >= 0) text += ", " + with_commas(static_cast<std::int64_t>(reading.rate())) + " rows/s";
   if (reading.seconds_left() >= 0) text += ", about " + human_seconds(reading.seconds_left()) + " left";

@@ -1,4 +1,4 @@
-// Progress of one run: what a worker publishes and others read, and how it is described.
+// Progress of one run: a worker publishes it, others read and describe it.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ enum class Phase : int {
 };
 
 const char *name_of(Phase phase);
-// Whether rows are counted in it.
+// Whether rows are counted in this phase.
 bool counts_rows(Phase phase);
 
 // Lives in shared memory: written by one worker, read by anyone.
@@ -36,14 +36,14 @@ struct Progress {
   std::atomic<std::int64_t> memory_bytes{0};      // private memory of the worker
 };
 
-// One reading of it.
+// A copy of the progress at one moment.
 struct ProgressReading {
   Phase phase;
   std::int64_t rows, bytes, rows_expected, memory_bytes;
   double seconds;                // in this phase
   std::int64_t rows_before = 0;  // of the rows, those of earlier chunks
 
-  // Rows per second, share done in percent and seconds left; below 0 where unknown.
+  // Rows per second, share done in percent and seconds left; below 0 if unknown.
   double rate() const;
   double percent() const;
   double seconds_left() const;

@@ -23,7 +23,7 @@ std::string quote_qualified(const QualifiedName &name);
 // A string constant for SQL: safe with either setting of standard_conforming_strings.
 std::string quote_literal(std::string_view value);
 
-// A name as a person would write it: quoted only where needed. For messages and records.
+// A name as a person would write it, quoted only if needed. For messages and records.
 std::string display_name(std::string_view name);
 std::string display_name(const QualifiedName &name);
 

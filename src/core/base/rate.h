@@ -18,10 +18,10 @@ inline constexpr char rate_hint[] =
     "Give rows or bytes per second, like \"5000 rows\" or \"10 MB\" (kB, MB, GB).";
 Rate parse_rate(const std::string &text);
 
-// What is left of it for each of so many readers.
+// The share of the rate for each of `readers` readers.
 Rate part_of(const Rate &whole, int readers);
 
-// By how many milliseconds a reader is ahead of the rate that has taken so much in so long.
+// How many milliseconds ahead of the rate a reader is that has read this many rows and bytes in `elapsed_ms`.
 std::int64_t ms_ahead(const Rate &rate, std::int64_t rows, std::int64_t bytes, std::int64_t elapsed_ms);
 
 }  // namespace tablesync

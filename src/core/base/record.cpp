@@ -32,7 +32,7 @@ std::string list_selected(const std::vector<RecordColumn> &columns, const std::s
                                                   : in_alias(alias, column.name));
   }
   if (used != expressions.size())
-    throw Error(sqlstate::internal, "an expression is of no column of its record");
+    throw Error(sqlstate::internal, "an expression belongs to no column of its record");
   return join(selected, ", ");
 }
 
@@ -46,7 +46,8 @@ std::string list_parameters(const std::vector<RecordColumn> &columns, int first,
 RowReader::RowReader(const Row &row, size_t columns) : row_(row) {
   if (row.size() != columns)
     throw Error(sqlstate::protocol_violation, "a query returned " + std::to_string(row.size()) +
-                                                  " columns instead of " + std::to_string(columns));
+                                                  (row.size() == 1 ? " column" : " columns") +
+                                                  " instead of " + std::to_string(columns));
 }
 
 const Cell &RowReader::next() { return row_.at(at_++); }

@@ -1,5 +1,5 @@
-// Records: structs that name their columns once. From that list come the columns of a statement, its
-// parameters, the decoding of what it returns, and the Row that one process sends to another.
+// Records: structs that list their columns once. That list yields the columns of a statement, its parameters,
+// the decoding of its result, and the Row that one process sends to another.
 //
 //   struct Step {
 //     std::string name;
@@ -15,11 +15,10 @@
 //   own_state("INSERT INTO t (" + names_of<Step>() + ") VALUES (" + parameters_of<Step>() + ")",
 //   encode(step)); decode_all<Step>(own_state("SELECT " + select_list<Step>() + " FROM t"));
 //
-// A third argument of column() is the SQL type of a parameter, where its C++ type does not say it: "pg_lsn".
-// What is decoded has as many cells as the record has columns, else the functions throw 08P01, as they do for
-// a text that is not a value of its column. NULL is an empty text, and no value of other types but those of
-// std::optional and or_null(). Results that are no record of their own are decoded by values_of() and
-// single().
+// The third argument of column() is the SQL type of a parameter if its C++ type does not imply it: "pg_lsn".
+// A decoded row must have as many cells as the record has columns, and each text must be a value of its
+// column; otherwise the functions throw 08P01. NULL decodes to an empty text; for other types it needs
+// std::optional or or_null(). values_of() and single() decode results that are no record.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +37,7 @@
 namespace tablesync {
 
 // ---- one value ---------------------------------------------------------------------------------------------
-// A type of another header becomes a column by these three functions in the type's namespace.
+// A type of another header can be a column if its namespace has these three functions for it.
 
 inline const char *sql_type_of(const std::string &) { return "text"; }
 inline const char *sql_type_of(const Cell &) { return "text"; }
@@ -71,7 +70,7 @@ inline void decode_cell(const Cell &cell, int &value) { value = as_int(cell); }
 inline void decode_cell(const Cell &cell, unsigned int &value) { value = as_oid(cell); }
 inline void decode_cell(const Cell &cell, double &value) { value = as_double(cell); }
 inline void decode_cell(const Cell &cell, bool &value) { value = as_bool(cell); }
-// Empty is 0.
+// An empty text decodes to 0.
 inline void decode_cell(const Cell &cell, char &value) {
   value = text_of(cell).empty() ? '\0' : text_of(cell).front();
 }
@@ -121,8 +120,8 @@ void decode_cell(const Cell &cell, const OrNull<T> &column) {
     column.value = column.null;
 }
 
-// A column of a part that is there or not: NULL where it is not, and where it is an empty text. The part is
-// there where one of its columns is not NULL.
+// A column of an optional part: NULL if the part is absent or the text is empty. The part is present if one
+// of its columns is not NULL.
 template <typename Part, typename Column>
 struct MemberColumn {
   Part &part;
@@ -179,8 +178,8 @@ template <typename Record>
 std::string names_of(const std::string &alias = {}) {
   return list_names(columns_of<Record>(), alias);
 }
-// The list of a SELECT: the columns of `alias`, or the expressions that are given for them. Throws XX000 for
-// an expression of a column that the record does not have.
+// The list of a SELECT: the columns of `alias`, or the expressions given for them. Throws XX000 for an
+// expression whose column the record does not have.
 template <typename Record>
 std::string select_list(const std::string &alias = {}, const Expressions &expressions = {}) {
   return list_selected(columns_of<Record>(), alias, expressions);
@@ -198,10 +197,10 @@ std::string array_parameters_of(int first = 1) {
 
 // ---- rows --------------------------------------------------------------------------------------------------
 
-// Reads the cells of a row one after the other.
+// Reads the cells of a row in order.
 class RowReader {
  public:
-  // `columns`: how many the row must have. Throws 08P01 where it has others.
+  // The row must have `columns` cells; otherwise this throws 08P01.
   RowReader(const Row &row, size_t columns);
 
   template <typename Value>
@@ -212,7 +211,7 @@ class RowReader {
 
  private:
   const Cell &next();
-  // Says in an error which column it is of.
+  // Adds the name of the column to the context of an error.
   static void in_column(const char *name, const std::function<void()> &decode);
 
   const Row &row_;
@@ -271,7 +270,7 @@ Row encode_arrays(const std::vector<Record> &records) {
   return arrays;
 }
 
-// Parameters of a statement one after the other.
+// Concatenates the parameters of a statement.
 inline Row operator+(Row first, const Row &second) {
   first.insert(first.end(), second.begin(), second.end());
   return first;
@@ -288,7 +287,7 @@ std::tuple<Values...> values_of(const Row &row) {
   return values;
 }
 
-// The row of a query that returns one. Throws 08P01 where it has returned none, or several.
+// The row of a query that must return one. Throws 08P01 if it returned another number of rows.
 const Row &only_row(const Rows &rows);
 
 // The value of a query that returns one row with one column.
@@ -296,7 +295,7 @@ template <typename Value>
 Value single(const Rows &rows) {
   return std::get<0>(values_of<Value>(only_row(rows)));
 }
-// The same where it may return no row.
+// The same for a query that may return no row: `none` then.
 template <typename Value>
 Value single_or(const Rows &rows, Value none) {
   return rows.empty() ? std::move(none) : single<Value>(rows);

@@ -1,5 +1,5 @@
-// Rows: the result of a catalog query as text, the same whether it came from this server or another. cell.h
-// and record.h make values of them.
+// Rows: the result of a catalog query as text, in the same form from this server and from others. cell.h and
+// record.h parse them.
 #pragma once
 
 #include <optional>

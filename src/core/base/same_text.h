@@ -1,4 +1,4 @@
-// Whether two texts are the same, for the inner loops of those who ask that of every row.
+// Compares two texts, for inner loops that do so for every row.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace tablesync {
 
-// Names are short: the call that memcmp() is costs more than comparing them.
+// Names are short: calling memcmp() costs more than comparing them inline.
 inline bool is_same(std::string_view a, std::string_view b) {
   constexpr std::size_t long_text = 64;
   const std::size_t size = a.size();

@@ -22,6 +22,10 @@ std::string one_decimal(double value, const char *unit) {
 }
 }  // namespace
 
+std::string counted(std::int64_t number, const std::string &noun) {
+  return with_commas(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
 std::string human_bytes(std::int64_t bytes) {
   static const char *const units[] = {"kB", "MB", "GB", "TB"};
   if (bytes < 1024) return std::to_string(bytes) + " bytes";
@@ -80,7 +84,7 @@ std::string escaped(std::string_view bytes) {
   return text;
 }
 
-// U+0080 to U+009F: to some terminals U+009B is what ESC [ is to others.
+// U+0080 to U+009F: some terminals treat U+009B as ESC [.
 bool is_control(std::string_view sequence) {
   return sequence.size() == 2 && sequence[0] == '\xC2' && static_cast<unsigned char>(sequence[1]) < 0xA0;
 }

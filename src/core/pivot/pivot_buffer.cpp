@@ -12,7 +12,7 @@
 namespace tablesync {
 namespace {
 
-// What a text has in front of its bytes: a length, as varlena has it.
+// The header of a text: its length, as in varlena.
 constexpr std::size_t header_size = 4;
 
 bool has_room(const PivotColumn &column, std::int64_t value) {
@@ -35,7 +35,7 @@ char *Arena::take(std::size_t size) {
     const std::size_t block = std::max(size, block_size);
     blocks_.emplace_back(new char[block]);
     bytes_ += block;
-    // A large value has a block of its own, and the current one goes on being filled.
+    // A large value gets its own block; the current block is filled further.
     if (size >= block_size / 4 && at_ != nullptr) return blocks_.back().get();
     at_ = blocks_.back().get();
     left_ = block;
@@ -87,7 +87,7 @@ PivotColumn *PivotBuffer::add_column(std::string_view ship, std::string_view cha
 PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view channel) {
   PivotColumn *const next = last_ != nullptr ? last_->next : nullptr;
   if (next != nullptr) {
-    // By the time that it is asked for it is at hand.
+    // It is in the cache when it is needed.
     __builtin_prefetch(next->next);
     if (is_same(*next->channel, channel) && is_same(*next->ship, ship)) return last_ = next;
   }
@@ -99,8 +99,8 @@ PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view ch
   return last_ = found->second;
 }
 
-// Gives the row as many attributes as the table has by now. Columns that come one by one move it but a few
-// times.
+// Extends the row to the current attributes of the table. Columns that are added one by one move it only a
+// few times.
 void PivotBuffer::widen(WideRow &row, std::int32_t width) {
   const std::int32_t room = std::max(width, 2 * row.width);
   if (row.room < width) {
@@ -187,7 +187,7 @@ Value PivotBuffer::value_at(const PivotColumn &column, const WideRow &row) const
 }
 
 bool PivotBuffer::change_type(PivotColumn &column, ValueType type) {
-  // Nothing is made of a text that it was not.
+  // Converts a text only if it can be converted back.
   if (column.type == ValueType::string) return type == ValueType::string;
   const auto has_value = [&](const WideRow &row) { return row.width > column.at && !row.nulls[column.at]; };
   std::string room;

@@ -1,6 +1,6 @@
-// PivotBuffer: readings in, rows of wide tables out. One pass, no sort: a hash look-up finds the column of a
-// reading, and the row is that of the reading before it, or is found by its time. Memory is bounded: the
-// caller empties the buffer when it is full.
+// PivotBuffer: takes readings and builds rows of wide tables, in one pass and without a sort. A hash look-up
+// finds the column of a reading; its row is that of the reading before it, or is looked up by time. Memory is
+// bounded because the caller empties the buffer when it is full.
 //
 // A row is two arrays by attribute number, 8 bytes and one byte each, as heap_form_tuple() takes them: so a
 // boolean, a bigint, a double precision or a timestamp is a Datum as it stands; a text is a pointer to 4
@@ -21,7 +21,7 @@
 
 namespace tablesync {
 
-// Memory that is given back all at once. What was taken stays where it is until then.
+// Memory that is freed all at once. Memory that was taken stays in place until then.
 class Arena {
  public:
   char *take(std::size_t size);  // aligned to 8 bytes
@@ -42,38 +42,38 @@ struct WideRow {
   std::int64_t time;
   std::int32_t width;  // of both arrays; there is room for more
   std::int32_t room;
-  bool late;  // a row of that time may have been taken out before it came
+  bool late;  // a row of that time may have been flushed before
 };
 
 struct PivotColumn;
 
-// What the buffer has of one wide table. Columns are counted by attribute, from 0.
+// The rows and columns of one wide table in the buffer. Columns are numbered by attribute, from 0.
 struct WideRows {
   std::vector<PivotColumn *> columns;
   std::vector<WideRow> rows;  // in the order in which their times came
-  std::int32_t width = 0;     // attributes of the table, as far as they are known
+  std::int32_t width = 0;     // attributes of the table that are known
   std::int32_t time_at = 0;   // the attribute of the time
-  // Of the rows that were taken out, the first time and the last; none where that is before the first.
+  // The first and the last time of the rows that were flushed; no rows if the last is before the first.
   std::int64_t flushed_from = 0, flushed_to = -1;
   std::int64_t cells = 0;     // with a value, in `rows`
-  std::int64_t readings = 0;  // that it took, also those that are not in `rows` any more
-  std::int64_t replaced = 0;  // of them, by later ones of the same channel and time
+  std::int64_t readings = 0;  // taken, also those no longer in `rows`
+  std::int64_t replaced = 0;  // readings replaced by later ones of the same channel and time
   tsl::robin_map<std::int64_t, std::size_t> by_time;
-  std::size_t last = 0;  // where the reading before went
+  std::size_t last = 0;  // the row of the previous reading
 };
 
-// The column of one channel of one ship. Small: where there are many ships, each reading has another one,
-// which is in no cache.
+// The column of one channel of one ship. It is small because with many ships each reading goes to another
+// column, which is in no cache.
 struct PivotColumn {
   WideRows *table;
   const std::string *ship, *channel;
-  PivotColumn *next = nullptr;  // that was asked for after it, the last time
+  PivotColumn *next = nullptr;  // the column that was looked up after this one last time
   std::int32_t at;
   ValueType type;
-  std::uint8_t integer_bytes = 8;  // what it can hold where it is of integers
+  std::uint8_t integer_bytes = 8;  // the size of an integer column
 };
 
-// How texts stand in a row: what writes the header of one of so many bytes, and its bytes by a pointer to it.
+// How texts are stored in a row: functions that write the header of a text and return its bytes.
 struct TextForm {
   void (*set_header)(char *text, std::size_t bytes);
   std::string_view (*bytes)(std::uint64_t text);
@@ -85,41 +85,41 @@ class PivotBuffer {
   PivotBuffer(const PivotBuffer &) = delete;
   PivotBuffer &operator=(const PivotBuffer &) = delete;
 
-  // A table with so many attributes. It stays as long as the buffer, and so do columns.
+  // Adds a table with `width` attributes. Tables and columns live as long as the buffer.
   WideRows *add_table(std::int32_t width, std::int32_t time_at);
-  // The column that readings of the channel go to from now on: a new attribute of the table, or one that it
-  // has.
+  // Makes attribute `at` of the table, a new or an existing one, the column for further readings of the
+  // channel.
   PivotColumn *add_column(std::string_view ship, std::string_view channel, WideRows *table, std::int32_t at,
                           ValueType type);
-  // Null where there is none. Loggers write their channels in the same order again and again: the one that
-  // came after the last one before is looked at first.
+  // Returns null if there is no such column. Loggers repeat their channels in the same order, so the column
+  // that followed the last one before is tried first.
   PivotColumn *find_column(std::string_view ship, std::string_view channel);
 
   enum class Outcome { stored, repeated, replaced, not_convertible };
-  // repeated, replaced: there was a reading of that channel and time already, with the same value or with
-  // another. The last one wins.
+  // repeated, replaced: the buffer already had a reading of that channel and time, with the same or with
+  // another value. The last one wins.
   Outcome add(const PivotColumn &column, std::int64_t time, const Value &value);
 
-  // What the row has in the column, where that is not NULL.
+  // The value of the row in the column, which must not be NULL.
   Value value_at(const PivotColumn &column, const WideRow &row) const;
 
-  // Makes the column one of another type; false, and nothing has changed, where a value that is in the buffer
-  // would be lost.
+  // Changes the type of the column. Returns false and changes nothing if a value in the buffer would be
+  // lost.
   bool change_type(PivotColumn &column, ValueType type);
 
-  // Gives the attributes of a table other places: the nth is the `places[n]`th from now on.
+  // Reorders the attributes of a table: the nth becomes the `places[n]`th.
   void reorder(WideRows &table, const std::vector<std::int32_t> &places);
 
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return arena_.bytes() + rows_ * bytes_per_row; }
   const std::deque<WideRows> &tables() const { return tables_; }
-  // After the rows were written: forgets them, not the columns.
+  // Removes the rows, after they were written; keeps the columns.
   void clear();
-  // The next readings are of other times than those before: no row of them is late.
+  // Call it if the next readings have other times than those before: none of their rows is late.
   void forget_times();
 
  private:
-  // Of names that keep() gave: equal ones are one.
+  // Names that keep() returned: equal names are the same pointer.
   using Key = std::pair<const std::string *, const std::string *>;
   struct HashKey {
     std::size_t operator()(const Key &key) const;

@@ -71,7 +71,7 @@ std::optional<Value> to_integer(const Value &value) {
     case ValueType::boolean:
       return Value::of(static_cast<std::int64_t>(value.boolean));
     case ValueType::decimal:
-      // A negative zero would lose its sign; what is not finite fails the comparisons.
+      // A negative zero would lose its sign; values that are not finite fail the comparisons.
       if (!(value.decimal >= -beyond && value.decimal < beyond) ||
           std::trunc(value.decimal) != value.decimal || (value.decimal == 0 && std::signbit(value.decimal)))
         return std::nullopt;
@@ -98,7 +98,7 @@ std::optional<Value> to_decimal(const Value &value) {
   }
 }
 
-// Those that a reading has, but for that of its format.
+// Collects the values of a reading.
 int collect(const RawValue &raw, std::optional<Value> (&found)[4]) {
   if (raw.bool_v) found[static_cast<size_t>(ValueType::boolean)] = Value::of(*raw.bool_v);
   if (raw.long_v) found[static_cast<size_t>(ValueType::integer)] = Value::of(*raw.long_v);
@@ -108,7 +108,7 @@ int collect(const RawValue &raw, std::optional<Value> (&found)[4]) {
       std::count_if(std::begin(found), std::end(found), [](const auto &v) { return v.has_value(); }));
 }
 
-// The digits of a number without zeros before and behind them, and the power of ten of the first one.
+// The digits of a number without leading and trailing zeros, and the power of ten of the first one.
 struct Digits {
   std::string text;
   int exponent = 0;
@@ -149,7 +149,7 @@ NumberRead read_number(MaybeText text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool is_read = error == std::errc() && end == text.data() + text.size();
   const std::string shown = is_read ? text_of_decimal(number) : std::string();
-  // Zeros at the end say how many digits were asked for.
+  // Trailing zeros only show the scale.
   const bool same = is_read && (shown == text || digits_of(shown) == digits_of(text));
   return same ? NumberRead{number, {}} : NumberRead{std::nullopt, text};
 }
@@ -159,7 +159,7 @@ const char *sql_type_of(ValueType type) { return find(type).sql_type; }
 
 std::optional<ValueType> parse_value_format(std::string_view format) {
   if (format.empty()) return std::nullopt;
-  // Their first letters tell them apart.
+  // Their first letters differ.
   ValueType type{};
   switch (lower(format[0])) {
     case 'd':
@@ -212,7 +212,7 @@ Value Value::of(std::string_view value) {
   return made;
 }
 
-// Identity, not equality: a negative zero is another value than zero, and NaN is itself.
+// Identity, not equality: a negative zero differs from zero, and NaN is identical to NaN.
 bool Value::operator==(const Value &other) const {
   if (type != other.type) return false;
   switch (type) {
@@ -257,7 +257,7 @@ std::optional<Value> convert(const Value &value, ValueType to, std::string &room
 
 namespace {
 
-// The usual case: what the format names is there.
+// The usual case: the column that the format names has a value.
 bool take_named(const RawValue &raw, ValueType format, Value &value) {
   value.type = format;
   switch (format) {

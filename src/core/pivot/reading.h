@@ -1,6 +1,6 @@
 // Readings of ships' instruments, as narrow tables have them: a ship, a channel, a time, and a value in one
-// of four columns, which its format names. What the value of a reading is, and as what else it can be stored
-// without loss.
+// of four columns, which its format names. This file finds the value of a reading and converts it to other
+// types without loss.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace tablesync {
 
-// What a value is, and what the column of a wide table holds.
+// The type of a value and of a column of a wide table.
 enum class ValueType : std::uint8_t { boolean, integer, decimal, string };
 const char *name_of(ValueType type);      // as value_format has it: Boolean, Integer, Decimal, String
 const char *sql_type_of(ValueType type);  // boolean, bigint, double precision, text
-// What name_of() gives, case ignored; nothing for others.
+// Parses what name_of() returns, ignoring case; nothing for other texts.
 std::optional<ValueType> parse_value_format(std::string_view format);
 
-// A value; one of the three after `type`, or `text`, which views memory of whoever made it.
+// A value: a member of the union, or `text`, which views memory that the creator owns.
 struct Value {
   ValueType type = ValueType::integer;
   union {
@@ -34,11 +34,11 @@ struct Value {
   bool operator==(const Value &other) const;
 };
 
-// A text that may be absent: its data() is null then. Smaller than an optional one, it travels in registers.
+// A text that may be absent: its data() is null then. It is smaller than an optional and fits into registers.
 using MaybeText = std::string_view;
 inline bool is_there(MaybeText text) { return text.data() != nullptr; }
 
-// The five columns of a reading that make its value; absent where they are NULL.
+// The five columns that make the value of a reading; absent if NULL.
 struct RawValue {
   MaybeText format;
   std::optional<bool> bool_v;
@@ -48,26 +48,26 @@ struct RawValue {
   MaybeText beyond_double = {};  // instead of double_v: see NumberRead
 };
 
-// A number that came as numeric_out() writes it: the double precision that shows the same digits; where there
-// is none, its text.
+// A number as numeric_out() writes it: the double precision that shows the same digits, or its text if there
+// is none.
 struct NumberRead {
   std::optional<double> double_v;
   MaybeText beyond_double;
 };
-// Absent: neither.
+// Returns neither of both for an absent text.
 NumberRead read_number(MaybeText text);
 
 // The text of a value as PostgreSQL's output function writes it (float8out with extra_float_digits 1: the
 // shortest text that is read as the same number).
 std::string text_of(const Value &value);
 
-// The value as another type, where it then means the same and can be turned back: 5 is 5.0 and "5", but "05"
-// is no number and 0.5 no integer. Nothing where that cannot be. `room` keeps the text.
+// Converts the value to another type if it keeps its meaning and can be converted back: 5 is 5.0 and "5", but
+// "05" is no number and 0.5 no integer. Otherwise returns nothing. `room` holds the text.
 std::optional<Value> convert(const Value &value, ValueType to, std::string &room);
 
-// The value of a reading: that of the column which its format names. Where that is NULL, the only other one
-// that there is, converted; where the format is none of the four, the only one that there is. Otherwise
-// false, and `why` says what is wrong with it ("no value", ...). `room` keeps a converted text.
+// Finds the value of a reading: that of the column which its format names. If that is NULL, the only other
+// value, converted; if the format is none of the four, the only value. Otherwise returns false, and `why` has
+// the reason ("no value", ...). `room` holds a converted text.
 bool value_of(const RawValue &raw, Value &value, std::string &room, std::string &why);
 
 }  // namespace tablesync

@@ -17,21 +17,21 @@ namespace {
 MaybeText take_field(CopyMessage &message) {
   const auto length = take<std::int32_t, bad_format>(message);
   if (length == -1) return {};
-  if (length < 0 || length > message.left()) bad_format("a row that is cut off");
+  if (length < 0 || length > message.left()) bad_format("a truncated row");
   const MaybeText field(message.at, static_cast<std::size_t>(length));
   message.at += length;
   return field;
 }
 
-// A number, or a moment, of 8 bytes.
+// A number or a moment of 8 bytes.
 std::optional<std::int64_t> number_in(MaybeText field) {
   if (!is_there(field)) return std::nullopt;
   CopyMessage bytes{const_cast<char *>(field.data()), const_cast<char *>(field.data()) + field.size()};
-  if (bytes.left() != 8) bad_format("a number of another size");
+  if (bytes.left() != 8) bad_format("a number of unexpected size");
   return take<std::int64_t, bad_format>(bytes);
 }
 
-// What the server could store but never show again.
+// Refuses times that the server could store but not show.
 std::optional<Moment> time_in(MaybeText field) {
   const std::optional<Moment> time = number_in(field);
   if (time && !is_known(*time)) throw Error("22008", "the source sent a timestamp out of range");
@@ -45,11 +45,11 @@ std::optional<double> decimal_in(MaybeText field) {
 
 std::optional<bool> boolean_in(MaybeText field) {
   if (!is_there(field)) return std::nullopt;
-  if (field.size() != 1) bad_format("a boolean of another size");
+  if (field.size() != 1) bad_format("a boolean of unexpected size");
   return field[0] != 0;
 }
 
-// And without a zero, which is in no text of the server: one less has the highest bit too.
+// Also checks for a zero byte, which no text of the server has: subtracting one sets the highest bit.
 bool is_ascii(MaybeText text) {
   unsigned int bits = 0;
   for (const char c : text) bits |= static_cast<unsigned char>(c) | (static_cast<unsigned char>(c) - 1U);
@@ -77,7 +77,7 @@ ReadingStream::Field ReadingStream::text(ReadingColumn which) const {
   return text;
 }
 
-// All at once: a reading that is made and then filled is twice the work.
+// Initialized at once, because filling an empty reading afterwards is twice the work.
 Reading ReadingStream::reading() const {
   const Field decimal = field(ReadingColumn::double_v);
   const NumberRead number =
@@ -91,7 +91,7 @@ Reading ReadingStream::reading() const {
 }
 
 void ReadingStream::finish() const {
-  if (!trailer_taken_) bad_format("a COPY without an end");
+  if (!trailer_taken_) bad_format("a COPY without a trailer");
 }
 
 }  // namespace tablesync

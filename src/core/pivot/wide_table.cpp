@@ -16,7 +16,7 @@ constexpr int most_row_bytes = 8160;  // MaxHeapTupleSize
 // "System Columns"
 constexpr std::array<std::string_view, 6> system_columns{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"};
 
-// At most so many bytes of it, and no part of a character of UTF-8.
+// The beginning of the text, at most that many bytes, without a partial UTF-8 character.
 std::string_view beginning(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text;
   while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
@@ -48,7 +48,7 @@ std::string wide_table_name(std::string_view prefix, std::string_view ship, std:
     throw Error("42622", "the name of the wide table of ship \"" + std::string(ship) + "\" is too long",
                 "\"" + name + "\" has " + std::to_string(name.size()) + " bytes; a name has at most " +
                     std::to_string(most_name_bytes) + ".",
-                "Pass a shorter table_prefix, or shorter names of groups.");
+                "Pass a shorter table_prefix, or shorter group names.");
   return name;
 }
 
@@ -62,8 +62,8 @@ std::string wide_column_name(std::string_view channel, const std::set<std::strin
   name = std::string(beginning(channel, most_name_bytes - suffix.size())) + suffix;
   if (taken.contains(name))
     throw Error("42710", "channel \"" + std::string(channel) + "\" has no column name of its own",
-                "It cannot be called as it is, and \"" + name + "\" is taken by another channel.",
-                "Rename that column. Where it is the channel's own, in a table that is yet to be taken over, "
+                "The column cannot have the channel's own name, and another channel has \"" + name + "\".",
+                "Rename that column. If it is the column of this channel in a table that is not adopted yet, "
                 "give it the comment \"" +
                     wide_column_comment(channel) + "\".");
   return name;
@@ -85,9 +85,8 @@ std::string_view channel_of_comment(std::string_view comment) {
 }
 
 bool RowSize::add(ValueType type) {
-  // What the server leaves in a row that is too large: values that are no longer than a pointer to a toasted
-  // one, with its alignment, would be (toast_tuple_find_biggest_attribute()); 20 bytes behind a header of
-  // one.
+  // In a row that is too large the server keeps values that are not longer than an aligned pointer to a
+  // toasted value (toast_tuple_find_biggest_attribute()): 20 bytes after a header of one.
   constexpr int longest_text = 21;
   switch (type) {
     case ValueType::boolean:

@@ -41,8 +41,8 @@ std::string compare(const std::string &left, const char *comparison, const std::
   return left + " OPERATOR(pg_catalog." + comparison + ") " + right;
 }
 
-// The columns of a key against a bound, first column first. `comparison`: < or >. `or_equal`: the bound
-// itself too. The first column alone comes first, without OR, so that an index can be used.
+// Compares the columns of a key with a bound, first column first. `comparison`: < or >. `or_equal`: includes
+// the bound. The condition on the first column comes first, without OR, so that an index can be used.
 std::string beyond(const Table &source, const SyncPlan &plan, const Bound &bound,
                    const std::string &comparison, bool or_equal) {
   std::string condition;
@@ -73,7 +73,7 @@ std::vector<std::string> rows_of(const Chunk &chunk, ChunkBy by, const Table &so
   std::vector<std::string> conditions;
   if (!chunk.lower.empty()) {
     std::string above = beyond(source, plan, chunk.lower, ">", false);
-    // A null is beyond nothing: the last chunk has it, so that it is refused and not left out.
+    // A null is beyond no bound. The last chunk takes it, so that it is refused and not silently skipped.
     if (chunk.upper.empty())
       for (const std::string &name : plan.key)
         if (!source.find_column(name)->not_null) above += " OR " + quote_identifier(name) + " IS NULL";
@@ -96,7 +96,7 @@ std::string nth_key(const SourceRows &rows, const SyncPlan &plan, std::int64_t c
     texts.push_back(columns.back() + "::pg_catalog.text");
     order.push_back(columns.back() + " USING OPERATOR(pg_catalog.<)");
   }
-  // In the same SELECT the name would be that of the text.
+  // A subquery, because in the same SELECT the name would mean the text.
   return "SELECT " + join(texts, ", ") + " FROM (" + select(rows, join(columns, ", ")) + " ORDER BY " +
          join(order, ", ") + " OFFSET " + std::to_string(count - 1) + " LIMIT 1) AS k";
 }

@@ -39,7 +39,7 @@ FieldKind kind_of(const Column &column, const std::string &declared) {
     if (builtin(column, {"date"})) return FieldKind::date;
     if (integer) return FieldKind::integer;
     fail_type(column, declared,
-              text ? "If it holds days like 20240131: incremental_field_type => 'yyyymmdd'."
+              text ? "If it holds days like 20240131, pass incremental_field_type => 'yyyymmdd'."
                    : "Give a column of type timestamp, timestamptz, date or an integer, or cast it in "
                      "custom_select.");
   }
@@ -54,10 +54,12 @@ FieldKind kind_of(const Column &column, const std::string &declared) {
   } else if (declared == "integer") {
     if (integer) return FieldKind::integer;
   } else {
-    throw Error(sqlstate::invalid_parameter, "unrecognized incremental_field_type \"" + declared + "\"", {},
-                "Valid: timestamp, datetime, date, yyyymmdd, integer; or leave it out.");
+    throw Error(
+        sqlstate::invalid_parameter, "unrecognized incremental_field_type \"" + declared + "\"", {},
+        "Valid values are timestamp, datetime, date, yyyymmdd and integer. Leave it out to derive it from "
+        "the column.");
   }
-  fail_type(column, declared, "Leave incremental_field_type out to have it taken from the column.");
+  fail_type(column, declared, "Leave incremental_field_type out to derive it from the column.");
 }
 
 std::string quoted_cast(const std::string &value, const std::string &type) {
@@ -108,7 +110,7 @@ bool may_hold_no_day(FieldKind kind) {
 
 namespace {
 
-// The days of the Gregorian calendar from the year 1 to 9999, and nothing else.
+// Exactly the days of the Gregorian calendar from the year 1 to 9999.
 constexpr char day_pattern[] =
     "^(?!0000)([0-9]{4}((0[13578]|1[02])(0[1-9]|[12][0-9]|3[01])|(0[469]|11)(0[1-9]|[12][0-9]|30)|"
     "02(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)0229)$";
@@ -180,7 +182,7 @@ std::string moment_in_field(FieldKind kind, const std::string &instant, const st
     case FieldKind::integer:
       break;
   }
-  throw Error(sqlstate::internal, "an integer field knows no moments");
+  throw Error(sqlstate::internal, "an integer field holds no times");
 }
 
 std::string less_lookback(FieldKind kind, const std::string &watermark, const std::string &lookback) {
@@ -191,7 +193,7 @@ std::string less_lookback(FieldKind kind, const std::string &watermark, const st
       throw Error(sqlstate::invalid_parameter, "invalid value for option \"lookback\": \"" + lookback + "\"",
                   "The incremental field is an integer.",
                   "Give the number of values to go back, like \"10000\".");
-    // greatest(): so that the lowest integers do not overflow.
+    // greatest() prevents an overflow for the lowest integers.
     return "greatest(" + quoted_cast(watermark, "pg_catalog.int8") +
            ", '-9000000000000000000') OPERATOR(pg_catalog.-) " +
            quoted_cast(std::to_string(std::min<std::int64_t>(values, 200000000000000000)), "pg_catalog.int8");
@@ -204,7 +206,7 @@ std::string less_lookback(FieldKind kind, const std::string &watermark, const st
   const std::string days = quoted_cast(std::to_string((milliseconds + day - 1) / day), "pg_catalog.int4");
   if (kind == FieldKind::date)
     return quoted_cast(watermark, "pg_catalog.date") + " OPERATOR(pg_catalog.-) " + days;
-  // Days of a calendar, whatever their text is.
+  // Subtracts calendar days, not numbers.
   return "pg_catalog.to_char(CAST(pg_catalog.to_date(" + quote_literal(watermark) +
          ", 'YYYYMMDD') OPERATOR(pg_catalog.-) " + days + " AS pg_catalog.timestamp), 'YYYYMMDD')";
 }

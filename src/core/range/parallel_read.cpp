@@ -9,13 +9,13 @@ namespace {
 constexpr std::int64_t ranges_per_reader = 8;
 constexpr std::int64_t least_blocks = 64;
 
-// How many blocks lie below this number, in all files.
+// The number of blocks below this block number, in all files.
 std::int64_t blocks_below(const std::vector<std::int64_t> &files, std::int64_t block) {
   return std::accumulate(files.begin(), files.end(), std::int64_t{0},
                          [&](std::int64_t sum, std::int64_t size) { return sum + std::min(size, block); });
 }
 
-// The lowest block number below which there are at least so many.
+// The lowest block number below which all files together have at least `wanted` blocks.
 std::int64_t block_at(const std::vector<std::int64_t> &files, std::int64_t wanted) {
   std::int64_t low = 0, high = *std::max_element(files.begin(), files.end());
   while (low < high) {

@@ -1,4 +1,4 @@
-// How one table is read over several connections: in ranges of blocks, handed out one after the other.
+// Parallel reading of one table over several connections, in ranges of blocks.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,16 @@ struct BlockRange {
   bool operator==(const BlockRange &) const = default;
 };
 
-// Splits a table, whose files (its own, or those of its partitions) have so many blocks, into ranges that
-// hold about as much each: as many as keep `readers` busy to the end though rows are uneven, and none so
-// small that asking for it costs more than reading it. One range where the table is too small to be split.
+// Splits a table into ranges of about equal size. `file_blocks`: the blocks of each of its files (its own, or
+// those of its partitions). There are enough ranges to keep `readers` busy to the end although rows are
+// uneven, and none is so small that requesting it costs more than reading it. A small table is one range.
 std::vector<BlockRange> split_blocks(const std::vector<std::int64_t> &file_blocks, int readers);
 
-// The rows of a range: as many more conditions as it has ends.
+// Restricts the rows to a range: adds a condition for each end.
 SourceRows rows_in(const SourceRows &rows, const BlockRange &range);
 
-// Whether a snapshot that was taken in recovery means the same to those who import it. Releases before
-// November 2026 forgot transactions that were under way: importers saw their rows.
+// Whether a snapshot that was taken in recovery is the same for sessions that import it. Releases before
+// November 2026 lost the transactions in progress, so importers saw their rows.
 bool shares_standby_snapshots(int server_version_num);
 
 }  // namespace tablesync

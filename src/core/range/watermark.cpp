@@ -22,27 +22,27 @@ std::uint64_t parse_lsn(const std::string &text) {
 
 constexpr std::uint64_t half_of_xids = std::uint64_t{1} << 31;
 
-// Whether all that the position saw is in the history of the source as it is now.
+// Whether the current source has everything in its history that the position saw.
 bool is_in_history(const SnapshotPosition &then, const SnapshotPosition &now,
                    const SwitchPoint &switch_point) {
-  // Behind what was read before: a standby that lags, or another history.
+  // A source behind the position is a standby that lags, or has another history.
   if (then.timeline == now.timeline) return parse_lsn(then.lsn) <= parse_lsn(now.lsn);
   const std::string end = switch_point(then.timeline);
   return !end.empty() && parse_lsn(then.lsn) <= parse_lsn(end);
 }
 
-// Why the rows that were read before say nothing of those that are to be read now; empty where they do.
+// Why earlier rows cannot be combined with those to be read now; empty if they can.
 std::string definition_change(const SyncSpec &spec, const Watermark &known, const Table &source) {
-  if (known.hidden_definition) return "another role's run filled the target, from a part of the rows";
+  if (known.hidden_definition) return "a run of another role filled the target from some of the rows";
   if (known.custom_select != spec.custom_select || known.custom_where != spec.custom_where)
-    return "custom_select or custom_where is not what it was";
-  if (known.soft_delete_column != spec.deleting_column()) return "soft_delete_column is not what it was";
+    return "custom_select or custom_where has changed";
+  if (known.soft_delete_column != spec.deleting_column()) return "soft_delete_column has changed";
   return columns_change(known.shape, source);
 }
 
 std::string relation_change(const Watermark &known, const Table &source) {
   if (known.database_oid != source.database_oid || known.relation_oid != source.oid)
-    return "the table on the source was made anew";
+    return "the table on the source was recreated";
   return {};
 }
 
@@ -55,31 +55,34 @@ bool is_other_cluster(const Watermark &known, const Table &source) {
   const std::string call = "verify_table(" + quote_literal(spec.server) + ", " + quote_literal(spec.source) +
                            ", " + quote_literal(display_name(spec.target)) + ", repair => true)";
   throw Error(sqlstate::wrong_state, message, detail,
-              "Transaction ids of before say nothing there. SELECT * FROM " + call +
-                  " compares both sides, mends what differs and starts anew from there.");
+              "The transaction ids on record cannot be used. SELECT * FROM " + call +
+                  " compares both sides, repairs the differences and writes a new watermark.");
 }
 
 void check_history(const SyncSpec &spec, const Watermark &known, const Table &source,
                    const SnapshotPosition &now, const SwitchPoint &switch_point) {
   const SnapshotPosition &then = known.position;
   if (is_other_cluster(known, source))
-    fail_history(spec, "server \"" + spec.server + "\" is not the cluster that it was",
-                 "Its system identifier is " + source.system_identifier + "; the watermark is of " +
+    fail_history(spec, "server \"" + spec.server + "\" is a different cluster than before",
+                 "Its system identifier is " + source.system_identifier + "; the watermark has " +
                      known.system_identifier + ".");
-  // A table that was made anew is read as a whole, whatever transactions say.
+  // A recreated table is read as a whole, whatever its transaction ids.
   if (!relation_change(known, source).empty()) return;
-  const std::string there = " at " + now.lsn + " on timeline " + std::to_string(now.timeline);
-  const std::string read = "what was read at " + then.lsn + " on timeline " + std::to_string(then.timeline);
+  const auto place = [](const SnapshotPosition &at) {
+    return at.lsn + " on timeline " + std::to_string(at.timeline);
+  };
   if (!is_in_history(then, now, switch_point)) {
     if (then.timeline != now.timeline)
-      fail_history(spec, "server \"" + spec.server + "\" is on another timeline than it was",
-                   "It is" + there + ", and it cannot be shown that " + read + " is in its history.");
-    fail_history(spec, "server \"" + spec.server + "\" is behind what was read from it before",
-                 "It is" + there + ", behind " + read + ". A standby that lags catches up: then wait.");
+      fail_history(spec, "server \"" + spec.server + "\" is on a different timeline than before",
+                   "It is at " + place(now) + "; its history cannot be shown to include the watermark at " +
+                       place(then) + ".");
+    fail_history(spec, "server \"" + spec.server + "\" is behind the watermark",
+                 "It is at " + place(now) + "; the watermark is at " + place(then) +
+                     ". If it is a standby that lags, wait until it has caught up.");
   }
   if (now.xmin < then.xmin)
     fail_history(
-        spec, "the transaction ids of server \"" + spec.server + "\" went back",
+        spec, "the transaction ids of server \"" + spec.server + "\" went backwards",
         "They are at " + std::to_string(now.xmin) + "; the watermark is " + std::to_string(then.xmin) + ".");
 }
 
@@ -128,8 +131,8 @@ std::string columns_change(const std::string &known, const Table &now) {
 std::string marks_change(const std::string &known, const Table &now) {
   const std::vector<std::string> before = marks_of(known), after = marks_of(shape_of(now));
   if (std::includes(after.begin(), after.end(), before.begin(), before.end())) return {};
-  return "a column of the source, a label of an enum, or what a view or a generated column is made of was "
-         "changed";
+  return "a column, an enum label, or the definition of a view or a generated column has changed on the "
+         "source";
 }
 
 bool has_column(const std::string &shape, const std::string &column) {
@@ -163,7 +166,7 @@ std::optional<std::int64_t> take_proven(std::vector<PendingValue> &pending, cons
     proven = std::max(proven.value_or(value.value), value.value);
     return true;
   });
-  // A transaction that stays open for days: less would be proven at once when it ends, never too much.
+  // A transaction may stay open for days. Dropping entries proves less when it ends, never too much.
   constexpr size_t longest = 64;
   for (size_t n = 0; pending.size() > longest && n < pending.size(); ++n)
     pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(n));
@@ -194,7 +197,7 @@ std::optional<std::string> unproven_rows(const Watermark &known, const Table &so
   if (known.mode == SyncMode::incremental && !known.value.empty()) {
     const Column *const column = source.find_column(known.field);
     if (column == nullptr) return std::nullopt;
-    // Texts are days; and numbers are compared as numbers, whether they are days or not.
+    // Texts are days. Numbers are compared as numbers, whether they are days or not.
     const bool text =
         column->type.name == "text" || column->type.name == "varchar" || column->type.name == "bpchar";
     return at_or_above(find_incremental_field(source, known.field, text ? "yyyymmdd" : ""), known.value);
@@ -214,7 +217,7 @@ ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &k
   if (const std::string why = definition_change(spec, *known, source); !why.empty())
     return {Kind::everything, why};
   if (is_other_cluster(*known, source))
-    return {Kind::everything, "the source is another cluster than it was"};
+    return {Kind::everything, "the source is a different cluster than before"};
   if (const std::string why = relation_change(*known, source); !why.empty()) return {Kind::everything, why};
   if (const std::string why = marks_change(known->shape, source); !why.empty())
     return {Kind::everything, why};
@@ -223,9 +226,9 @@ ReadWindow choose_window(const SyncSpec &spec, const std::optional<Watermark> &k
     return {Kind::at_or_above_value, {}};
   if (proves_position(*known, source, now, switch_point)) return {Kind::written_since_position, {}};
   if (xmin_mode && known->mode == SyncMode::xmin)
-    return {Kind::everything, "more than 2^31 transactions have begun on the source since"};
+    return {Kind::everything, "more than 2^31 transactions have begun on the source since the last run"};
   if (!known->field.empty() && known->field != spec.incremental_field)
-    return {Kind::everything, "incremental_field is not what it was"};
+    return {Kind::everything, "incremental_field has changed"};
   return {};
 }
 

@@ -49,7 +49,7 @@ constexpr AllowedOption allowed[] = {
     {"target_session_attrs", Rule::on_server, nullptr},
 };
 
-// Options of postgres_fdw and dblink_fdw that say nothing about how to connect.
+// Options of postgres_fdw and dblink_fdw that do not concern the connection.
 constexpr const char *not_for_connecting[] = {
     "use_remote_estimate", "fdw_startup_cost", "fdw_tuple_cost",  "extensions",
     "fetch_size",          "batch_size",       "updatable",       "truncatable",
@@ -84,7 +84,7 @@ bool is_secret(std::string_view name) { return name == "password" || name == "ss
   else if (!near.empty())
     hint = "Perhaps you meant the option \"" + near + "\".";
   else
-    hint = "Valid options of a " + std::string(place_name(place)) + ": " + join(valid, ", ") + ".";
+    hint = "Valid options of a " + std::string(place_name(place)) + " are " + join(valid, ", ") + ".";
   throw Error(sqlstate::invalid_option,
               "invalid option \"" + name + "\" for a " + place_name(place) + " of tablesync", {}, hint);
 }
@@ -106,7 +106,7 @@ const NamedOption *find(const std::vector<NamedOption> &options, std::string_vie
   return found == options.end() ? nullptr : &*found;
 }
 
-// Set by a superuser only (the validators see to that), so it is to be believed.
+// Only a superuser can set it (the validators check that), so it can be trusted.
 bool password_is_required(const ConnectionSource &source) {
   const NamedOption *option = find(source.mapping_options, "password_required");
   return option == nullptr || parse_bool(option->value).value_or(true);
@@ -117,7 +117,8 @@ void refuse_unknown(const std::vector<NamedOption> &options, OptionPlace place) 
     const bool skipped = std::find(std::begin(not_for_connecting), std::end(not_for_connecting),
                                    option.name) != std::end(not_for_connecting);
     const AllowedOption *known = find_allowed(option.name);
-    // dblink_fdw and postgres_fdw let a server carry what we only take from a mapping, never the reverse.
+    // dblink_fdw and postgres_fdw let a server have options that we take only from a mapping, never the
+    // reverse.
     if (!skipped && (known == nullptr || !belongs(*known, place))) reject(option.name, place);
   }
 }

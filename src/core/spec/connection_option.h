@@ -1,4 +1,4 @@
-// Which libpq options a foreign server and a user mapping may carry, and what a connection is made from.
+// The libpq options that a foreign server and a user mapping may have, and the input of a connection.
 //
 // The list is our own and short: libpq options that read files or the environment of the server's
 // operating system user (service, passfile, options, replication, ...) are not on it.
@@ -18,7 +18,7 @@ struct NamedOption {
   std::string value;
 };
 
-// One option that a connection uses, and where it came from.
+// One option that a connection uses, and its origin.
 struct ConnectionOption {
   std::string name;
   std::string value;
@@ -41,18 +41,18 @@ struct ConnectionSource {
 // option (hint: the nearest valid one), 42501 for one that only a superuser may set, 22023 for a bad value.
 void check_option(const NamedOption &option, OptionPlace place, bool set_by_superuser);
 
-// All options to connect with, defaults included, in the order of the allow-list.
-// Options of postgres_fdw and dblink_fdw that say nothing about the connection are skipped; an option that
-// is not allowed throws HV00D. A role that is not a superuser must bring a password: 2F003.
-// Throws 42704 where there is no user mapping.
+// All options to connect with, including defaults, in the order of the allow-list.
+// Options of postgres_fdw and dblink_fdw that do not concern the connection are skipped. Throws HV00D for an
+// option that is not allowed, 2F003 if a role that is not a superuser has no password, 42704 without a user
+// mapping.
 std::vector<ConnectionOption> connection_options(const ConnectionSource &source);
 
-// True where the password must have been used to log in: it keeps a role from borrowing the identity of
-// the server's operating system user (trust, peer, client certificate). The rule of dblink and postgres_fdw.
+// Whether the login must have used the password, so that a role cannot borrow the identity of the server's
+// operating system user (trust, peer, client certificate). dblink and postgres_fdw have the same rule.
 bool password_must_be_used(const ConnectionSource &source);
 
-// Has libpq hand out the password only in an exchange that does not show it, where its version can be told so
-// (16 and later) and the options do not say which exchanges they allow.
+// Restricts libpq to exchanges that do not reveal the password. Has an effect from libpq 16 on, unless the
+// options choose the exchanges.
 void require_password_exchange(std::vector<ConnectionOption> &options, int libpq_version);
 
 // The value of `name`, or `otherwise`.

@@ -102,7 +102,7 @@ int word_of(const Parameter &parameter, const Json &value) {
     if (text == word.name) return word.value;
     valid.emplace_back(word.name);
   }
-  const std::string hint = "Valid: " + join(valid, ", ") + ".";
+  const std::string hint = "Valid values are " + join(valid, ", ") + ".";
   if (parameter.place == ParameterPlace::option) bad_value(parameter.name, text, hint);
   throw Error(sqlstate::invalid_parameter,
               std::string("unrecognized ") + parameter.name + " \"" + text.value_or("") + "\"", {}, hint);

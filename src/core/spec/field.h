@@ -1,5 +1,5 @@
-// Fields of specifications for the table of parameters: by the type of each field, how it becomes JSON and
-// how a value is checked and stored.
+// Fields of specifications for the table of parameters: for each type of field, its conversion to JSON and
+// the check and assignment of a value.
 #pragma once
 
 #include <concepts>
@@ -35,7 +35,7 @@ void assign(const Parameter &parameter, std::string &field, const Json &value);
 void assign(const Parameter &parameter, std::vector<std::string> &field, const Json &value);
 void assign(const Parameter &parameter, TextPairs &field, const Json &value);
 void assign(const Parameter &parameter, Rate &field, const Json &value);
-// A text is a name that the caller resolves: the schema stays empty.
+// If the value is a text, the schema stays empty, because the caller resolves the name.
 void assign(const Parameter &parameter, QualifiedName &field, const Json &value);
 int word_of(const Parameter &parameter, const Json &value);
 
@@ -65,7 +65,7 @@ T &write(RunSpec &spec, T Options::*member) {
   return static_cast<SpecOf<Options> &>(spec).*member;
 }
 
-// What is in the field `Member`, a pointer to a member.
+// Reads the field `Member`, a pointer to a member.
 template <auto Member>
 Json get_member(const Parameter &parameter, const RunSpec &spec) {
   return json_of(parameter, read(spec, Member));
@@ -77,7 +77,7 @@ void set_member(const Parameter &parameter, RunSpec &spec, const Json &value) {
 
 template <auto Member>
 inline constexpr Field field{&get_member<Member>, &set_member<Member>};
-// The same, where a value is checked in another way.
+// A field whose value `set` checks and assigns.
 template <auto Member>
 constexpr Field field_with(void (*set)(const Parameter &, RunSpec &, const Json &)) {
   return {&get_member<Member>, set};

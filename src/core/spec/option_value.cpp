@@ -68,7 +68,7 @@ std::int64_t parse_duration_ms(const std::string &text) {
       number * unit->milliseconds > longest)
     throw Error(sqlstate::invalid_parameter, "invalid duration: \"" + text + "\"", {},
                 "Give seconds, or a number with a unit: ms, s, min, h, d.");
-  // 0 means no limit: less than a millisecond must not become that.
+  // 0 means no limit, so a duration below a millisecond must not be rounded to it.
   return static_cast<std::int64_t>(std::ceil(number * unit->milliseconds));
 }
 
@@ -76,7 +76,7 @@ std::int64_t to_timeout(const std::string &key, const std::optional<std::string>
   const std::int64_t timeout =
       parse_duration_ms(to_text(key, value, "Give seconds, or a number with a unit: ms, s, min, h, d."));
   // A timer of the server takes an int of milliseconds.
-  if (timeout > 2147483647) bad_value(key, value, "It can be 24 days at most.");
+  if (timeout > 2147483647) bad_value(key, value, "It must be at most 24 days.");
   return timeout;
 }
 

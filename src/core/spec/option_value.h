@@ -1,4 +1,4 @@
-// Values of options, which come as text. Each function throws 22023 for what it does not take.
+// Parses values of options, which come as text. Each function throws 22023 for a bad value.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace tablesync {
 bool to_bool(const std::string &key, const std::optional<std::string> &value);
 double to_fraction(const std::string &key, const std::optional<std::string> &value);
 int to_count(const std::string &key, const std::optional<std::string> &value);
-// One that is not empty.
+// A text that is not empty.
 const std::string &to_text(const std::string &key, const std::optional<std::string> &value, const char *hint);
 // Milliseconds, as a timer of the server takes them.
 std::int64_t to_timeout(const std::string &key, const std::optional<std::string> &value);

@@ -15,7 +15,7 @@ bool is_named(const Parameter &parameter, std::string_view name) {
                                                [&](const char *old_name) { return old_name == name; });
 }
 
-// The one that is accepted by one of these functions; null where there is none.
+// The parameter of that name that one of these functions accepts; null if there is none.
 const Parameter *find_parameter(unsigned of, bool option, std::string_view name) {
   for (const Parameter &parameter : parameters())
     if ((parameter.functions & of) != 0 && (parameter.place == ParameterPlace::option) == option &&
@@ -44,7 +44,7 @@ std::vector<std::string> names_of_options(unsigned of) {
   else if (const std::string near = nearest(key, known); !near.empty())
     hint = "Perhaps you meant the option \"" + near + "\".";
   else
-    hint = "Valid options: " + join(known, ", ") + ".";
+    hint = "Valid options are " + join(known, ", ") + ".";
   throw Error(sqlstate::invalid_parameter, "unrecognized option \"" + key + "\"", {}, hint);
 }
 
@@ -94,7 +94,7 @@ void set_argument(RunSpec &spec, unsigned function, const Parameter &parameter,
         std::string(parameter.noun != nullptr ? parameter.noun : parameter.name) + " must not be null");
   }
   if (parameter.later)
-    throw Error(sqlstate::not_supported, std::string(parameter.name) + " is not in this version");
+    throw Error(sqlstate::not_supported, std::string(parameter.name) + " is not supported in this version");
   if (parameter.type == ParameterType::integer) check_range(parameter, *value);
   if (parameter.field.set != nullptr) parameter.field.set(parameter, spec, *value);
 }
@@ -103,8 +103,8 @@ void set_option(RunSpec &spec, unsigned function, const std::string &key, const 
   const Parameter *const option = find_parameter(function, true, key);
   if (option == nullptr || option->name != key) refuse_key(function, key);
   if (option->later)
-    throw Error(sqlstate::not_supported, "option \"" + key + "\" is not in this version", {},
-                "This version knows the options " + join(names_of_options(function), ", ") + ".");
+    throw Error(sqlstate::not_supported, "option \"" + key + "\" is not supported in this version", {},
+                "This version has the options " + join(names_of_options(function), ", ") + ".");
   if (option->field.set == nullptr) throw Error(sqlstate::internal, "option \"" + key + "\" has no setter");
   option->field.set(*option, spec, value);
 }

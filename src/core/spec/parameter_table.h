@@ -1,6 +1,6 @@
-// The parts of the table of parameters. A new parameter is an entry there and a field of the specification,
-// or an entry alone where the caller sees to it. doc/reference.md says what is written there: CONTRIBUTING.md
-// has the command that writes its tables.
+// The parts of the table of parameters. A new parameter is an entry and a field of the specification, or only
+// an entry if the caller handles it. doc/reference.md has the same texts: CONTRIBUTING.md has the command
+// that writes its tables.
 #pragma once
 
 #include <span>

@@ -49,7 +49,7 @@ std::optional<PivotSpec> pivot_from_kept(std::string_view json) {
 std::string subject_of(const PivotSpec &spec) {
   std::vector<std::string> ships = spec.ships;
   std::sort(ships.begin(), ships.end());
-  // What is done again alone is no part of a pivot that is going on.
+  // A chunk that is processed again is not part of a running pivot.
   const std::string part =
       spec.failed_chunk != 0 ? "failed chunk " + std::to_string(spec.failed_chunk) + " of " : "";
   return "pivot " + part + describe_spec(spec) + (ships.empty() ? "" : ", ships " + list_of(ships));
@@ -82,13 +82,13 @@ PivotMode parse_pivot_mode(std::string_view text) {
   if (mode == "migration_only" || mode == "migration") return PivotMode::migration_only;
   for (const char *later : {"realtime", "realtime_only", "concurrent", "hybrid", "streaming", "dual_write"})
     if (mode == later)
-      throw Error(
-          sqlstate::not_supported, "mode \"" + std::string(text) + "\" is not in this version",
-          "It would go on with new readings as they come.",
-          "mode => 'migration_only' takes all readings up to now; call it again, from pg_cron say, for "
-          "those that came since.");
+      throw Error(sqlstate::not_supported,
+                  "mode \"" + std::string(text) + "\" is not supported in this version",
+                  "It would keep running and pivot new readings as they arrive.",
+                  "mode => 'migration_only' pivots all readings up to now. Call it again, for example from "
+                  "pg_cron, to pivot newer ones.");
   throw Error(sqlstate::invalid_parameter, "unrecognized mode \"" + std::string(text) + "\"", {},
-              "Valid: full, schema_only, tables_only, migration_only (with hyphens too).");
+              "Valid values are full, schema_only, tables_only and migration_only, also with hyphens.");
 }
 
 const char *name_of(PivotMode mode) {
@@ -114,7 +114,7 @@ void take_channels(PivotSpec &spec, const std::vector<std::string> &channels, co
                 "channels and the option \"channels_table\" cannot both be given");
   if (channels.empty())
     throw Error(sqlstate::invalid_parameter, std::string(where) + " is empty", {},
-                "Leave it out to take every channel.");
+                "Leave it out to pivot every channel.");
   for (const std::string &channel : channels)
     if (channel.empty())
       throw Error("42602", "a channel has an empty name", std::string("It is in ") + where + ".");
@@ -130,8 +130,9 @@ void set_column(PivotSpec &spec, const std::string &key, const std::optional<std
   const std::vector<std::string> known(column_names.begin(), column_names.end());
   if (std::find(known.begin(), known.end(), key) == known.end()) {
     const std::string near = nearest(key, known);
-    throw Error(sqlstate::invalid_parameter, "unrecognized key \"" + key + "\" in the option \"columns\"", {},
-                near.empty() ? "Valid: " + join(known, ", ") + "." : "Perhaps you meant \"" + near + "\".");
+    throw Error(
+        sqlstate::invalid_parameter, "unrecognized key \"" + key + "\" in the option \"columns\"", {},
+        near.empty() ? "Valid keys are " + join(known, ", ") + "." : "Perhaps you meant \"" + near + "\".");
   }
   if (!value && (key == "data_channel_id" || key == "created_time"))
     throw Error(sqlstate::invalid_parameter,

@@ -35,15 +35,15 @@ constexpr Parameter table[] = {
      .words = if_running_words,
      .field = field<&RunSpec::if_running>,
      .default_value = "`error`",
-     .meaning = "another run works on the target: `error` (55P03), `skip`, `wait`"},
+     .meaning = "if another run works on the target: `error` (55P03), `skip`, `wait`"},
     {.name = "max_rate",
      .type = rate,
      .place = option,
      .functions = all,
      .field = field<&RunSpec::max_rate>,
      .default_value = "none",
-     .meaning = "read the source no faster: rows or bytes per second, `5000 rows`, `10 MB` (kB, MB, GB). "
-                "The source's transaction lasts longer then"},
+     .meaning = "throttle reading to these rows or bytes per second: `5000 rows`, `10 MB` (kB, MB, GB). "
+                "Transactions on the source then last longer"},
     {.name = "max_source_lag",
      .type = duration,
      .place = option,
@@ -52,8 +52,8 @@ constexpr Parameter table[] = {
      .field = limit<&SourceLimits::lag_ms>,
      .hint = "Give a time above 0.",
      .default_value = "none",
-     .meaning = "do not begin to read while a standby of the source is further behind than this "
-                "(`replay_lag`), or the source itself where it is a standby: "
+     .meaning = "do not begin to read while a standby of the source lags by more than this "
+                "(`replay_lag`), or the source itself if it is a standby: "
                 "[see](guide.md#kind-to-the-source)"},
     {.name = "max_source_sessions",
      .type = integer,
@@ -61,16 +61,16 @@ constexpr Parameter table[] = {
      .functions = all,
      .field = limit<&SourceLimits::sessions>,
      .default_value = "none",
-     .meaning = "do not begin to read while more sessions than this are active on the source, of clients "
-                "other than tablesync"},
+     .meaning = "do not begin to read while more sessions than this are active on the source, not "
+                "counting those of tablesync"},
     {.name = "retry_delay",
      .type = duration,
      .place = option,
      .functions = all,
      .field = field<&RunSpec::retry_delay_ms>,
      .default_value = "2 s",
-     .meaning = "how long to wait before the second attempt; doubled with each further one, up to 5 "
-                "minutes, of which the later half is left to chance"},
+     .meaning = "wait before the second attempt; doubled for each further one, up to 5 minutes; the later "
+                "half of each wait is random"},
     {.name = "timeout",
      .old_names = old_timeout,
      .type = duration,
@@ -78,8 +78,7 @@ constexpr Parameter table[] = {
      .functions = all,
      .field = field<&RunSpec::timeout_ms>,
      .default_value = "none",
-     .meaning = "end the run, all its attempts together, after this time: `90`, `90s`, `5min`, `2h`, `1 "
-                "day`"},
+     .meaning = "end the run, including its retries, after this time: `90`, `90s`, `5min`, `2h`, `1 day`"},
     {.name = "trust_owner",
      .type = boolean,
      .place = option,
@@ -88,7 +87,7 @@ constexpr Parameter table[] = {
      .default_value = "false",
      .meaning = "write to tables of a role that the caller does not trust, so that its triggers and "
                 "domains [run with the caller's rights](security.md#rule-2-a-relation-is-held)"},
-    // Documentation of other versions names it: it is not misspelt.
+    // The documentation of other versions has it, so it is not a spelling mistake.
     {.name = "every", .type = text, .place = option, .functions = all, .later = true},
     // ---- fields that no caller sets
     {.name = "failed_chunks_only",

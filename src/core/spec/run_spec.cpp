@@ -23,7 +23,7 @@ std::string describe_spec(const RunSpec &spec) {
 }
 
 std::string first_change(const std::string &then, const std::string &now) {
-  // A value may hold new lines; then what follows the first is told as it is.
+  // A value may have several lines; then the later ones are shown without a name.
   const auto lines = [](const std::string &text) {
     std::vector<std::string> found;
     for (size_t at = 0; at < text.size();) {
@@ -39,7 +39,9 @@ std::string first_change(const std::string &then, const std::string &now) {
     return std::string();
   };
   const std::string is = lacking(lines(now), lines(then)), was = lacking(lines(then), lines(now));
-  return "Now " + (is.empty() ? "not given" : is) + "; then " + (was.empty() ? "not given" : was) + ".";
+  if (was.empty()) return "This call has " + is + "; the earlier call did not.";
+  if (is.empty()) return "The earlier call had " + was + "; this call does not.";
+  return "This call has " + is + "; the earlier call had " + was + ".";
 }
 
 }  // namespace tablesync

@@ -1,5 +1,5 @@
-// RunSpec: what every run is told, whatever its work: where from and where to, and within which limits. The
-// caller fills it, the worker carries it out; in between it travels as JSON through shared memory.
+// RunSpec: the settings that every kind of run has: source, target and limits. The caller fills it and passes
+// it as JSON through shared memory to the worker, which carries it out.
 #pragma once
 
 #include <cstdint>
@@ -28,18 +28,18 @@ struct RunSpec {
   int parallel_workers = 1;  // that read the source
   int memory_limit_mb = 64;
   bool enable_checkpoint = true;
-  bool failed_chunks_only = false;  // what retry_chunks() asks for
-  int max_retries = 3;              // attempts after the first, where a failure may pass by itself
+  bool failed_chunks_only = false;  // for retry_chunks()
+  int max_retries = 3;              // attempts after the first, if the failure is transient
   // From `options`:
   IfRunning if_running = IfRunning::raise;
   std::int64_t timeout_ms = 0;  // 0: none
   std::int64_t retry_delay_ms = 2000;
   Rate max_rate;               // of reading the source
-  SourceLimits source_limits;  // above which it is not read
+  SourceLimits source_limits;  // above which the run waits
   std::string time_zone;       // of a field without one; empty: the source's, and UTC
-  bool restart = false;        // from the first chunk, whatever was begun
-  bool trust_owner = false;  // whoever owns what is written: his triggers may run with the rights of the run
-  // Settings of the caller's session that the worker takes over: name and value.
+  bool restart = false;        // abandons an incomplete run
+  bool trust_owner = false;    // the target's triggers may run with the rights of the run
+  // Settings of the caller's session that the worker applies: name and value.
   std::vector<std::pair<std::string, std::string>> settings;
 
   // Whether the target is written at all.
@@ -51,8 +51,8 @@ struct RunSpec {
 // "shop: public.orders -> raw.orders", for messages and records.
 std::string describe_spec(const RunSpec &spec);
 
-// What a definition of a run was, as lines "name: value", and is: the first difference, "Now custom_where:
-// ...; then not given.".
+// The first difference between an earlier and the current definition of a run, which are lines "name: value":
+// "This call has custom_where: ...; the earlier call did not."
 std::string first_change(const std::string &then, const std::string &now);
 
 }  // namespace tablesync

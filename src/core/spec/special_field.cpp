@@ -46,7 +46,8 @@ void set_ships(const Parameter &parameter, RunSpec &spec, const Json &value) {
   std::vector<std::string> ships;
   assign(parameter, ships, value);
   if (ships.empty())
-    throw Error(sqlstate::invalid_parameter, "\"ship_ids\" is empty", {}, "Leave it out for every ship.");
+    throw Error(sqlstate::invalid_parameter, "\"ship_ids\" is empty", {},
+                "Leave it out to pivot every ship.");
   if (!pivot(spec).ships.empty())
     throw Error(sqlstate::invalid_parameter, "ship_id and ship_ids cannot both be given");
   pivot(spec).ships = std::move(ships);
@@ -61,16 +62,17 @@ void set_channels(const Parameter &parameter, RunSpec &spec, const Json &value) 
 void set_groups(const Parameter & /*parameter*/, RunSpec &spec, const Json &value) {
   const auto refuse = [](const std::string &message) {
     throw Error(sqlstate::invalid_parameter, message, {},
-                R"(Like {"engine": "^/me/"}: the name of a group, and a pattern for its channels.)");
+                R"(Pass group names and patterns for their channels, like {"engine": "^/me/"}.)");
   };
   if (value.kind != Json::Kind::object) refuse("table_groups must be an object");
   TextPairs groups;
   for (const auto &[group, pattern] : value.members) {
     if (group.empty() || pattern.kind != Json::Kind::text)
       refuse("invalid table_groups: group \"" + group + "\" has no pattern");
-    // What the view that joins a ship's tables ends with, and the group of the rest.
+    // `all` ends the name of the view that joins a ship's tables; `default` is the group of all other
+    // channels.
     if (group == "all" || group == "default")
-      refuse("invalid table_groups: \"" + group + "\" has a meaning of its own");
+      refuse("invalid table_groups: group name \"" + group + "\" is reserved");
     groups.emplace_back(group, pattern.text);
   }
   pivot(spec).groups = std::move(groups);
@@ -78,8 +80,9 @@ void set_groups(const Parameter & /*parameter*/, RunSpec &spec, const Json &valu
 
 void set_columns(const Parameter & /*parameter*/, RunSpec &spec, const Json &value) {
   if (value.kind != Json::Kind::object)
-    throw Error(sqlstate::invalid_parameter, "the option \"columns\" must be an object", {},
-                R"(Such as {"columns": {"created_time": "ts", "double_v": "value", "ship_id": null}}.)");
+    throw Error(
+        sqlstate::invalid_parameter, "the option \"columns\" must be an object", {},
+        R"(Pass an object, like {"columns": {"created_time": "ts", "double_v": "value", "ship_id": null}}.)");
   for (const auto &[key, column] : value.members) set_column(pivot(spec), key, column.as_text());
 }
 

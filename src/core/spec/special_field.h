@@ -1,4 +1,4 @@
-// Setters of parameters whose values have rules of their own. They throw what the SQL functions throw.
+// Setters of parameters whose values have special rules. They throw the errors of the SQL functions.
 #pragma once
 
 #include "core/spec/parameter.h"
@@ -14,7 +14,7 @@ void set_pivot_mode(const Parameter &parameter, RunSpec &spec, const Json &value
 void set_ship(const Parameter &parameter, RunSpec &spec, const Json &value);
 void set_ships(const Parameter &parameter, RunSpec &spec, const Json &value);
 void set_channels(const Parameter &parameter, RunSpec &spec, const Json &value);
-// Whether each pattern is a regular expression, the server knows: the caller checks it.
+// Does not check that each pattern is a regular expression: the caller asks the server.
 void set_groups(const Parameter &parameter, RunSpec &spec, const Json &value);
 void set_columns(const Parameter &parameter, RunSpec &spec, const Json &value);
 Json get_columns(const Parameter &parameter, const RunSpec &spec);

@@ -53,7 +53,8 @@ SyncMode parse_sync_mode(std::string_view text) {
   if (text == "incremental" || text == "incremental_sync") return SyncMode::incremental;
   if (text == "xmin" || text == "xmin_incremental") return SyncMode::xmin;
   throw Error(sqlstate::invalid_parameter, "unrecognized sync_mode \"" + std::string(text) + "\"", {},
-              "Valid: full, incremental, xmin (full_sync, incremental_sync and xmin_incremental too).");
+              "Valid values are full, incremental and xmin, and also full_sync, incremental_sync and "
+              "xmin_incremental.");
 }
 
 const char *name_of(SyncMode mode) {
@@ -73,7 +74,7 @@ VerifyMode parse_verify(std::string_view text) {
   if (text == "count") return VerifyMode::count;
   if (text == "full") return VerifyMode::full;
   throw Error(sqlstate::invalid_parameter, "unrecognized value for verify: \"" + std::string(text) + "\"", {},
-              "Valid: none, count, full.");
+              "Valid values are none, count and full.");
 }
 
 void set_option(SyncSpec &spec, const std::string &key, const Json &value) {

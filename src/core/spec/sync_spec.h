@@ -1,4 +1,4 @@
-// SyncSpec: what one sync_table() or verify_table() call asks for.
+// SyncSpec: the settings of one sync_table() or verify_table() call.
 #pragma once
 
 #include <cstdint>
@@ -37,16 +37,18 @@ struct SyncOptions {
   bool adopt = false;
   std::string lookback;  // empty: the default. A duration, or a number of values for integer fields
   std::string soft_delete_column;
-  // The column whose marked rows are none of the sync's: where marks are kept, all rows are.
+  // The column whose marked rows are deleted; empty if marked rows are kept.
   std::string deleting_column() const {
     return soft_delete_action == SoftDelete::remove ? soft_delete_column : "";
   }
   SoftDelete soft_delete_action = SoftDelete::remove;
+  // Whether rows of the target may have to be deleted.
+  bool may_delete() const { return delete_missing || !soft_delete_column.empty(); }
   bool empty_string_as_null = false;
   OnSchemaChange on_schema_change = OnSchemaChange::raise;
   OnBadRow on_bad_row = OnBadRow::raise;
-  std::string chunk_by;        // ctid or key; empty: ctid where the source can be read by it
-  int max_differences = 1000;  // that are listed by a verification
+  std::string chunk_by;        // ctid or key; empty: ctid if the source can be read by it
+  int max_differences = 1000;  // maximum that a verification lists
 
   bool operator==(const SyncOptions &) const = default;
 };
@@ -55,18 +57,18 @@ struct SyncSpec : RunSpec, SyncOptions {
   bool operator==(const SyncSpec &) const = default;
 };
 
-// The fields that are not as by default, as a JSON object of the table of parameters, and back. Throws XX000
-// for texts that are no such object, 22023 for keys and values that this version does not take.
+// Converts the fields without default values to a JSON object of the table of parameters, and back. Throws
+// XX000 for other texts, 22023 for keys and values that this version does not accept.
 std::string serialize(const SyncSpec &spec);
 SyncSpec deserialize_sync_spec(std::string_view json);
-// The same for calls that are kept to go on with them later, which restarts nothing. from_kept() returns
-// nothing for the call of a newer version or of another function: what this version does not know might be
-// what the call is about.
+// Converts a call that is kept to be resumed later, so without `restart`. from_kept() returns nothing for a
+// call of a newer version or of another function, because this version might not know an essential part of
+// it.
 std::string to_kept(SyncSpec spec);
 std::optional<SyncSpec> from_kept(std::string_view json);
 
-// What makes two calls syncs of the same rows in the same way, as lines "name: value". `source`: the name as
-// resolved.
+// The settings that make two calls syncs of the same rows in the same way, as lines "name: value". `source`:
+// the resolved name.
 std::string definition_of(const SyncSpec &spec, const QualifiedName &source);
 
 // Parses sync_mode with its old names; throws 22023 for anything else.
@@ -76,7 +78,7 @@ const char *name_of(SyncMode mode);
 // Parses `verify`. Throws 22023 for an unknown word.
 VerifyMode parse_verify(std::string_view text);
 
-// Takes one key of `options`. Throws as set_option() in core/spec/parameter.h.
+// Sets one key of `options`. Throws as set_option() in core/spec/parameter.h.
 void set_option(SyncSpec &spec, const std::string &key, const Json &value);
 
 }  // namespace tablesync

@@ -24,7 +24,7 @@ std::string stage_of(const SyncPlan &plan) {
   return plan.stage == stage_name ? "pg_temp.tablesync_stage" : quote_qualified(plan.stage);
 }
 
-// Without the rows that are marked as deleted.
+// The stage without the rows that are marked as deleted.
 std::string staged(const SyncPlan &plan) {
   if (!plan.mark) return stage_of(plan) + " AS s";
   return "(SELECT " +
@@ -176,7 +176,7 @@ std::string create_stage(const QualifiedName &name, const SyncPlan &plan, OnComm
 }
 
 std::string create_shared_stage(const QualifiedName &name, const SyncPlan &plan) {
-  // Nobody cleans it but the run that fills it.
+  // No autovacuum, because the run that fills it also drops it.
   return "CREATE UNLOGGED TABLE " + quote_qualified(name) + planned_columns(plan, staged_type) +
          " WITH (autovacuum_enabled = off)";
 }
@@ -211,7 +211,7 @@ std::string find_bad_key(const QualifiedName &table, const SyncPlan &plan) {
   const std::string rows = quote_qualified(table) + " AS s";
   const auto staged_key = [&](const std::string &c) { return "s." + quote_identifier(c); };
   const std::string key = list(plan.key, ", ", staged_key);
-  // A null is written as such: the text of a row has nothing there.
+  // Writes NULL, because the text of a row would be empty.
   const std::string row =
       "pg_catalog.concat('(', pg_catalog.array_to_string(ARRAY[" +
       list(plan.key, ", ", [&](const std::string &c) { return staged_key(c) + "::pg_catalog.text"; }) +

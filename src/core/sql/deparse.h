@@ -1,6 +1,5 @@
-// The SQL that touches the user's tables on the target. Names and operators are qualified throughout, since
-// it runs with the caller's search_path (so that the target's triggers see the path that they would see in
-// the caller's own session).
+// The SQL that touches the user's tables on the target. All names and operators are qualified, because it
+// runs with the caller's search_path, so that the target's triggers see the path of the caller's session.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +14,18 @@ namespace tablesync {
 
 // ---- on the target -------------------------------------------------------------------------------------
 
-// One column of a table to be made: its description on the source and its type here.
+// One column of a table to be created: its description on the source and its type on the target.
 struct NewColumn {
   const Column *source;
   std::string sql_type;
-  bool has_collation = false;  // the source's collation exists here
+  bool has_collation = false;  // the source's collation exists on the target
 };
 std::string create_table(const QualifiedName &name, const std::vector<NewColumn> &columns);
-// COMMENT statements for the table and its columns; empty where the source has none.
+// COMMENT statements for the table and its columns; empty if the source has none.
 std::vector<std::string> comments(const QualifiedName &name, const Table &source);
 std::string add_primary_key(const QualifiedName &name, const std::vector<std::string> &key);
-// The same with the help of one parallel worker, for large tables. PostgreSQL would take one by itself only
-// where maintenance_work_mem is 64 MB or more; asked by the table's own setting, it takes one at any size.
+// Adds a primary key with the help of one parallel worker, for large tables. By default PostgreSQL uses one
+// only if maintenance_work_mem is 64 MB or more; with the table's parallel_workers it uses one at any size.
 std::string add_primary_key_in_parallel(const QualifiedName &name, const std::vector<std::string> &key);
 // Sets the sequence of an identity column to the column's highest value, never back.
 std::string advance_identity(const QualifiedName &name, const std::string &column);
@@ -34,7 +33,7 @@ std::string rename_table(const QualifiedName &table, const std::string &name);
 std::string drop_table(const QualifiedName &table);
 std::string is_empty(const QualifiedName &name);    // one boolean
 std::string count_rows(const QualifiedName &name);  // one bigint
-// Of the given columns; of all where none is given.
+// Analyzes the given columns, or all if none is given.
 std::string analyze(const QualifiedName &name, const std::vector<std::string> &columns = {});
 
 // ---- staging -------------------------------------------------------------------------------------------
@@ -42,55 +41,55 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 extern const QualifiedName stage_name;  // of SyncPlan::stage, unless a run says otherwise
 extern const QualifiedName keys_name;   // the keys of all rows that the source has
 
-// What came over the wire in another form than the target's, before it is converted into the stage.
+// Rows that arrived in another form than the target's, before they are converted into the stage.
 extern const QualifiedName received_name;
 
-// What becomes of it when its transaction commits: it is gone, or there for others of this session, without
-// or with its rows.
+// What happens to the stage when its transaction commits: it is dropped, or kept for later transactions of
+// this session, emptied or with its rows.
 enum class OnCommit { drop, empty, keep };
 std::string create_stage(const QualifiedName &name, const SyncPlan &plan,
                          OnCommit on_commit = OnCommit::drop);
-// The same as a table that other sessions see too: several of them fill it.
+// Creates the stage as a table that other sessions see, so that several can fill it.
 std::string create_shared_stage(const QualifiedName &name, const SyncPlan &plan);
 std::string create_received(const SyncPlan &plan);
 std::string convert_received(const QualifiedName &stage_table, const SyncPlan &plan);
 std::string drop_received();
 std::string table_exists(const QualifiedName &table);  // one boolean
-// A key that a table of the plan's columns holds more than once, or with a null in it: one row, text and true
-// if null; or none.
+// Finds a key that is duplicated in a table of the plan's columns, or has a null: one row with its text and
+// whether it has a null, or none.
 std::string find_bad_key(const QualifiedName &table, const SyncPlan &plan);
-// So many keys of the stage, as text.
+// Up to `count` keys of the stage, as text.
 std::string staged_keys(const SyncPlan &plan, std::int64_t count);
-std::string count_staged(const SyncPlan &plan);  // one bigint: without those that are to be deleted
+std::string count_staged(const SyncPlan &plan);  // one bigint, without rows marked as deleted
 
-// Rows of the target whose key is not in the stage, or not among the keys.
+// Deletes rows of the target whose key is not in the stage, or not in keys_name.
 enum class KeysOf { stage, keys };
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept);
-// Keys, as text, that are neither in the target nor in the stage.
+// The keys, as text, that are neither in the target nor in the stage.
 std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan);
-// Rows of the target that the stage marks as deleted. All other statements leave these out.
+// Deletes rows of the target that the stage marks as deleted. All other statements ignore marked rows.
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan);
 
-// With a key: changed and new rows. Unchanged rows are not touched; "changed" is record identity (*<>), which
-// sees -0 and 0, 1.0 and 1.00, and the spaces in json.
+// With a key: writes changed and new rows. "Changed" is record identity (*<>), which distinguishes -0 and
+// 0, 1.0 and 1.00, and spaces in json. Unchanged rows are not touched.
 std::string merge(const QualifiedName &target, const SyncPlan &plan);
-// The same as two statements, each of which says exactly how many rows it meant: then insert_absent().
+// merge() as two statements, each of which returns an exact row count: insert_absent() follows.
 std::string update_changed(const QualifiedName &target, const SyncPlan &plan);
-// The same by deleting first, for swapped values under a second unique index and for columns that cannot be
-// updated: delete the changed rows, then insert what is absent.
+// merge() by deletion, for swapped values under a second unique index and for columns that cannot be updated:
+// deletes the changed rows; insert_absent() follows.
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan);
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);
 
-// A row of the target, not the one with the same key, that holds the values of the unique index which a row
-// of the stage has: the texts of its key and of the values. Or none.
+// Finds a row of the target that has the values of a unique index which a row of the stage with another key
+// has: the texts of its key and of the values; or no row.
 std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan, const UniqueKey &index);
 
-// Rows of a target that has no key yet, whose key others have too.
+// Deletes rows with duplicate keys from a target that has no key yet.
 std::string delete_repeated(const QualifiedName &target, const SyncPlan &plan);
 
-// Without a key: both sides as multisets of rows (of their text, which tells apart what identity does).
+// Without a key: compares both sides as multisets of rows, by their text, which differs if identity does.
 std::string create_difference(const QualifiedName &target, const SyncPlan &plan);
-// One row: rows that the target lacks, rows that it has too many.
+// One row: how many rows the target lacks, and how many it has too many.
 std::string sum_difference();
 std::string delete_surplus(const QualifiedName &target, const SyncPlan &plan);
 std::string insert_shortfall(const QualifiedName &target, const SyncPlan &plan);

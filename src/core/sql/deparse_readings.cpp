@@ -26,12 +26,12 @@ bool is_builtin(const Column &column, std::initializer_list<const char *> names)
 }
 
 [[noreturn]] void wrong_type(const Column &column, ReadingColumn which, const std::string &wanted) {
-  throw Error("42804",
-              "column \"" + column.name + "\" cannot be " + name_of(which) +
-                  " of readings, since its type is " + column.sql_type,
-              {},
-              "It must be " + wanted + R"(. Name another column: options => '{"columns": {")" +
-                  name_of(which) + R"(": "..."}}', or null where there is none.)");
+  throw Error(
+      "42804",
+      "column \"" + column.name + "\" of type " + column.sql_type + " cannot be used as " + name_of(which),
+      {},
+      "It must be " + wanted + R"(. Name another column: options => '{"columns": {")" + name_of(which) +
+          R"(": "..."}}', or null if the source has none.)");
 }
 
 struct TypedExpression {
@@ -39,7 +39,7 @@ struct TypedExpression {
   std::string type;  // of pg_catalog
 };
 
-// The column as the type that a reading has; without a cast where it is that, so that a scan need not
+// The column as the type of the reading's part; without a cast if it has that type, so that a scan need not
 // project.
 TypedExpression expression_of(const Column &column, ReadingColumn which) {
   const TypedExpression name{quote_identifier(column.name), column.type.name};
@@ -75,7 +75,7 @@ TypedExpression expression_of(const Column &column, ReadingColumn which) {
   const std::string near = nearest(name, names);
   throw Error(sqlstate::undefined_column,
               "column \"" + name + "\" of \"" + display_name(source.name) + "\" does not exist",
-              near.empty() ? "" : "Perhaps it is \"" + near + "\".",
+              near.empty() ? "" : "Perhaps you meant the column \"" + near + "\".",
               "Name the columns of the source: " + option);
 }
 
@@ -101,12 +101,12 @@ std::string is_one_of(const std::string &column, const std::vector<std::string> 
 std::string time_literal(const ReadingPlan &plan, Moment moment) {
   const std::string with_zone = moment_literal(moment, true);
   if (plan.time_has_zone) return with_zone;
-  // Its clock, at that moment.
+  // The clock of the zone at that moment.
   if (plan.time_zone == "UTC") return moment_literal(moment, false);
   return "pg_catalog.timezone(" + quote_literal(plan.time_zone) + ", " + with_zone + ")";
 }
 
-// A time of the source, as text of UTC without zone.
+// A time of the source as text, in UTC without zone.
 std::string utc_text(const ReadingPlan &plan, const std::string &time) {
   const std::string moment =
       plan.time_has_zone ? time : "pg_catalog.timezone(" + quote_literal(plan.time_zone) + ", " + time + ")";
@@ -117,7 +117,7 @@ const std::string &time_of(const ReadingPlan &plan) {
   return plan.expressions[static_cast<size_t>(ReadingColumn::created_time)];
 }
 
-// The columns of a reading, each in its place.
+// The columns of a reading, each at its position.
 std::string selected(const ReadingPlan &plan) {
   std::vector<std::string> columns(static_cast<size_t>(plan.width));
   for (size_t n = 0; n < plan.expressions.size(); ++n)
@@ -150,13 +150,13 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
     plan.time_may_be_null = !column->not_null;
   }
   if (!has_value)
-    throw Error(sqlstate::undefined_column, "\"" + display_name(source.name) + "\" has no column of values",
-                "None of bool_v, str_v, long_v and double_v is there.",
+    throw Error(sqlstate::undefined_column, "\"" + display_name(source.name) + "\" has no value column",
+                "It has none of bool_v, str_v, long_v and double_v.",
                 R"(Name one: options => '{"columns": {"double_v": "..."}}'.)");
   if (!plan.has(ReadingColumn::ship_id)) {
     if (spec.ships.size() != 1)
-      throw Error(sqlstate::invalid_parameter, "readings without a column for the ship need one ship_id", {},
-                  "Pass ship_id => '...': the ship that all readings are of.");
+      throw Error(sqlstate::invalid_parameter, "a source without a ship column needs one ship_id", {},
+                  "Pass ship_id => '...', the ship of all readings.");
     plan.ship = spec.ships[0];
   }
   if (!spec.order_by.empty()) {
@@ -164,7 +164,7 @@ ReadingPlan plan_readings(const PivotSpec &spec, const Table &source) {
       throw_absent(source, spec.order_by, R"(options => '{"order_by": "..."}'.)");
     plan.order_by = quote_identifier(spec.order_by);
   }
-  // In the order of the table's columns: where these are all that it has, a scan gives its rows as they are.
+  // In the order of the table's columns: if it has no others, a scan need not project.
   for (const Column &column : source.columns)
     for (size_t n = 0; n < plan.columns.size(); ++n)
       if (plan.columns[n] == quote_identifier(column.name)) plan.places[n] = plan.width++;
@@ -204,7 +204,7 @@ std::string select_readings(const ReadingPlan &plan, const std::vector<std::stri
   return "SELECT " + selected(plan) + from(plan) + where(conditions);
 }
 
-// Joined, so that each row is held against its ship's window alone.
+// A join, so that each row is compared only with the window of its ship.
 std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWindow> &windows,
                            const std::vector<std::string> &conditions) {
   std::vector<std::string> rows;
@@ -227,7 +227,7 @@ std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::st
     rows.insert(rows.end(), conditions.begin(), conditions.end());
     if (finite) rows.push_back(operation(time, ">", "'-infinity'"));
     if (finite) rows.push_back(operation(time, "<", "'infinity'"));
-    // Each of them can be the first row of an index.
+    // Each of them can be the first or last row of an index.
     return "SELECT (SELECT pg_catalog.min(" + time + ")" + from(plan) + where(rows) +
            ") AS oldest, (SELECT pg_catalog.max(" + time + ")" + from(plan) + where(rows) + ") AS newest";
   };
@@ -303,11 +303,11 @@ std::string has_ages(const Table &source) {
 
 std::string in_order_of_age(const ReadingPlan &plan, bool has_ages) {
   std::vector<std::string> keys;
-  // Names of what is selected come first there.
+  // In ORDER BY, names of selected columns take precedence.
   if (!plan.order_by.empty())
     keys.push_back(quote_qualified(plan.source) + "." + plan.order_by + " NULLS FIRST");
   if (has_ages)
-    // A transaction that is more than 2^31 ago looks like one to come.
+    // A transaction that is more than 2^31 old looks like a future one.
     keys.push_back(
         "CASE WHEN pg_catalog.age(xmin) OPERATOR(pg_catalog.<) 0 THEN 2147483647 ELSE pg_catalog.age(xmin) "
         "END "

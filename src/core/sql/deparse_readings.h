@@ -1,6 +1,5 @@
-// The SQL that reads a narrow table of readings, of this database or of another server. It runs with
-// pg_catalog alone on the search_path, or with that of a view's reader: operators on the user's columns are
-// their types' own.
+// The SQL that reads a narrow table of readings, of this database or of another server. The search_path is
+// pg_catalog, or that of a view's reader. Operators on the user's columns are those of their types.
 #pragma once
 
 #include <array>
@@ -18,76 +17,76 @@ namespace tablesync {
 // How a narrow table is read.
 struct ReadingPlan {
   QualifiedName source;
-  // What its readings are made of: SQL, of the types text, text, timestamptz or timestamp, text, boolean,
-  // text, bigint, double precision or text. Empty where the source has no such column.
+  // SQL expressions for the parts of a reading, of the types text, text, timestamptz or timestamp, text,
+  // boolean, text, bigint, double precision or text. Empty if the source has no such column.
   std::array<std::string, reading_columns> expressions;
   std::array<std::string, reading_columns> types;  // of the expressions: names in pg_catalog
-  // The column itself, for conditions.
+  // The columns themselves, for conditions.
   std::array<std::string, reading_columns> columns;
-  // The place among the columns that are selected; below 0: none.
+  // The positions among the selected columns; below 0: none.
   std::array<int, reading_columns> places{};
-  int width = 0;              // columns that are selected
-  std::string ship;           // whose all readings are, where they do not say
-  bool time_has_zone = true;  // its times are moments
+  int width = 0;              // number of selected columns
+  std::string ship;           // the ship of all readings, if no column has it
+  bool time_has_zone = true;  // its times have a zone
   bool time_may_be_null = true;
-  bool decimals_are_texts = false;  // double_v is numeric, and read with all of its digits
+  bool decimals_are_texts = false;  // double_v is numeric and read with all its digits
   std::string time_zone;            // of times without one
-  std::string order_by;  // the column by which readings of one cell are told apart; empty: none was given
+  std::string order_by;             // the column that orders readings of one cell; empty: none was given
 
   const std::string &column(ReadingColumn which) const { return columns[static_cast<size_t>(which)]; }
   bool has(ReadingColumn which) const { return !column(which).empty(); }
   int place(ReadingColumn which) const { return places[static_cast<size_t>(which)]; }
 };
 
-// Finds the columns. Throws 42703 for one that is named and is not there, or must be there, 42804 for one of
-// a type that it cannot have, 22023 where no ship is named and no column says it.
+// Finds the columns. Throws 42703 for a named or required column that does not exist, 42804 for an
+// unsupported type, 22023 if the source has no ship column and the call does not name one ship.
 ReadingPlan plan_readings(const PivotSpec &spec, const Table &source);
 
-// Conditions over its rows. Times are moments, whatever the column's type.
+// Conditions over its rows. The times are moments, whatever the column's type.
 std::string time_from(const ReadingPlan &plan, Moment moment);
 std::string time_before(const ReadingPlan &plan, Moment moment);
 std::string time_is_null(const ReadingPlan &plan);
-// None: every one.
+// An empty list means all.
 std::vector<std::string> of_ships(const ReadingPlan &plan, const std::vector<std::string> &ships);
 std::vector<std::string> of_channels(const ReadingPlan &plan, const std::vector<std::string> &channels);
-// Of the call's channels, from its from_time to its cutoff_time; of any ship.
+// The conditions for the call's channels and its time range, from from_time to cutoff_time; for any ship.
 std::vector<std::string> of_call(const ReadingPlan &plan, const PivotSpec &spec);
 
 // The readings for which all conditions hold.
 std::string select_readings(const ReadingPlan &plan, const std::vector<std::string> &conditions);
-// Those of ships within times, of which all the other conditions hold too.
+// Selects readings of ships within time windows for which the other conditions hold, too.
 struct SampleWindow {
   std::string ship;
   Moment from, before;
 };
 std::string select_windows(const ReadingPlan &plan, const std::vector<SampleWindow> &windows,
                            const std::vector<std::string> &conditions);
-// The oldest and the newest time of these ships' readings, as parse_moment() takes them: one row. Each ship
-// is looked for alone, so that an index on ship and time serves. `finite`: without those of infinity. Only
-// where there are any: other databases that a foreign table may ask know no such bound.
+// The oldest and the newest time of these ships' readings, as parse_moment() accepts them: one row. Each ship
+// is queried separately, so that an index on ship and time is used. `finite`: ignores infinite times. Pass it
+// only if there are any, because other databases behind a foreign table may not support infinity.
 std::string oldest_and_newest(const ReadingPlan &plan, const std::vector<std::string> &ships,
                               const std::vector<std::string> &conditions, bool finite);
-// The time of any reading of these ships, as the clock of its column has it; and whether those who ask for
-// that time find one: one boolean.
+// The time of any reading of these ships, as its column shows it; and whether a query for that time finds a
+// reading: one boolean.
 std::string any_time(const ReadingPlan &plan, const std::vector<std::string> &ships);
 std::string finds_time(const ReadingPlan &plan, const std::vector<std::string> &ships, Moment clock);
-// How many readings that the call asks for have times from its cutoff on, and the newest of these times.
+// How many readings of the call's ships and channels are at or after its cutoff, and the newest of their
+// times.
 std::string beyond_cutoff(const ReadingPlan &plan, const PivotSpec &spec);
-// What the server thinks of a query: its total cost, in the unit of the planner ("Using EXPLAIN"), from the
-// first line of EXPLAIN's answer; below 0 where that is something else.
+// The planner's total cost of a query ("Using EXPLAIN"), from the first line of EXPLAIN's answer; below 0 if
+// that line has another form.
 std::string explain(const std::string &query);
 double total_cost(const Rows &explained);
 // Ships, and the newest time of each.
 std::string newest_by_ship(const ReadingPlan &plan, const std::vector<std::string> &conditions);
 std::string has_ship(const ReadingPlan &plan, const std::string &ship);  // one boolean
 std::string list_ships(const ReadingPlan &plan);                         // up to a thousand
-// What a narrow table must be read with, so that readings come in the order of its rows.
+// Settings for reading a narrow table, so that readings come in the order of its rows.
 std::string in_order_of_rows();
-// One boolean: whether all rows of the table are those of heaps, so that the transaction that wrote a row,
-// and its place, tell its age.
+// One boolean: whether all rows of the table are in heaps, so that xmin and ctid show the age of a row.
 std::string has_ages(const Table &source);
-// The end of a SELECT of readings by which, of those of one cell, the later comes last: by the column
-// order_by, then by age, where rows have one. Empty where there is neither.
+// ORDER BY of a SELECT of readings, so that of the readings of one cell the latest comes last: by the column
+// order_by, then by age if rows have one. Empty if there is neither.
 std::string in_order_of_age(const ReadingPlan &plan, bool has_ages);
 
 }  // namespace tablesync

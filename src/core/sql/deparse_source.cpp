@@ -25,7 +25,7 @@ namespace {
 // LOCK TABLE takes tables and views only.
 bool is_lockable(char kind) { return kind == 'r' || kind == 'p' || kind == 'v'; }
 
-// Before version 13, LOCK TABLE asks for a privilege on each partition, which a reader of the whole needs not
+// Before version 13, LOCK TABLE requires a privilege on each partition, which a reader of the parent need not
 // have.
 bool locks_partitions(int server_version_num) { return server_version_num >= 130000; }
 
@@ -43,7 +43,7 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   const auto set = [&](const char *name, const std::string &value) {
     batch += std::string(" SET LOCAL ") + name + " = " + value + ";";
   };
-  // A view may call functions that rely on the role's own search_path.
+  // A view may call functions that depend on the role's search_path.
   if (kind != 'v') set("search_path", "pg_catalog, pg_temp");
   set("datestyle", "ISO");
   set("intervalstyle", "postgres");
@@ -54,14 +54,14 @@ std::string begin_reading(const QualifiedName &table, char kind, int server_vers
   set("timezone", quote_literal(options.time_zone));
   set("row_security", "off");  // an error instead of rows silently left out
   if (options.time_limit_ms > 0) set("statement_timeout", std::to_string(options.time_limit_ms));
-  // The source notices within seconds that we are gone, also while it computes.
+  // Lets the source notice a lost client within seconds, even while it computes.
   if (server_version_num >= 140000) set("client_connection_check_interval", "'2s'");
   const auto lock = [&](const std::string &only, const std::string &names) {
     batch += " LOCK TABLE " + only + names + " IN ACCESS SHARE MODE;";
   };
   if (is_lockable(kind))
     lock(kind == 'p' && !locks_partitions(server_version_num) ? "ONLY " : "", quote_qualified(table));
-  // Each partition has a name of its own among them, where it may be locked.
+  // `locked` also names each partition that may be locked.
   if (!options.locked.empty()) lock("ONLY ", join(options.locked, ", ONLY "));
   return batch;
 }
@@ -93,8 +93,8 @@ std::string held_relations_query(int server_version_num) {
     WHERE a.attgenerated OPERATOR(pg_catalog.<>) '')"
                                                              : "";
   // pg_class is read in the transaction's snapshot; pg_relation_filenode() and pg_index_column_has_property()
-  // tell how it is now, and take no lock. A row of pg_attribute has another xmin where ALTER TABLE has
-  // changed its column, as USING does.
+  // return the current state and take no lock. ALTER TABLE that changes a column, as with USING, changes the
+  // xmin of its row in pg_attribute.
   return R"(
 WITH RECURSIVE held (oid) AS (
     SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l
@@ -160,7 +160,7 @@ ORDER BY h.oid)";
 std::string plan_only(const std::string &statement) { return "EXPLAIN (COSTS OFF) " + statement; }
 
 std::string position_query() {
-  // The transaction id with its epoch is of the old functions, which every version has. A standby has no
+  // The transaction id with epoch uses the old functions, which every version has. A standby has no
   // insert position, and pg_walfile_name() does not run there: the control file knows the timeline.
   return R"(
 SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) AS xmin,
@@ -241,7 +241,7 @@ std::string history_query() { return "SELECT pg_catalog.pg_read_file($1::pg_cata
 
 namespace {
 
-// A query or condition of the user ends with a new line: it may end in a comment.
+// A newline follows a query or condition of the user, because it may end with a comment.
 std::string in_parentheses(const std::string &sql) { return "(" + sql + "\n)"; }
 
 std::string copy(const std::string &what) { return "COPY " + what + " TO STDOUT (FORMAT binary)"; }
@@ -319,8 +319,9 @@ std::string key_is_one_of(const Table &source, const SyncPlan &plan, const Rows 
 
 namespace {
 
-// age() counts modulo 2^32 back from the newest transaction. A row that was frozen long ago can seem to be of
-// the future (below 0), which it is not; or of the window by a whole turn, and is then read in vain.
+// age() counts modulo 2^32 back from the newest transaction. A row that was frozen long ago can seem to be in
+// the future (below 0), which is ignored, or in the window after a wraparound, and is then read
+// unnecessarily.
 std::string is_as_young(const std::string &xmin, const std::string &since) {
   return "pg_catalog.age(" + xmin + ") OPERATOR(pg_catalog.<=) pg_catalog.age('" + since +
          "'::pg_catalog.xid) AND pg_catalog.age(" + xmin + ") OPERATOR(pg_catalog.>=) 0";
@@ -329,13 +330,14 @@ std::string is_as_young(const std::string &xmin, const std::string &since) {
 }  // namespace
 
 std::string written_since(const Table &source, std::uint64_t snapshot_xmin) {
-  // 0 to 2 are no transactions: age() of them says nothing. The one before them is as good, being older.
+  // 0 to 2 are no transactions, so their age() is meaningless. The one before them serves, because it is
+  // older.
   constexpr std::uint64_t first_normal = 3, last = 0xffffffff;
   const std::uint64_t low = snapshot_xmin & last;
   const std::string since = std::to_string(low < first_normal ? last : low);
   const std::string written = is_as_young("xmin", since);
   if (source.kind != 'p' && !source.has_children) return written;
-  // A table that was attached brings rows that are older.
+  // A table that was attached has older rows.
   return written +
          " OR tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(WITH RECURSIVE attached AS (SELECT i.inhrelid FROM "
          "pg_catalog.pg_inherits i WHERE " +

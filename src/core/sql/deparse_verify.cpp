@@ -18,7 +18,7 @@ std::string in_parentheses(const std::string &sql) { return "(" + sql + "\n)"; }
 
 std::string text_of_value(const std::string &value) { return "(" + value + ")::pg_catalog.text"; }
 
-// The text of a row: all of it, told apart from every other.
+// The text of a row, which no other row has.
 std::string text_of_row(const std::vector<std::string> &values) {
   return "(ROW(" + join(values, ", ") + ")::pg_catalog.record)::pg_catalog.text";
 }
@@ -29,7 +29,7 @@ std::string array_of(const std::vector<std::string> &values) {
   return "ARRAY[" + join(texts, ", ") + "]::pg_catalog.text[]";
 }
 
-// Of the text in one encoding, whatever the servers'.
+// Hashes the text in one encoding, independent of those of the servers.
 std::string md5_of(const std::string &text) {
   return "pg_catalog.md5(pg_catalog.convert_to(" + text + ", 'UTF8'))";
 }
@@ -47,8 +47,8 @@ std::string bucket_of(const DigestedRows &rows) {
          std::to_string(rows.buckets - 1) + "'::pg_catalog.int8)::pg_catalog.int4";
 }
 
-// The rows with their bucket, hash and pending as columns; and where asked, their key and the hashes of the
-// other columns.
+// The rows with the columns bucket, hash and pending; on request, also the key and the hashes of the other
+// columns.
 std::string digests(const DigestedRows &rows, bool in_detail) {
   std::vector<std::string> all = rows.key;
   all.insert(all.end(), rows.values.begin(), rows.values.end());
@@ -119,7 +119,7 @@ DigestedRows digested_target(const QualifiedName &target, const SyncPlan &plan, 
 }
 
 std::string hash_probe(std::int64_t seed) {
-  // Jenkins' hash takes blocks of 12 bytes: every length of the last one, and letters of more than one byte.
+  // Jenkins' hash reads blocks of 12 bytes: covers every length of the last one, and multibyte characters.
   return "SELECT pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.||) ' ' "
          "OPERATOR(pg_catalog.||) "
          "pg_catalog.string_agg(pg_catalog.hashtextextended(pg_catalog.substr('An "

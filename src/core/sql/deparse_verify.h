@@ -1,6 +1,6 @@
-// The SQL of a verification. Both sides make the same texts of the same rows, and hash them. The rows fall
-// into buckets by the hash of their key; one scan of each side sums the hashes of each bucket, and only
-// buckets whose sums differ are read row by row.
+// The SQL of a verification. Both sides hash the same text for the same row. The hash of the key puts a row
+// into a bucket; one scan of each side sums the hashes of each bucket, and only buckets whose sums differ are
+// read row by row.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +13,23 @@
 
 namespace tablesync {
 
-// How both sides hash. The server's own hash is by far the fastest, and no contract between versions: it is
-// taken where hash_probe() gives the same on both sides, else md5.
+// The hash that both sides use. The server's own hash is by far the fastest, but may differ between versions:
+// it is used if hash_probe() returns the same text on both sides, otherwise md5.
 struct RowHash {
   bool extended = false;  // hashtextextended(), with this seed
   std::int64_t seed = 0;
-  bool hex_floats = false;  // floats as their bytes, since servers before 12 write them with other digits
+  bool hex_floats = false;  // floats as bytes, because servers before 12 write them with other digits
 };
 
-// One text: the encoding of the server and the hashes of texts of every length up to some blocks of the hash.
+// One text: the encoding of the server, and hashes of texts of every length up to a few blocks of the hash.
 std::string hash_probe(std::int64_t seed);
 
-// The rows of one side, as they are hashed.
+// The rows of one side and the expressions to hash.
 struct DigestedRows {
   std::string from;                 // FROM item, with its conditions (WHERE ...)
-  std::vector<std::string> key;     // expressions; of all columns where there is no key
-  std::vector<std::string> values;  // expressions of the others
-  std::string pending;              // condition of rows that the target need not have yet; or empty
+  std::vector<std::string> key;     // expressions; without a key: of all columns
+  std::vector<std::string> values;  // expressions of the other columns
+  std::string pending;              // condition for rows that the target need not have yet; or empty
   int buckets = 1;                  // a power of two
   bool keyed = true;                // rows without a key are counted, not compared
   RowHash hash;
@@ -40,30 +40,31 @@ DigestedRows digested_source(const SourceRows &rows, const SyncPlan &plan, const
 DigestedRows digested_target(const QualifiedName &target, const SyncPlan &plan, int buckets,
                              const RowHash &hash);
 
-// One row per bucket that has rows: its number, how many, the sum of their hashes; pending rows left out.
+// One row per bucket with rows: its number, the number of rows, the sum of their hashes; without pending
+// rows.
 std::string sum_buckets(const DigestedRows &rows);
 
 // The rows of these buckets: key (text of an array of texts), hash of the row, 8 digits of the hash of each
-// other column, whether pending.
+// other column, and whether it is pending.
 std::string list_rows(const DigestedRows &rows, const std::vector<int> &buckets);
 
-// The plan of the temporary table tablesync_verified, which takes what list_rows() says of the source.
+// The plan of the temporary table tablesync_verified, which receives list_rows() of the source.
 extern const QualifiedName verified_name;
 SyncPlan verified_plan();
 // Makes tablesync_differences: kind (missing, extra, different), key, both sides' hashes of the other
 // columns.
 std::string create_differences(const DigestedRows &target, const std::vector<int> &buckets);
-// The same of two whole tables here, for values that only this server can compare: the stage and the target.
-// `but_keys`: rows of the target whose key is in keys_name are left out.
+// Makes tablesync_differences from the stage and the target, for values that only this server can compare.
+// `but_keys`: ignores rows of the target whose key is in keys_name.
 std::string create_staged_differences(const QualifiedName &target, const SyncPlan &plan, bool but_keys);
-// One row of the source and one here whose keys are equal, though not of one text (1.0 and 1.00), are no
-// missing one and an extra one, but one that is different.
+// Replaces a missing and an extra row by a different one if their keys are equal with different texts (1.0
+// and 1.00).
 std::string match_equal_keys(const SyncPlan &plan);
-// Counts per kind; the first differences; the keys of the rows that the source has, each its texts.
+// Counts per kind; the first differences; the keys of the rows that the source has, each as its texts.
 std::string count_differences();
 std::string list_differences(int limit);
 std::string list_keys_to_fetch(size_t key_columns);
-// Rows of the target that the source has not.
+// Deletes rows of the target that the source lacks.
 std::string delete_extra(const QualifiedName &target, const SyncPlan &plan);
 
 }  // namespace tablesync

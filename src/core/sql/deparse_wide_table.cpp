@@ -13,7 +13,7 @@ std::string toast_option(int target) { return "toast_tuple_target = " + std::to_
 
 std::string create_wide_table(const QualifiedName &table, const NamedType &time,
                               const std::vector<NamedType> &columns, int toast_target) {
-  // So that the primary key need not look for it.
+  // NOT NULL saves the primary key a scan.
   std::vector<std::string> all{quote_identifier(time.first) + " " + time.second + " NOT NULL"};
   for (const auto &[name, type] : columns) all.push_back(quote_identifier(name) + " " + type);
   return "CREATE TABLE " + quote_qualified(table) + " (" + join(all, ", ") + ")" +
@@ -57,20 +57,20 @@ std::string is_range_empty(const QualifiedName &table, const std::string &time, 
 
 namespace {
 
-// The parts of an upsert, by which both of its forms are the same.
+// The parts that both forms of an upsert share.
 struct Upsert {
   std::string time, list;    // the column, and all columns
-  std::string insert;        // up to where the rows come from
-  std::string resolve;       // what becomes of a row that is there
-  std::string merged, kept;  // the row that would be, and the one that is
-  std::string replaces;      // whether w, as it was written, has another value in place of one
+  std::string insert;        // up to the source of the rows
+  std::string resolve;       // ON CONFLICT: the action for an existing row
+  std::string merged, kept;  // the new row and the existing one
+  std::string replaces;      // whether w, as written, replaced a value by another
 };
 
 std::string record_of(const std::vector<std::string> &values) {
   return "CAST(ROW(" + join(values, ", ") + ") AS pg_catalog.record)";
 }
 
-// `rows`: what the columns of the new rows are qualified with.
+// `rows`: the qualifier of the columns of the new rows.
 Upsert upsert_of(const QualifiedName &table, const std::string &time, const std::vector<std::string> &columns,
                  const std::string &rows, bool finds_replaced) {
   std::vector<std::string> names{quote_identifier(time)}, sets, merged, kept, before, after;
@@ -92,7 +92,7 @@ Upsert upsert_of(const QualifiedName &table, const std::string &time, const std:
                    (columns.empty() ? "NOTHING" : "UPDATE SET " + join(sets, ", "));
   upsert.merged = record_of(merged);
   upsert.kept = record_of(kept);
-  // The statement does not see what it writes itself.
+  // The statement does not see its own changes.
   upsert.replaces = !finds_replaced ? "false"
                                     : "EXISTS (SELECT FROM " + quote_qualified(table) + " AS o WHERE " +
                                           operation("o." + upsert.time, "=", "w." + upsert.time) + " AND " +
@@ -110,7 +110,7 @@ std::string upsert_rows(const QualifiedName &table, const std::string &time,
          upsert.time + ", w." + upsert.time + ", " + upsert.replaces;
 }
 
-// Which rows are to be written is known before a trigger sees one.
+// Selects the rows to write before a trigger sees them.
 std::string upsert_rows_with_triggers(const QualifiedName &table, const std::string &time,
                                       const std::vector<std::string> &columns, bool finds_replaced) {
   const Upsert upsert = upsert_of(table, time, columns, "r", finds_replaced);
@@ -129,7 +129,7 @@ std::string select_rows(const QualifiedName &table, const std::string &time,
   const std::string column = quote_identifier(time);
   std::vector<std::string> texts;
   for (const Moment moment : times) texts.push_back(text_of_moment(moment, has_zone));
-  // No time of a row is infinity.
+  // No row has an infinite time.
   std::vector<std::string> selected{"CASE WHEN pg_catalog.isfinite(" + column +
                                     ") THEN CAST(pg_catalog.extract('epoch', " +
                                     operation(column, "-", moment_literal(0, has_zone)) +

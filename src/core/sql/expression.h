@@ -1,4 +1,4 @@
-// Parts of SQL statements. No name in them is looked up in the search_path.
+// Parts of SQL statements. None of their names depends on the search_path.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace tablesync {
 
-// " WHERE " and the conditions, joined by AND; empty where there are none.
+// " WHERE " and the conditions, joined by AND; empty without conditions.
 std::string where(const std::vector<std::string> &conditions);
 // left OPERATOR(pg_catalog.name) right
 std::string operation(const std::string &left, const char *name, const std::string &right);
-// The literal of an array. It has no type, so it takes the type of what it is compared with.
+// The literal of an array. It is untyped and takes the type of the other operand.
 std::string array_literal(const std::vector<std::string> &values);
 // A literal of type timestamptz, or of type timestamp in UTC.
 std::string moment_literal(Moment moment, bool has_zone);

@@ -34,8 +34,7 @@ bool typmod_fits(const Column &source, const Column &target) {
   return by_size && target.typmod >= source.typmod;
 }
 
-// Pairs of different types that lose nothing. The cast is done by the source, so that the bytes on the wire
-// are those of the target's type.
+// Pairs of different types without loss. The source casts the value, so that it arrives as the target's type.
 std::optional<std::string> lossless_cast(const Column &source, const Column &target) {
   struct Pair {
     const char *from, *to;
@@ -49,7 +48,7 @@ std::optional<std::string> lossless_cast(const Column &source, const Column &tar
   for (const Pair &pair : pairs)
     if (is_one_of(source, {pair.from}) && is_one_of(target, {pair.to}))
       return std::string("::pg_catalog.") + pair.to;
-  // Anything can be kept as its text: what a target gets that was made where the type is missing.
+  // Any value can be kept as its text, as in a target that was created without the type.
   if (is_one_of(target, {"text", "varchar"})) return "::pg_catalog.text";
   return std::nullopt;
 }
@@ -67,7 +66,7 @@ const char *refusal_of(const Column &target) {
   return "22007";                         // invalid_datetime_format
 }
 
-// `value` where `holds`, else the error that it cannot be kept.
+// `value` if `holds`, otherwise an error.
 std::string only_if(const std::string &holds, const std::string &value, const std::string &text,
                     const Column &target) {
   return "CASE WHEN " + holds + " THEN " + value + " ELSE " +
@@ -77,7 +76,7 @@ std::string only_if(const std::string &holds, const std::string &value, const st
          " END";
 }
 
-// A value cast to the target's type without its typmod, and to all of it where that changes nothing.
+// Casts a value to the target's type with its typmod; an error if the typmod would change the value.
 std::string keep_typmod(const std::string &value, const std::string &text, const Column &target) {
   if (target.typmod == -1) return value;
   const std::string whole = cast(value, qualified_type(target));
@@ -85,8 +84,7 @@ std::string keep_typmod(const std::string &value, const std::string &text, const
                  target);
 }
 
-// Dates that can be read in one way only: years first, or the month as a word. The words now, today and their
-// like are no dates.
+// Unambiguous dates: years first, or the month as a word. Words such as now and today are no dates.
 constexpr char date_pattern[] =
     "([0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}|[0-9]{8}|"
     "[0-9]{1,2}[ -][A-Za-z]{3,9}[ -][0-9]{4}|[A-Za-z]{3,9} [0-9]{1,2},? [0-9]{4})";
@@ -102,16 +100,16 @@ std::string pattern_of(const std::string &type) {
   return std::string("^") + time_pattern + (type == "timetz" ? std::string(zone_pattern) : "") + "$";
 }
 
-// The expression that makes the target's value of the source's text; empty where there is none.
+// The expression that converts the source's text to the target's value; empty if there is none.
 std::string convert_text(const Column &source, const Column &target) {
   const std::string text = "r." + quote_identifier(source.name);
-  // Many exports write nothing where there is no value.
+  // Many exports write an empty text for a missing value.
   const std::string trimmed = "NULLIF(pg_catalog.btrim(" + text + "), '')";
   const std::string type = "pg_catalog." + target.type.name;
   const bool from_string = is_string(source);
 
   if (is_string(target)) {
-    // Its length is what must fit: whatever the source is.
+    // Only its length must fit, whatever the source type.
     const std::string whole = cast(text, qualified_type(target));
     return only_if(text + " IS NULL OR " + cast(whole, "pg_catalog.text") + " OPERATOR(pg_catalog.=) " +
                        (is_one_of(target, {"bpchar"}) ? "pg_catalog.rtrim(" + text + ", ' ')" : text),
@@ -124,7 +122,7 @@ std::string convert_text(const Column &source, const Column &target) {
   if (is_float(target)) {
     const std::string value = cast(trimmed, type);
     if (from_string) return value;
-    // A number that was exact must come back from it as it was.
+    // An exact number must be unchanged when it is converted back.
     if (is_number(source))
       return only_if(text + " IS NULL OR " + cast(cast(value, "pg_catalog.text"), "pg_catalog.numeric") +
                          " OPERATOR(pg_catalog.=) " + cast(text, "pg_catalog.numeric"),

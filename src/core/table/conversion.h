@@ -1,7 +1,7 @@
-// Conversion: how a value of one type becomes one of another without loss. Three ways, in this order: it
-// travels as it is; the source casts it, where no value can be lost; it travels as text and is converted
-// here, value by value, where a value that does not fit is an error. Pairs of types for which none will do
-// are refused.
+// Conversion: how a value of one type becomes one of another without loss. Three methods are tried in this
+// order: the value is sent unchanged; the source casts it, if no value can be lost; the source sends text,
+// and the target converts it value by value and refuses a value that does not fit. Other pairs of types are
+// refused.
 #pragma once
 
 #include <optional>
@@ -13,13 +13,13 @@ namespace tablesync {
 
 struct Conversion {
   std::string read;       // expression over the source's row
-  std::string wire_type;  // where the value arrives as another type than the target's: that one
-  std::string convert;  // and the expression over the received row r that makes the target's value of it; it
-                        // raises an error of class 22 for a value that the target cannot hold unchanged
+  std::string wire_type;  // the type in which the value arrives, if not the target's
+  std::string convert;    // then the expression over the received row r that yields the target's value; it
+                          // raises an error of class 22 for a value that the target cannot hold unchanged
 };
 
-// The conversion of one column into another; nothing where there is none. `empty_string_as_null`: texts
-// without a character become NULL.
+// The conversion of one column into another; nothing if there is none. `empty_string_as_null`: empty texts
+// become NULL.
 std::optional<Conversion> find_conversion(const Column &source, const Column &target,
                                           bool empty_string_as_null);
 

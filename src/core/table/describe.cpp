@@ -17,7 +17,7 @@ const UniqueKey *Table::find_key(const std::vector<std::string> &key_columns) co
 }
 
 std::string qualified_type(const TypeName &type, const std::string &formatted) {
-  // Those that format_type() writes in a way of their own. With a schema some of them would not parse.
+  // Types that format_type() writes as keywords. With a schema some of them would not parse.
   static constexpr std::string_view words[] = {
       "bigint",           "bit varying", "bit(",     "boolean",    "character",
       "double precision", "integer",     "interval", "numeric",    "real",
@@ -61,14 +61,14 @@ SELECT c.oid,
         JOIN pg_catalog.pg_namespace pn ON pn.oid OPERATOR(pg_catalog.=) pc.relnamespace
         WHERE pc.relkind OPERATOR(pg_catalog.<>) 'p'
           AND NOT (pc.relkind OPERATOR(pg_catalog.=) 'r' AND pc.relam OPERATOR(pg_catalog.=) ANY ('{0,2}'))) AS outside_heap,
-       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS beside_citus
+       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS has_citus
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text))";
 }
 
 namespace {
 
-// As relation_query() describes it.
+// A row of relation_query().
 struct RelationRow {
   Table table;
 
@@ -84,7 +84,7 @@ struct RelationRow {
     column("database_oid", row.table.database_oid);
     column("system_identifier", row.table.system_identifier);
     column("outside_heap", row.table.outside_heap);
-    column("beside_citus", row.table.beside_citus);
+    column("has_citus", row.table.has_citus);
   }
 };
 
@@ -102,9 +102,9 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_dist_partition d
                JOIN part p ON p.oid OPERATOR(pg_catalog.=) d.logicalrelid::pg_catalog.oid))";
 }
 
-// Types of one name may be different things on two servers, and in binary that would be silent garbage: so
-// each is taken apart, into domains, array elements, ranges and fields of composite types. A row travels as
-// its fields in their order, without names and without those that were dropped.
+// Types of the same name may differ between two servers, which would silently corrupt binary data. So each
+// type is split into its domains, array elements, ranges and fields of composite types. A composite value is
+// sent as its fields in order, without names and without dropped ones.
 std::string parts_of_types(int server_version_num) {
   const std::string multirange =
       server_version_num >= 140000
@@ -140,8 +140,7 @@ std::string parts_of_types(int server_version_num) {
 
 namespace {
 
-// The columns are those of the relation `attribute`, a query with the columns of pg_attribute that are used
-// here.
+// Describes the columns in the relation `attribute`, a query with the required columns of pg_attribute.
 std::string describe_columns(int server_version_num, const std::string &attribute) {
   return R"(
 WITH RECURSIVE attribute (number, name, type, typmod, not_null, identity, generated, collation_oid, comment) AS ()" +
@@ -226,7 +225,7 @@ std::string result_columns_query(int server_version_num, const std::vector<Resul
 
 namespace {
 
-// As columns_query() describes it.
+// A row of columns_query().
 struct ColumnRow {
   Column described;
 
@@ -251,7 +250,7 @@ struct ColumnRow {
   }
 };
 
-// A column of a key, as keys_query() describes it.
+// A row of keys_query(): a column of a key.
 struct KeyColumnRow {
   std::string index_name;
   bool primary = false;

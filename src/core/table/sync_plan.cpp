@@ -19,16 +19,16 @@ ColumnPlan plan_column(const Column &source, const Column &target, const Table &
   const std::optional<Conversion> conversion = find_conversion(source, target, empty_string_as_null);
   if (!conversion && source.type == target.type && source.signature != target.signature)
     throw Error(sqlstate::datatype_mismatch,
-                "column \"" + source.name + "\": type " + source.sql_type +
-                    " of the source is not the type of that name here",
-                "There it is " + source.signature + "; here it is " + target.signature + ".",
-                "Make both types alike, with the same fields in the same order; or give the target a column "
+                "column \"" + source.name + "\": source type " + source.sql_type +
+                    " differs from the target's type of that name",
+                "On the source it is " + source.signature + "; on the target it is " + target.signature + ".",
+                "Define both types with the same fields in the same order, or give the target a column "
                 "of type text.");
   if (!conversion)
     throw Error(sqlstate::datatype_mismatch,
                 "column \"" + source.name + "\": source type " + source.sql_type + " cannot be assigned to " +
                     target.sql_type,
-                "Values could be lost or changed on the way into " + display_name(target_table.name) + ".",
+                "Copying values into " + display_name(target_table.name) + " could lose or change them.",
                 "Give the target column a type that holds every value of the source: ALTER TABLE " +
                     display_name(target_table.name) + " ALTER COLUMN " + display_name(source.name) +
                     " TYPE ....");
@@ -47,16 +47,16 @@ void check_key_columns(const std::vector<std::string> &key, const Table &source,
         throw Error(
             sqlstate::undefined_column,
             "column \"" + *column + "\" of relation \"" + display_name(table->name) + "\" does not exist",
-            std::string("It is named in the key, and missing on the ") +
-                (table == &source ? "source." : "target."));
+            std::string("The key names it, but the ") + (table == &source ? "source" : "target") +
+                " lacks it.");
     if (target.find_column(*column)->generated)
       throw Error(sqlstate::invalid_key, "key column \"" + *column + "\" of the target is generated",
                   "A generated column cannot be written.");
   }
 }
 
-// Which columns rows are matched by: what the user gave, else the source's primary key, else (for a view,
-// say) the target's own.
+// The columns by which rows are matched: the user's, else the source's primary key, else (for example for a
+// view) the target's.
 std::vector<std::string> choose_key(const Table &source, const Table &target,
                                     const std::vector<std::string> &wanted) {
   if (!wanted.empty()) return wanted;
@@ -69,7 +69,7 @@ std::vector<std::string> choose_key(const Table &source, const Table &target,
   return {};
 }
 
-// `required`: rows are to be written by it.
+// `required`: rows will be written by the key.
 void use_target_index(SyncPlan &plan, const Table &target, bool required) {
   const UniqueKey *index = target.find_key(plan.key);
   if (index == nullptr && !required) return;
@@ -93,25 +93,25 @@ void use_target_index(SyncPlan &plan, const Table &target, bool required) {
   plan.key_equality = index->equality;
 }
 
-// Why two rows of the source may have one key there; empty where its primary key says that they have not.
+// Why two rows of the source may have the same key; empty if its primary key excludes that.
 std::string doubt_of_source(const Table &source, const SyncPlan &plan) {
   const std::string name = "\"" + display_name(source.name) + "\"";
   const UniqueKey *primary = source.primary_key();
   if (source.is_query) return "A query may return a row of " + name + " more than once.";
   if (primary == nullptr || source.find_key(plan.key) != primary)
-    return "That is not the primary key of " + name + ".";
+    return "It is not the primary key of " + name + ".";
   if (source.kind == 'r' && source.has_children)
-    return "The primary key of " + name + " says nothing of the rows of its children.";
+    return "The primary key of " + name + " does not cover the rows of its child tables.";
   return {};
 }
 
-// Why two keys of the source may be one here; empty where they are not.
+// Why two keys of the source may be equal on the target; empty if they cannot.
 std::string doubt_of_column(const ColumnPlan &column, const Column &source, const Column &target) {
-  if (column.converted()) return "Column \"" + column.name + "\" is converted on the way.";
+  if (column.converted()) return "Column \"" + column.name + "\" is converted during the copy.";
   const bool same = !source.deterministic && source.collation == target.collation;
   if (target.deterministic || same) return {};
   return "The collation " + (target.collation ? display_name(*target.collation) : "of its type") +
-         " of column \"" + column.name + "\" here takes different texts for equal.";
+         " of column \"" + column.name + "\" on the target treats different texts as equal.";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Plain data that describes a table, on this server or another: what describe.h reads from a catalog.
+// Plain data that describes a table on any server; describe.h reads it from a catalog.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace tablesync {
 
-// A type by name. Types have other oids on other servers; arrays are named by their element.
+// A type by name, because oids differ between servers. Arrays are named by their element.
 struct TypeName {
   std::string schema;
   std::string name;
@@ -23,13 +23,13 @@ struct Column {
   TypeName type;
   int typmod = -1;
   std::string sql_type;      // as format_type() writes it. From another server: for messages only
-  std::string signature;     // the type with everything it is made of; equal texts are equal wire formats
+  std::string signature;     // the type with all its parts; equal texts mean equal wire formats
   bool binary_safe = false;  // send and receive functions exist and mean the same on every server
   bool not_null = false;
   char identity = 0;  // 0, 'a' (ALWAYS) or 'd' (BY DEFAULT), as pg_attribute.attidentity
   bool generated = false;
-  std::optional<QualifiedName> collation;  // where it is not the type's own
-  bool deterministic = true;               // else its collation takes different texts for equal
+  std::optional<QualifiedName> collation;  // if it is not the type's own
+  bool deterministic = true;               // false: its collation treats different texts as equal
   std::string comment;
 };
 
@@ -48,23 +48,24 @@ struct Table {
   bool has_children = false;
   std::int64_t row_estimate = -1;  // pg_class.reltuples; below 0: unknown
   std::string comment;
-  std::string system_identifier;  // of its cluster; empty where that may not be read
+  std::string system_identifier;  // of its cluster; empty if the role may not read it
   std::string database_oid;
-  bool beside_citus = false;  // Citus is in that database
-  // The first of its partitions and children, or itself, whose rows are not in a heap of that database, so
-  // that their xmin and ctid say nothing: a view, a foreign table, a distributed one. Empty: there is none.
+  bool has_citus = false;  // its database has Citus
+  // The first of its partitions and children, or itself, whose rows are not in a heap of its database, so
+  // that their xmin and ctid are meaningless: a view, a foreign table, a distributed table. Empty: there is
+  // none.
   std::string outside_heap;
-  // What SQL of the user reads beside it: names.
+  // The names of other relations that the user's SQL reads.
   std::vector<std::string> joined;
-  // The foreign tables and materialized views among all that is read: rows come to them from where the
-  // transactions that are open cannot be seen.
+  // The foreign tables and materialized views that are read: the open transactions that write their rows
+  // cannot be seen.
   std::vector<std::string> fed_from_elsewhere;
-  // Of what its rows are made of: a hash each of columns, view definitions, generation expressions, labels of
-  // enums. One that is gone says that rows may have changed that nobody wrote.
+  // Hashes of what determines its rows: columns, view definitions, generation expressions, labels of enums.
+  // If a mark disappears, rows may have changed without being written.
   std::vector<std::string> marks;
   std::vector<Column> columns;
   std::vector<UniqueKey> keys;  // the primary key first
-  bool is_query = false;        // its columns are those of a query over it
+  bool is_query = false;        // its columns are those of a query
 
   const Column *find_column(const std::string &column) const {
     for (const Column &c : columns)
@@ -78,8 +79,8 @@ struct Table {
   const UniqueKey *find_key(const std::vector<std::string> &key_columns) const;
 };
 
-// `formatted`, as format_type() writes a type of that name, for SQL that may run with any search_path: with
-// its schema, where it is not of the words that the grammar itself takes for types of pg_catalog.
+// Qualifies `formatted`, the type as format_type() writes it, for SQL that runs with any search_path. Types
+// that the grammar itself maps to pg_catalog stay unqualified.
 std::string qualified_type(const TypeName &type, const std::string &formatted);
 inline std::string qualified_type(const Column &column) {
   return qualified_type(column.type, column.sql_type);

@@ -10,7 +10,7 @@
 namespace tablesync {
 namespace {
 
-// What the files are of, a colon, and " oid=file" for each.
+// The identity of the target, a colon, and " oid=file" for each file.
 std::string_view subject_of(std::string_view text) { return text.substr(0, text.find(':')); }
 
 std::map<std::string_view, std::string_view> files_of(std::string_view text) {

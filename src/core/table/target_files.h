@@ -1,6 +1,6 @@
-// The files that hold a target's rows, as one text. TRUNCATE, and what rewrites a table (VACUUM FULL,
-// CLUSTER, some forms of ALTER TABLE), gives it a new file: then what a watermark says of its rows is not
-// proven any more.
+// The files that hold a target's rows, as one text. TRUNCATE and commands that rewrite a table (VACUUM FULL,
+// CLUSTER, some forms of ALTER TABLE) give it a new file: then a watermark no longer proves anything about
+// its rows.
 #pragma once
 
 #include <string>
@@ -10,16 +10,16 @@
 
 namespace tablesync {
 
-// Takes $1: the oid of the target as text. A row for each file: the oid of the table or partition that it is
-// of, and its number.
+// Takes $1: the oid of the target as text. Returns a row for each file: the oid of its table or partition,
+// and its number.
 std::string target_files_query();
 std::string target_files(const Table &target, const Rows &files);
 
-// Whether a table or partition that is there has another file than it had, or none is left of those that
-// there were. Partitions that came, or went while others stay, say nothing. False where one text is empty, or
-// they are of two tables: of a database that was restored, say.
+// Whether a table or partition has another file than before, or none of the earlier ones is left. Partitions
+// that were added, or removed while others stay, do not count. False if one text is empty, or if they are of
+// different tables, for example after a restore of the database.
 bool was_rewritten(const std::string &before, const std::string &now);
-// What is told then.
+// The reason to report in that case.
 inline constexpr char rewritten[] =
     "the target was emptied or rewritten (TRUNCATE, VACUUM FULL, CLUSTER, ALTER TABLE)";
 

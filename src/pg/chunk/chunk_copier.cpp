@@ -13,8 +13,8 @@
 namespace tablesync::pg {
 namespace {
 
-// Whether an error is of the rows that were read, and other rows need not have it: what SQLSTATE calls a data
-// exception, an integrity constraint violation, or a cardinality violation.
+// Whether an error is caused by the rows that were read, so that other rows may succeed: a data exception, an
+// integrity constraint violation, or a cardinality violation.
 bool is_of_rows(const std::string &sqlstate) {
   return sqlstate.starts_with("22") || sqlstate.starts_with("23") || sqlstate.starts_with("21");
 }
@@ -55,7 +55,7 @@ bool ChunkCopier::claim() {
   hand_out();
   save();
   record_claim(chunk_run_, subject(), chunk_, began_);
-  // Where it is lost, so is all that came of it.
+  // If the claim is lost in a crash, so is everything that depends on it.
   set_session_option("synchronous_commit", "off");
   return true;
 }
@@ -77,11 +77,11 @@ StepEnd ChunkCopier::copy() {
   return StepEnd::more;
 }
 
-// Writes what became of the chunk, and where the next begins.
+// Writes the outcome of the chunk and the beginning of the next one.
 void ChunkCopier::record(const Diagnostics *failure) {
   record_chunk(chunk_run_, subject(), chunk_, began_, counts_, failure);
   record_outcome(failure);
-  // The others have handed out more since.
+  // Other workers have handed out more chunks meanwhile.
   if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (is_new_ && !claims_) hand_out();
   if (is_new_ && failure == nullptr) checkpoint.size = size_after(now_seconds() - began_);
@@ -89,60 +89,60 @@ void ChunkCopier::record(const Diagnostics *failure) {
   steps_.fold("chunks");
 }
 
-// ---- what can go wrong with it ----------------------------------------------------------------------------
+// ---- failures of a chunk ----------------------------------------------------------------------------
 
 bool ChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (!in_chunk_) return false;
   counts_ = {};
   lose_source();
-  // The other writer can be a worker of this run.
+  // The conflicting writer can be a worker of this run.
   const bool meets_others = claimed_ || kind_.chunks_meet_others;
   if (!by_source && meets_others && try_again(failure.sqlstate)) return true;
-  // Whoever has claimed it does it again.
+  // A claimed chunk stays with this worker, which copies it again.
   in_chunk_ = claimed_;
   if (by_source && failure.sqlstate == sqlstate::canceled) {
     make_smaller();
     return true;
   }
-  // Without an end it cannot be left out; nor can what was not handed out.
+  // A chunk without an end, or that was not handed out, cannot be skipped.
   if (!has_end_ || (claims_ && !claimed_) || !is_of_rows(failure.sqlstate)) return false;
   in_chunk_ = false;
   record(&failure);
-  notice(spec_, "chunk " + with_commas(chunk_.number) + " failed and is left out for now: " + failure.message,
-         "It has " + describe(chunk_, checkpoint.by) + ".");
+  notice(spec_, "chunk " + with_commas(chunk_.number) + " failed and is skipped for now: " + failure.message,
+         "It covers " + describe(chunk_, checkpoint.by) + ".");
   ++failed_;
   return true;
 }
 
-// A row that moved is in two chunks, and two workers may bring it at the same moment: unique_violation,
+// A row that moved is in two chunks, and two workers may write it concurrently: unique_violation,
 // serialization_failure, deadlock_detected.
 bool ChunkCopier::try_again(const std::string &sqlstate) {
   constexpr int most_tries = 3;
   return (sqlstate == "23505" || sqlstate == "40001" || sqlstate == "40P01") && ++tries_ <= most_tries;
 }
 
-// It took longer than a transaction may take.
+// Reduces the size of a chunk that took longer than a transaction may take.
 void ChunkCopier::make_smaller() {
   if (claims_) checkpoint = require_checkpoint(subject(), true);
   if (checkpoint.size == 1 || !is_new_ || claimed_)
     throw Error("54000",
                 "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
                     " for chunk " + with_commas(chunk_.number) + " of \"" + display_name(spec_.target) + "\"",
-                "It has " + describe(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
+                "It covers " + describe(chunk_, checkpoint.by) + ".", kind_.slow_chunk_hint);
   checkpoint.size = smaller_chunk_size(std::min(size_, checkpoint.size));
   save();
 }
 
-// ---- one of several workers -------------------------------------------------------------------------------
+// ---- a parallel worker -------------------------------------------------------------------------------
 
 RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier) {
-  constexpr char changed[] = "40001";  // serialization_failure: the run begins again
+  constexpr char changed[] = "40001";  // serialization_failure: the run is retried
   const auto step = [&] {
     steps.enter(Phase::describe);
     if (copier.alter_tables()) return StepEnd::more;
     if (const std::string why = copier.open(); !why.empty())
       throw Error(changed, "\"" + display_name(spec.target) + "\" or its source was changed during the run",
-                  "What was read does not go together with the rest: " + why + ".");
+                  "The rows read so far are not consistent with the rest because " + why + ".");
     if (!copier.in_chunk()) return copier.claim() ? StepEnd::more : StepEnd::done;
     return copier.copy();
   };
@@ -160,8 +160,9 @@ RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps,
     } catch (const Error &error) {
       end = StepEnd::more;
       if (recovered(error.diagnostics(), recover)) continue;
-      if (attempt > spec.max_retries || !may_pass(error) || error.diagnostics().sqlstate == changed) throw;
-      wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "What is committed stays");
+      if (attempt > spec.max_retries || !is_transient(error) || error.diagnostics().sqlstate == changed)
+        throw;
+      wait_for_next_attempt(spec, run_id, steps, attempt++, error.diagnostics(), "Committed work is kept");
     }
   }
   return all;

@@ -1,9 +1,8 @@
-// ChunkCopier: the chunks of a run, one after the other: which one comes next, the record of it beside its
-// rows, and what becomes of one that fails. Which rows they are, and how they come, is of those who derive
-// from it.
+// ChunkCopier: copies the chunks of a run one after the other: chooses the next chunk, commits its record
+// with its rows, and handles failures. Derived classes define the rows of a chunk and how they are copied.
 //
-// Where several workers copy, each first claims a chunk, in a transaction of its own: the checkpoint is then
-// behind it, and the chunk is on record as running until its rows are there.
+// Parallel workers first claim a chunk in a separate transaction, which moves the checkpoint past it. The
+// chunk is on record as running until its rows are copied.
 #pragma once
 
 #include <cstdint>
@@ -21,34 +20,34 @@ namespace tablesync::pg {
 
 class ChunkCopier {
  public:
-  // `one_of_several`: claims what it copies.
-  ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several)
-      : spec_(spec), kind_(kind_of(spec)), run_id_(run_id), steps_(steps), claims_(one_of_several) {}
+  // `in_parallel`: claims each chunk before it copies it.
+  ChunkCopier(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, bool in_parallel)
+      : spec_(spec), kind_(kind_of(spec)), run_id_(run_id), steps_(steps), claims_(in_parallel) {}
   ChunkCopier(const ChunkCopier &) = delete;
   ChunkCopier &operator=(const ChunkCopier &) = delete;
   virtual ~ChunkCopier() = default;
 
-  // Opens both sides for a further transaction. Says why what was read before does not go together with what
-  // would be read now; empty where it does.
+  // Opens both sides for a further transaction. Returns why earlier chunks are not consistent with what would
+  // be read now; empty if they are.
   virtual std::string open() = 0;
-  // Makes the changes of tables that must be committed before the chunk is copied, in the current
-  // transaction, which is for that alone; false if there are none to make.
+  // Alters tables as the chunk requires, in the current transaction, which must then be committed first.
+  // Returns false if no change is needed.
   virtual bool alter_tables() { return false; }
-  // Of its records: see chunk_record.h.
+  // The subject of its records: see chunk_record.h.
   virtual const std::string &subject() const = 0;
 
-  // Whether a chunk is chosen, which copy() is to copy.
+  // Whether a chunk is chosen for copy().
   bool in_chunk() const { return in_chunk_; }
   void choose(const FailedChunk &failed);
-  // The next one of those that nobody has; there is one while the checkpoint is not complete. After open().
+  // Chooses the next chunk, which exists until the checkpoint is complete. Call after open().
   void choose_next();
-  // The next one, for this worker alone; false where there is none. A transaction of its own, after open().
+  // Claims the next chunk for this worker, in a separate transaction after open(); false if there is none.
   bool claim();
-  // After open(). `more`: the chunk commits with its record. `again`: the transaction is to be rolled back,
-  // and the next one does alter_tables() and copy() again.
+  // Copies the chunk, after open(). `more`: the chunk commits with its record. `again`: roll back the
+  // transaction, then call alter_tables() and copy() in the next one.
   StepEnd copy();
   void forget() { in_chunk_ = false; }
-  // After an error: whether the run can go on without the chunk, or with the same once more.
+  // After an error: whether the run can continue, either without the chunk or by retrying it.
   virtual bool recover(const Diagnostics &failure, bool by_source);
 
   const RunCounts &counts() const { return counts_; }  // of the last copy()
@@ -58,20 +57,20 @@ class ChunkCopier {
   Checkpoint checkpoint;
 
  protected:
-  // Finds the end of a new chunk, which begins at chunk_.lower and is to have size_; may lessen that.
+  // Finds the end of a new chunk of size_, which begins at chunk_.lower; may reduce size_.
   virtual void find_end() = 0;
-  // Where the one after chunk_ begins; empty where there is none.
+  // The beginning of the chunk after chunk_; empty if there is none.
   virtual Bound next_begin() const { return chunk_.upper; }
-  // Copies the rows of chunk_, and sets counts_. False if they are to be copied again, in another
+  // Copies the rows of chunk_ and sets counts_. Returns false if they must be copied again in another
   // transaction.
   virtual bool copy_rows() = 0;
   // Ends the transaction on the source.
   virtual void close_source() = 0;
-  // After an error: the connection may have been left in the middle of a stream.
+  // Discards the connection after an error, because it may be in the middle of a stream.
   virtual void lose_source() = 0;
-  // How large the next chunk is to be, after one of size_ that took so long.
+  // The size of the next chunk after one of size_ that took `seconds`.
   virtual std::int64_t size_after(double seconds) const = 0;
-  // Beside the record of the chunk; `failure`: null where its rows are there.
+  // Writes further records with that of the chunk; `failure`: null if its rows were copied.
   virtual void record_outcome(const Diagnostics *failure) { static_cast<void>(failure); }
   void begin_transaction();
 
@@ -80,11 +79,11 @@ class ChunkCopier {
   const std::int64_t run_id_;
   RunSteps &steps_;
   const bool claims_;
-  Chunk chunk_;            // being done
-  std::int64_t size_ = 0;  // that it was to have
-  bool is_new_ = false;    // it is done for the first time
+  Chunk chunk_;            // the current chunk
+  std::int64_t size_ = 0;  // the intended size of chunk_
+  bool is_new_ = false;    // it is copied for the first time
   double began_ = 0;
-  std::int64_t chunk_run_ = 0;  // that recorded chunk_ first
+  std::int64_t chunk_run_ = 0;  // the run that recorded chunk_ first
   RunCounts counts_;
 
  private:
@@ -94,17 +93,17 @@ class ChunkCopier {
   void make_smaller();
 
   bool in_chunk_ = false;
-  bool claimed_ = false;  // the chunk, in a transaction that is committed
-  bool has_end_ = false;  // it is known where it ends
-  int tries_ = 0;         // that met other workers
+  bool claimed_ = false;  // the claim of the chunk is committed
+  bool has_end_ = false;  // the end of the chunk is known
+  int tries_ = 0;         // conflicts with other workers
   std::int64_t failed_ = 0;
 };
 
-// More failed chunks say that it is not the rows.
+// With more failed chunks, the rows are hardly the cause.
 inline constexpr std::int64_t most_failed_chunks = 10;
 
-// What one of several workers does: copies chunk after chunk, until all are handed out or too many have
-// failed. Returns what it did, all of it committed.
+// The work of a parallel worker: copies chunks until all are handed out or too many have failed. Returns the
+// counts, which are committed.
 RunCounts copy_chunks(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier);
 
 }  // namespace tablesync::pg

@@ -11,9 +11,9 @@ void ChunkLeader::refuse_other_definition(const Checkpoint &begun, const std::st
   if (begun.definition == definition) return;
   throw Error(sqlstate::wrong_state,
               "run " + std::to_string(begun.run_id) + " of \"" + display_name(spec_.target) +
-                  "\" is not complete, and was started with a different definition",
+                  "\" is not complete and was started with a different definition",
               first_change(begun.definition, definition),
-              "Complete it by the same call, or give it up: options => '{\"restart\": true}'.");
+              "Complete it with the same call, or abandon it with options => '{\"restart\": true}'.");
 }
 
 bool ChunkLeader::choose_failed() {
@@ -30,8 +30,8 @@ CopierRequest read_copier_request(std::string_view request) {
   return decode<CopierRequest>(deserialize_row(request));
 }
 
-std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted, const char *entry,
-                                                      const std::string &share) {
+std::optional<RunCounts> ChunkLeader::copy_in_parallel(int wanted, const char *entry,
+                                                       const std::string &share) {
   const auto task = [&](int n) -> WorkerTask {
     return {entry, "pg_tablesync chunks " + std::to_string(n + 1) + " of " + describe_spec(spec_),
             display_name(spec_.target.name), serialize(encode(CopierRequest{share, run_id_})),
@@ -49,19 +49,18 @@ std::optional<RunCounts> ChunkLeader::copy_by_several(int wanted, const char *en
 
 void ChunkLeader::fail_incomplete(const std::string &hint) const {
   const Checkpoint &checkpoint = copier_.checkpoint;
-  // Without one, too many were given up by workers whose records are gone.
+  // Without a record, the workers of the failed chunks have ended before they could write one.
   const FailedChunk first = find_failed_chunk(copier_.subject()).value_or(FailedChunk{});
   const std::int64_t failed = count_failed_chunks(copier_.subject());
   const bool unknown = first.error.sqlstate.empty();
-  throw Error(
-      unknown ? sqlstate::internal : first.error.sqlstate,
-      with_commas(failed) + " of " + with_commas(checkpoint.chunks) + " chunks of \"" +
-          display_name(spec_.target) +
-          "\" failed: " + (unknown ? "their worker has ended" : first.error.message),
-      "Chunk " + with_commas(first.chunk.number) + " has " + describe(first.chunk, checkpoint.by) + "." +
-          (first.error.detail.empty() ? "" : " " + first.error.detail),
-      std::string(checkpoint.complete ? "All other rows are there" : "What comes after these was not read") +
-          ". Mend the cause, then " + hint);
+  throw Error(unknown ? sqlstate::internal : first.error.sqlstate,
+              with_commas(failed) + " of " + with_commas(checkpoint.chunks) + " chunks of \"" +
+                  display_name(spec_.target) +
+                  "\" failed: " + (unknown ? "their worker ended" : first.error.message),
+              "Chunk " + with_commas(first.chunk.number) + " covers " + describe(first.chunk, checkpoint.by) +
+                  "." + (first.error.detail.empty() ? "" : " " + first.error.detail),
+              std::string(checkpoint.complete ? "All other rows were copied" : "Later rows were not read") +
+                  ". Fix the cause, then run " + hint);
 }
 
 }  // namespace tablesync::pg

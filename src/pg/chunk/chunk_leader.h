@@ -1,5 +1,5 @@
-// ChunkLeader: the worker of a run that does the chunks which failed before, hands the others out to several
-// workers where these are wanted, and says how it ends where some have failed.
+// ChunkLeader: the main worker of a run in chunks. It retries chunks that failed before, distributes the
+// others to parallel workers if wanted, and raises the error if chunks have failed.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@ class ChunkLeader {
   ChunkLeader(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, ChunkCopier &copier)
       : spec_(spec), run_id_(run_id), steps_(steps), copier_(copier) {}
 
-  // What was begun is to be completed, or given up, before something else is done. Throws 55000.
+  // Throws 55000 if the incomplete run has another definition: it must be completed or abandoned first.
   void refuse_other_definition(const Checkpoint &begun, const std::string &definition) const;
-  // Of a run that is resumed, those that were handed out so far: their failed ones are to be done again.
+  // Sets the chunks of a resumed run that were handed out so far: failed ones among them are retried.
   void redo_up_to(std::int64_t last_chunk) { redo_to_ = last_chunk; }
-  // Chooses the next of these, or keeps the chunk that is to be done once more; false where there is none.
+  // Chooses the next failed chunk, or keeps the current one for a retry; false if there is none.
   bool choose_failed();
-  // All that is not handed out yet, by several workers whose processes begin at `entry`, each with its
-  // `share`, a spec as bytes; returns what they did. Nothing where there is no slot for one of them: then
-  // there is none in this run.
-  std::optional<RunCounts> copy_by_several(int wanted, const char *entry, const std::string &share);
+  // Copies the remaining chunks with parallel workers, whose processes start in `entry`, each with `share`, a
+  // serialized spec. Returns their counts, or nothing if there is no slot for any of them: then this run does
+  // not try again.
+  std::optional<RunCounts> copy_in_parallel(int wanted, const char *entry, const std::string &share);
   bool may_have_others() const { return !alone_; }
   bool has_failed() const { return count_failed_chunks(copier_.subject()) > 0; }
-  // `hint`: how to do them again.
+  // Throws the error of the failed chunks. `hint`: the statement that retries them.
   [[noreturn]] void fail_incomplete(const std::string &hint) const;
 
  private:
@@ -37,18 +37,18 @@ class ChunkLeader {
   const std::int64_t run_id_;
   RunSteps &steps_;
   ChunkCopier &copier_;
-  bool alone_ = false;                         // there were no slots for several workers
+  bool alone_ = false;                         // there was no slot for a further worker
   std::int64_t redo_from_ = 0, redo_to_ = -1;  // numbers of chunks
 };
 
-// What one of so many workers is to keep to.
+// The share of one of `workers` workers: a part of the maximum rate.
 template <typename Spec>
 Spec share_of(Spec spec, int workers) {
   spec.max_rate = part_of(spec.max_rate, workers);
   return spec;
 }
 
-// The request of such a worker.
+// The request of a parallel worker.
 struct CopierRequest {
   std::string share;
   std::int64_t run_id = 0;

@@ -51,7 +51,7 @@ void log(int level, const std::string &message, const std::string &detail = {}) 
   });
 }
 
-// The names of tablesync.databases, each once. In a transaction, whose memory it uses.
+// Returns the names of tablesync.databases, each once. Call it in a transaction, whose memory it uses.
 std::vector<std::string> listed_names() {
   char **names = nullptr;
   const int count = call([&] {
@@ -67,8 +67,9 @@ std::vector<std::string> listed_names() {
   return listed;
 }
 
-// The database of that name, if it can be connected to. In a transaction. A process without a database has
-// neither indexes nor caches of catalogs, before some other one has made the file that they begin with.
+// Returns the database of that name, if it accepts connections. Call it in a transaction. It scans the
+// catalog, because a process without a database has no indexes or caches of catalogs until another process
+// has written their init file.
 Oid find_database(const std::string &name) {
   const char *const wanted = name.c_str();
   return call([&] {
@@ -88,7 +89,7 @@ Oid find_database(const std::string &name) {
   });
 }
 
-// One database that is looked after, and the pass that is going on in it, if any.
+// One database of tablesync.databases, and the pass that is running in it, if any.
 class Database {
  public:
   explicit Database(std::string name) : name_(std::move(name)) {}
@@ -105,20 +106,21 @@ class Database {
   void take_outcome(int outcome, std::int64_t again_ms);
   void come_back_in(std::int64_t milliseconds) { due_ms_ = steady_ms() + milliseconds; }
   void fail(const std::string &why);
-  void tell_once(int level, const std::string &message, const std::string &detail);
+  void report_once(int level, const std::string &message, const std::string &detail);
   std::string display() const { return "database \"" + name_ + "\""; }
 
   std::string name_;
   std::int64_t due_ms_ = steady_ms();
-  int failures_ = 0;  // in a row
-  std::string told_;  // what has been said of its state, and holds
+  int failures_ = 0;      // in a row
+  std::string reported_;  // the last message about its state, while it holds
   dsm_segment *segment_ = nullptr;
   BackgroundWorkerHandle *worker_ = nullptr;
 };
 
 void Database::begin_pass(Oid oid) {
   if (!OidIsValid(oid)) {
-    tell_once(WARNING, display() + " of tablesync.databases does not exist, or takes no connections", "");
+    report_once(WARNING, display() + " of tablesync.databases does not exist, or does not accept connections",
+                "");
     failures_ = 0;
     come_back_in(launcher_naptime_ms);
     return;
@@ -165,30 +167,30 @@ void Database::check_pass() {
 }
 
 void Database::take_outcome(int outcome, std::int64_t again_ms) {
-  if (outcome == UpkeepPass::failed) return fail("The messages before this one say why.");
+  if (outcome == UpkeepPass::failed) return fail("The preceding messages give the reason.");
   failures_ = 0;
   if (outcome == UpkeepPass::no_extension)
-    tell_once(LOG, display() + " of tablesync.databases does not have the extension pg_tablesync",
-              "It is looked after once it has.");
+    report_once(LOG, display() + " of tablesync.databases does not have the extension pg_tablesync",
+                "Its upkeep begins once the extension exists.");
   else
-    told_.clear();
+    reported_.clear();
   const std::int64_t naptime = launcher_naptime_ms;
   come_back_in(again_ms < 0 ? naptime : std::min(again_ms, naptime));
 }
 
-// Each time in a row it waits twice as long, and so there are fewer and fewer lines in the log.
+// Each failure in a row doubles the wait, so that the log does not fill up.
 void Database::fail(const std::string &why) {
   const std::int64_t wait_ms =
       std::max<std::int64_t>(retry_wait_ms(launcher_naptime_ms, ++failures_ + 1, 1), launcher_naptime_ms);
-  log(LOG, "could not look after " + display(),
-      why + " It is tried again in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
-  told_.clear();
+  log(LOG, "upkeep of " + display() + " failed",
+      why + " It is retried in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
+  reported_.clear();
   come_back_in(wait_ms);
 }
 
-void Database::tell_once(int level, const std::string &message, const std::string &detail) {
-  if (told_ == message) return;
-  told_ = message;
+void Database::report_once(int level, const std::string &message, const std::string &detail) {
+  if (reported_ == message) return;
+  reported_ = message;
   log(level, message, detail);
 }
 
@@ -224,7 +226,7 @@ void Launcher::run() {
   }
 }
 
-// Takes tablesync.databases as it is now.
+// Reads the current value of tablesync.databases.
 void Launcher::reload() {
   in_transaction([&] { names_ = listed_names(); });
   for (const std::string &name : names_)
@@ -232,7 +234,7 @@ void Launcher::reload() {
       databases_.emplace_back(name);
 }
 
-// A pass in a database that is not listed any more is left to its end.
+// A pass in a database that is no longer listed runs to its end.
 void Launcher::check_passes() {
   for (Database &database : databases_) database.check_pass();
   databases_.remove_if([&](const Database &database) {
@@ -255,7 +257,7 @@ void Launcher::begin_due() {
   }
 }
 
-// Until the next pass is due. The end of one wakes it, as a reload and a shutdown do.
+// Waits until the next pass is due. The end of a pass, a reload and a shutdown end the wait.
 void Launcher::wait() {
   const std::int64_t now = steady_ms();
   std::int64_t milliseconds = launcher_naptime_ms;
@@ -273,7 +275,7 @@ void Launcher::wait() {
 }  // namespace
 
 void register_launcher() {
-  // pg_upgrade moves what is here as it stands.
+  // pg_upgrade needs the state as it is.
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;
   BackgroundWorker worker{};
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -290,7 +292,7 @@ void register_launcher() {
 
 extern "C" {
 
-// The entry of the launcher's process.
+// The entry point of the launcher's process.
 PGDLLEXPORT void tablesync_launcher(Datum argument);
 
 void tablesync_launcher(Datum) {
@@ -299,7 +301,7 @@ void tablesync_launcher(Datum) {
     pg::Launcher launcher;
     launcher.run();
   });
-  // Asked to end by somebody else than the postmaster, it is to come back.
+  // Exit code 1 makes the postmaster restart it, unless the postmaster itself asked it to end.
   proc_exit(1);
 }
 }

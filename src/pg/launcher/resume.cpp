@@ -19,23 +19,23 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// A sync that brings the server down again must not do so for ever.
+// Limits how often a sync that crashes the server is resumed.
 constexpr int most_crashes = 5;
 constexpr std::int64_t first_wait_ms = 10'000;
 
-// How long it is to wait yet. After a shutdown there is nothing to wait for. Nor can the time be known if
-// somebody has set the clock back.
+// Returns how long the run must still wait. After a shutdown it need not wait; nor if the clock was set back,
+// because then the time is unknown.
 std::int64_t wait_ms(const Resumable &sync) {
   if (sync.crashes == 0 || sync.ended_ms_ago < 0) return 0;
   return std::max<std::int64_t>(retry_wait_ms(first_wait_ms, sync.crashes, 1) - sync.ended_ms_ago, 0);
 }
 
-// What a newer version has kept may mean something that this one does not know.
+// A call that a newer version recorded may contain something that this version does not know.
 void report_unknown(const Resumable &run) {
   call([&] {
     ereport(LOG, (errmsg("pg_tablesync does not resume the interrupted run of %s", run.target.c_str()),
-                  errdetail("Another version of pg_tablesync kept its call."),
-                  errhint("Run the same call again: it resumes the run.")));
+                  errdetail("Its call was recorded by another version of pg_tablesync."),
+                  errhint("Repeat the call to resume the run.")));
   });
 }
 
@@ -43,7 +43,7 @@ void start(const Resumable &run) {
   const RunKind *const kind = find_kind(run.command);
   if (kind == nullptr || kind->resume == nullptr) return;
   std::optional<WorkerTask> task = kind->resume(run.request);
-  // The request of another version waits for the next call, which goes on with it.
+  // The request of another version waits for the next call, which resumes it.
   if (!task) return report_unknown(run);
   task->role = run.owner;
   in_transaction([&] { start_in_worker(*task); });
@@ -68,7 +68,7 @@ std::int64_t resume_interrupted() {
     } catch (const Error &error) {
       Diagnostics diagnostics = error.diagnostics();
       add_context(diagnostics, "resume of the interrupted run of " + sync.target);
-      failure = Error(diagnostics);  // which must not keep the others
+      failure = Error(diagnostics);  // thrown after the others were resumed
     }
   }
   if (failure) throw Error(*failure);

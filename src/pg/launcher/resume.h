@@ -1,13 +1,13 @@
-// Goes on with syncs that a crash or a shutdown interrupted, where their checkpoint says how far they were.
+// Resumes runs that a crash or a shutdown interrupted, from their checkpoints.
 #pragma once
 
 #include <cstdint>
 
 namespace tablesync::pg {
 
-// Starts an ordinary sync worker, as the owner of the sync, for each that may go on now, and waits for none
-// of them. Returns in how many milliseconds the next one may, below 0 where none is waiting. Throws 53000
-// where there was no free slot for a worker.
+// Starts an ordinary worker for each run that may be resumed now, with the role of its owner, and does not
+// wait for it. Returns the milliseconds until the next run may be resumed; below 0: none is waiting. Throws
+// 53000 where no worker slot was free.
 std::int64_t resume_interrupted();
 
 }  // namespace tablesync::pg

@@ -25,31 +25,31 @@ namespace tablesync::pg {
 namespace {
 
 // This process is a superuser. It runs fixed statements on our own tables, as their owner and in a restricted
-// operation (record/state.h), and nothing that could reach a user's code: what needs that is done by a worker
-// of the user's role (resume.cpp).
+// operation (record/state.h), and nothing that could reach a user's code: a worker with the user's role does
+// such work (resume.cpp).
 void apply_settings() {
   // A database's own settings hold for this process, too.
   set_session_option("default_transaction_isolation", "read committed");
   set_session_option("default_transaction_read_only", "off");
-  set_session_option("lock_timeout", "5s");  // nothing here is worth more
+  set_session_option("lock_timeout", "5s");  // no chore is worth a longer wait
 }
 
 bool extension_exists() {
   return call([] { return OidIsValid(get_extension_oid("pg_tablesync", true)); });
 }
 
-// Tables that a run made for itself, and could not drop: event triggers are a user's code, so a worker of
-// their owner's role does it.
+// Drops tables that a run created for itself and could not drop. A worker with the role of their owner does
+// it, because event triggers are code of users.
 void sweep_hidden_tables() {
   std::vector<unsigned int> owners;
-  in_transaction([&] { owners = owners_of_remains(); });
+  in_transaction([&] { owners = owners_of_leftovers(); });
   for (const unsigned int owner : owners)
     in_transaction([&] {
       start_in_worker({"tablesync_sweep_worker", "pg_tablesync sweep", "sweep", "", "pg_tablesync", owner});
     });
 }
 
-// Each in a transaction of its own; each may say when it wants to be called again.
+// Runs each chore in a transaction of its own.
 void do_chores(UpkeepPass &pass) {
   in_transaction([] { close_interrupted(""); });
   in_transaction([] {
@@ -84,7 +84,7 @@ void upkeep_main(dsm_handle handle) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   dsm_segment *const segment = call([&] { return dsm_attach(handle); });
-  if (segment == nullptr) return;  // the launcher is gone
+  if (segment == nullptr) return;  // the launcher has ended
   auto &pass = *static_cast<UpkeepPass *>(dsm_segment_address(segment));
   call([&] {
     BackgroundWorkerInitializeConnectionByOid(pass.database, InvalidOid, 0);
@@ -98,7 +98,7 @@ void upkeep_main(dsm_handle handle) {
 
 extern "C" {
 
-// The entry of the process of one pass.
+// The entry point of the process of one pass.
 PGDLLEXPORT void tablesync_upkeep(Datum argument);
 
 void tablesync_upkeep(Datum argument) {

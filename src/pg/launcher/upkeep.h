@@ -1,5 +1,5 @@
-// Upkeep of one database: closes the records of runs that a crash interrupted, goes on with those that may,
-// and removes what they left. One pass is one process, which the launcher starts.
+// Upkeep of one database: closes the records of runs that a crash interrupted, resumes those that may be
+// resumed, and removes what they left. One pass is one process, which the launcher starts.
 #pragma once
 
 extern "C" {
@@ -11,12 +11,12 @@ extern "C" {
 
 namespace tablesync::pg {
 
-// Between the launcher and one pass, in shared memory.
+// The shared memory of the launcher and one pass.
 struct UpkeepPass {
   enum Outcome : int { failed, no_extension, done };
   Oid database;
   std::atomic<int> outcome;            // failed until the end
-  std::atomic<std::int64_t> again_ms;  // when there is more to do, at the latest; below 0: nothing is waiting
+  std::atomic<std::int64_t> again_ms;  // until the next pass, at most; below 0: no run is waiting
 };
 
 }  // namespace tablesync::pg

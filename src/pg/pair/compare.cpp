@@ -8,10 +8,7 @@
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "core/sql/deparse_verify.h"
-#include "pg/server/session_option.h"
-#include "pg/server/spi.h"
 #include "pg/target/stage.h"
-#include "pg/target/target.h"
 #include "pg/target/trust.h"
 
 namespace tablesync::pg {
@@ -58,9 +55,10 @@ class Comparer {
       compare_staged();
     else
       compare_digests();
-    if (!pair_.plan.key_equality.empty()) query(match_equal_keys(pair_.plan));
+    if (!pair_.plan.key_equality.empty()) pair_.the_target->query(match_equal_keys(pair_.plan));
     std::tie(found_.missing, found_.extra, found_.different) =
-        values_of<std::int64_t, std::int64_t, std::int64_t>(only_row(query(count_differences())));
+        values_of<std::int64_t, std::int64_t, std::int64_t>(
+            only_row(pair_.the_target->query(count_differences())));
     list(limit);
     return found_;
   }
@@ -74,15 +72,16 @@ class Comparer {
     const DigestedRows target = digested_target(pair_.target.name, pair_.plan, count, hash);
     // Both sides compute at the same time.
     if (pair_.source) pair_.source->start_query(sum_buckets(source));
-    const Buckets here = decode_buckets(query(sum_buckets(target)), found_.target_rows);
+    const Buckets here = decode_buckets(pair_.the_target->query(sum_buckets(target)), found_.target_rows);
     const Buckets there = decode_buckets(
-        pair_.source ? pair_.source->finish_query() : query(sum_buckets(source)), found_.source_rows);
+        pair_.source ? pair_.source->finish_query() : pair_.the_target->query(sum_buckets(source)),
+        found_.source_rows);
     std::vector<int> differing;
     for (int bucket = 0; bucket < count; ++bucket)
       if (at(here, bucket) != at(there, bucket)) differing.push_back(bucket);
-    Stage(verified_name).make(verified_plan());
+    Stage(*pair_.the_target, verified_name).make(verified_plan());
     if (!differing.empty()) take_source_rows(list_rows(source, differing));
-    query(create_differences(target, differing));
+    pair_.the_target->query(create_differences(target, differing));
   }
 
   // A seed of this run's own: rows that collide in one run do not in the next.
@@ -91,7 +90,7 @@ class Comparer {
     hash.hex_floats = writes_floats_otherwise(pair_);
     hash.seed = pair_.run_id * 1000003;
     const std::string probe = hash_probe(hash.seed);
-    hash.extended = !pair_.source || pair_.source->query(probe) == query(probe);
+    hash.extended = !pair_.source || pair_.source->query(probe) == pair_.the_target->query(probe);
     return hash;
   }
 
@@ -102,7 +101,7 @@ class Comparer {
 
   void take_source_rows(const std::string &select) {
     if (!pair_.source) {
-      query("INSERT INTO " + quote_qualified(verified_name) + " " + select);
+      pair_.the_target->query("INSERT INTO " + quote_qualified(verified_name) + " " + select);
       return;
     }
     SourceRows rows;
@@ -115,20 +114,20 @@ class Comparer {
   void compare_staged() {
     // The stage has the target's types: the checks of domains run where values come in.
     check_trust(as_oid(pair_.target.oid), pair_.spec);
-    Stage(stage_name).make(pair_.plan);
+    Stage(*pair_.the_target, stage_name).make(pair_.plan);
     SourceRows rows = pair_.all_rows;
     if (!pending_.empty()) rows.conditions.push_back("(" + pending_ + ") IS NOT TRUE");
     found_.source_rows = pair_.stage(stage_name, pair_.plan, rows);
-    found_.target_rows = single<std::int64_t>(query(count_rows(pair_.target.name)));
+    found_.target_rows = single<std::int64_t>(pair_.the_target->query(count_rows(pair_.target.name)));
     const bool but_pending = !pending_.empty() && pair_.plan.keyed();
     if (but_pending) stage_pending_keys();
-    query(create_staged_differences(pair_.target.name, pair_.plan, but_pending));
+    pair_.the_target->query(create_staged_differences(pair_.target.name, pair_.plan, but_pending));
   }
 
   // What the target has by these keys may be older than what the source has.
   void stage_pending_keys() {
     const SyncPlan keys = pair_.plan.key_alone();
-    Stage stage(keys_name);
+    Stage stage(*pair_.the_target, keys_name);
     stage.make(keys);
     SourceRows rows = pair_.all_rows;
     rows.conditions.push_back(pending_);
@@ -140,7 +139,7 @@ class Comparer {
     std::vector<std::string> names;
     for (const ColumnPlan &column : pair_.plan.columns)
       if (!column.key && pair_.plan.keyed()) names.push_back(column.name);
-    for (const Row &row : query(list_differences(limit))) {
+    for (const Row &row : pair_.the_target->query(list_differences(limit))) {
       const auto [kind, key, there, here] =
           values_of<std::string, std::string, std::string, std::string>(row);
       Difference difference{kind, key, {}};
@@ -170,13 +169,13 @@ Comparison compare(TablePair &pair, const std::string &pending, int limit) {
       {"extra_float_digits", old_floats ? "0" : "1"}};
   std::vector<std::string> before;
   for (const auto &[name, value] : options) {
-    before.push_back(session_option(name));
-    set_session_option(name, value);
+    before.push_back(pair.the_target->setting(name));
+    pair.the_target->set(name, value);
   }
   if (old_floats) pair.source->execute("SET LOCAL extra_float_digits = 0");
   Comparison found = Comparer(pair, pending).run(limit);
   if (old_floats) pair.source->execute("SET LOCAL extra_float_digits = 3");
-  for (size_t n = 0; n < before.size(); ++n) set_session_option(options[n].first, before[n]);
+  for (size_t n = 0; n < before.size(); ++n) pair.the_target->set(options[n].first, before[n]);
   return found;
 }
 

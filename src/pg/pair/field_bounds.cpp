@@ -32,9 +32,10 @@ std::string highest_in_field(const IncrementalField &field, const std::string &c
   return portable_text(field.kind, highest_value(field.kind, column));
 }
 
-std::string find_highest(const IncrementalField &field, const std::string &relation) {
-  return evaluate("(SELECT " + highest_in_field(field, "r." + quote_identifier(field.name)) + " FROM " +
-                  relation + " AS r)");
+std::string find_highest(Target &target, const IncrementalField &field, const QualifiedName &table) {
+  return single<std::string>(target.query("SELECT " +
+                                          highest_in_field(field, "r." + quote_identifier(field.name)) +
+                                          " FROM " + quote_qualified(table) + " AS r"));
 }
 
 std::int64_t assumed_transaction_ms(const SyncSpec &spec) {

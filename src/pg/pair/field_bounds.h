@@ -6,6 +6,7 @@
 
 #include "core/range/incremental_field.h"
 #include "core/range/source.h"
+#include "core/range/target.h"
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 
@@ -25,9 +26,9 @@ std::string proven_value(const IncrementalField &field, const Horizon &horizon);
 
 // The highest value of the field that is a proper one, as text that means the same in every session; empty
 // where there is none. Over a column (SQL) that holds the field in the source's type: an expression of all
-// rows; and its value over a relation here that has it.
+// rows; and its value over a table of the target that has it.
 std::string highest_in_field(const IncrementalField &field, const std::string &column);
-std::string find_highest(const IncrementalField &field, const std::string &relation);
+std::string find_highest(Target &target, const IncrementalField &field, const QualifiedName &table);
 
 // What the watermark is after a run that has read all rows from the old one on; `highest`: as above, of them.
 // Changes `watermark.value` and `watermark.pending`. `cap`: where a sync fills the source in turn, how far

@@ -9,7 +9,6 @@
 #include "core/table/target_files.h"
 #include "pg/pair/field_bounds.h"
 #include "pg/record/watermark_record.h"
-#include "pg/rows/load.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
@@ -17,8 +16,7 @@
 #include "pg/source/source_guard.h"
 #include "pg/target/apply.h"
 #include "pg/target/convert.h"
-#include "pg/target/plain_table.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 
@@ -35,10 +33,7 @@ void TablePair::open(bool may_create) {
 
 // The target, held until the end of the transaction; 0 where there is none.
 unsigned int TablePair::hold() {
-  const bool deletes = spec.delete_missing || !spec.soft_delete_column.empty();
-  const std::optional<HeldRelation> held =
-      spec.writes() ? hold_target(spec.target, deletes, spec) : hold_readable(spec.target);
-  const unsigned int oid = held ? held->oid : 0;
+  const unsigned int oid = the_target->hold(spec);
   if (opened_ != 0 && oid != opened_)
     throw Error("40001",
                 "table \"" + display_name(spec.target) + "\" was " +
@@ -104,24 +99,25 @@ void TablePair::open_target(unsigned int oid, bool may_create) {
   if (target_is_new) {
     if (!may_create)
       throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
-    create_target(spec.target, source_table, spec);
+    the_target->make(spec, source_table);
     fault_point(FaultPoint::target_made);
     exclusively_locked = target_is_empty = true;
   } else {
-    target_is_empty = single<bool>(query(is_empty(spec.target)));
+    target_is_empty = single<bool>(the_target->query(is_empty(spec.target)));
     // What reads a few rows only lets others write.
     if (!shared && spec.command == Command::sync && (spec.mode == SyncMode::full || target_is_empty))
-      exclusively_locked = try_lock_exclusively(oid);
+      exclusively_locked = the_target->try_lock_exclusively(oid);
     // Somebody may have written it before the lock was ours.
-    if (target_is_empty && exclusively_locked) target_is_empty = single<bool>(query(is_empty(spec.target)));
+    if (target_is_empty && exclusively_locked)
+      target_is_empty = single<bool>(the_target->query(is_empty(spec.target)));
   }
-  target = describe_target(spec.target);
+  target = the_target->describe(spec.target);
   is_plain_.reset();
   if (!target_is_new) opened_ = oid;
   refuse_same_table();
   fault_point(FaultPoint::target_described);
   known.reset();
-  written_ = read_watermark(target.oid);
+  written_ = the_target->watermark(target.oid);
   checkpoint = read_checkpoint(target.oid);
   check_restored();
   if (written_ && written_->server == spec.server && written_->source == display_name(source_table.name))
@@ -134,8 +130,8 @@ void TablePair::check_restored() {
   const bool by_checkpoint = checkpoint && !checkpoint->restored.empty();
   if (!by_watermark && !by_checkpoint) return;
   const std::string then = by_watermark ? written_->restored : checkpoint->restored;
-  const bool holds =
-      single<std::string>(query("SELECT tablesync.digest($1::pg_catalog.oid)", {target.oid})) == then;
+  const bool holds = single<std::string>(the_target->query("SELECT tablesync.digest($1::pg_catalog.oid)",
+                                                           {target.oid})) == then;
   settle_restored(target.oid, holds);
   if (by_watermark) written_->restored.clear();
   if (by_checkpoint) checkpoint->restored.clear();
@@ -162,17 +158,17 @@ void TablePair::adapt_target() {
       return counterpart == nullptr;
     }
     if (counterpart == nullptr) {
-      add_target_column(spec.target, column);
+      the_target->add_column(spec.target, column);
       notice(spec, name + " is new on the source and was added");
       altered = true;
     } else if (is_widened(*counterpart, column)) {
-      widen_target_column(spec.target, column);
+      the_target->widen_column(spec.target, column);
       notice(spec, name + " is wider on the source and was widened to " + column.sql_type);
       altered = true;
     }
     return false;
   });
-  if (altered) target = describe_target(spec.target);
+  if (altered) target = the_target->describe(spec.target);
 }
 
 // A column that is gone from the source, or has another name there, would be NULL in every new row.
@@ -252,11 +248,11 @@ void TablePair::choose_mark(const Column &column) {
 }
 
 std::string TablePair::files_of_target() const {
-  return target_files(target, query(target_files_query(), {target.oid}));
+  return target_files(target, the_target->query(target_files_query(), {target.oid}));
 }
 
 bool TablePair::target_is_plain() {
-  if (!is_plain_) is_plain_ = is_plain_table(target.name);
+  if (!is_plain_) is_plain_ = the_target->takes_rows_directly(target.name);
   return *is_plain_;
 }
 
@@ -265,11 +261,11 @@ void TablePair::build_key(std::int64_t bytes) {
   constexpr std::int64_t worth_a_worker = 64 << 20;  // a worker's start costs what sorting a few MB does
   const std::vector<std::string> key = plan.key;
   naming_repeated_key(plan, [&] {
-    execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, key)
-                                    : add_primary_key(spec.target, key));
+    the_target->execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, key)
+                                                : add_primary_key(spec.target, key));
   });
   fault_point(FaultPoint::key_built);
-  target = describe_target(spec.target);
+  target = the_target->describe(spec.target);
   const QualifiedName stage = plan.stage;
   make_plan(key, false);
   plan.stage = stage;
@@ -277,10 +273,10 @@ void TablePair::build_key(std::int64_t bytes) {
 
 void TablePair::check_source_keys(std::int64_t staged) {
   constexpr std::int64_t most_by_name = 1000;
-  check_keys(plan.stage, plan);
+  check_keys(*the_target, plan.stage, plan);
   SourceRows rows = all_rows;
   if (staged <= most_by_name) {
-    const Rows keys = query(staged_keys(plan, most_by_name));
+    const Rows keys = the_target->query(staged_keys(plan, most_by_name));
     if (keys.empty()) return;
     rows.conditions.push_back(key_is_one_of(source_table, plan, keys));
   }
@@ -289,15 +285,15 @@ void TablePair::check_source_keys(std::int64_t staged) {
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
-  if (stage_plan.converts()) query(create_received(stage_plan));
+  if (stage_plan.converts()) the_target->query(create_received(stage_plan));
   const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
   std::int64_t rejected = 0;
   if (stage_plan.converts()) {
     // A sync deletes what is not among the keys; a row whose key is bad must not seem to be gone.
     const OnBadRow on_bad_row =
         name == plan.stage || spec.command != Command::sync ? spec.on_bad_row : OnBadRow::raise;
-    rejected = convert_received_rows(spec, stage_plan, name, on_bad_row, run_id);
-    query(drop_received());
+    rejected = convert_received_rows(*the_target, spec, stage_plan, name, on_bad_row, run_id);
+    the_target->query(drop_received());
     fault_point(FaultPoint::rows_converted);
   }
   if (name == plan.stage) {
@@ -309,9 +305,10 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
 
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
                                 const SourceRows &rows) {
-  if (!source) return static_cast<std::int64_t>(execute(insert_selected(name, rows, received_plan)));
+  if (!source) return the_target->execute(insert_selected(name, rows, received_plan));
   const std::unique_ptr<RowSource> stream = source->rows(rows, received_plan);
-  const std::int64_t stored = load(*stream, name, received_plan, false, spec.max_rate, steps.progress());
+  const std::int64_t stored =
+      the_target->load(*stream, name, received_plan, false, spec.max_rate, steps.progress());
   if (stored != stream->rows())
     throw Error(sqlstate::protocol_violation,
                 "received " + with_commas(stream->rows()) + " rows, but staged " + with_commas(stored));
@@ -330,18 +327,6 @@ std::int64_t TablePair::stage_by_key(const Rows &keys) {
     staged += stage(plan.stage, plan.staged(), rows);
   }
   return staged;
-}
-
-void check_may_lock(const SyncSpec &spec) {
-  const unsigned int oid = find_target(spec.target);
-  if (!spec.writes() && oid == 0)
-    throw Error(sqlstate::undefined_table, "table \"" + display_name(spec.target) + "\" does not exist");
-  if (!spec.writes())
-    find_readable(quote_qualified(spec.target));
-  else if (oid != 0)
-    check_target(oid, spec.delete_missing || !spec.soft_delete_column.empty(), spec);
-  else
-    check_may_prepare(spec.target.schema, spec);
 }
 
 }  // namespace tablesync::pg

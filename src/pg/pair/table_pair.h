@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/range/source.h"
+#include "core/range/target.h"
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 #include "core/sql/deparse_source.h"
@@ -17,13 +18,14 @@
 #include "pg/run/run_notice.h"
 #include "pg/run/run_steps.h"
 #include "pg/server/latch_host.h"
+#include "pg/target/make_target.h"
 
 namespace tablesync::pg {
 
 class TablePair {
  public:
   TablePair(const SyncSpec &spec, std::int64_t run_id, RunSteps &steps)
-      : spec(spec), run_id(run_id), steps(steps) {}
+      : spec(spec), run_id(run_id), steps(steps), the_target(make_target(spec)) {}
 
   // May be called again, on the same connection, for the next transaction. Opens and describes the source;
   // makes the target where there is none (where it may) and locks it; changes its columns as on_schema_change
@@ -54,6 +56,7 @@ class TablePair {
   const SyncSpec &spec;
   const std::int64_t run_id;
   RunSteps &steps;
+  const std::unique_ptr<Target> the_target;
   std::unique_ptr<Source> source;
   std::optional<Horizon> horizon;
   std::optional<Watermark> known;        // of this server and source
@@ -94,9 +97,5 @@ class TablePair {
   std::optional<bool> is_plain_;    // the target that is open
   std::set<std::string> noticed_;
 };
-
-// Throws unless the current user may do to the target what the call does: 42501, or 42P01 where a
-// verification finds no target.
-void check_may_lock(const SyncSpec &spec);
 
 }  // namespace tablesync::pg

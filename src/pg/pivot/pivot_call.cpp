@@ -11,6 +11,7 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "core/base/record.h"
+#include "core/base/text.h"
 #include "core/pivot/wide_table.h"
 #include "pg/run/call_arguments.h"
 #include "pg/run/run_kind.h"
@@ -18,7 +19,7 @@ extern "C" {
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
 #include "pg/source/foreign_server.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
@@ -33,8 +34,9 @@ void check_ships(PivotSpec &spec) {
         throw Error(
             "42710",
             "ships \"" + spec.ships[other] + "\" and \"" + spec.ships[n] + "\" have the same wide table",
-            "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
-  for (const std::string &ship : spec.ships) wide_table_name(spec.target.name, ship);  // that it can be one
+            "Table names are in lower case.",
+            "Pass each ship in a call of its own, with its own table_prefix.");
+  for (const std::string &ship : spec.ships) wide_table_name(spec.target.name, ship);  // throws if it is none
 }
 
 void check_times(PivotSpec &spec) {
@@ -46,7 +48,7 @@ void check_times(PivotSpec &spec) {
                     (spec.cutoff_is_now ? ", which is now." : "."));
 }
 
-// The server's own words where one is no regular expression.
+// Raises the server's own error where a pattern is not a regular expression.
 void check_groups(const PivotSpec &spec) {
   for (const auto &[group, pattern] : spec.groups) {
     const char *const expression = pattern.c_str();
@@ -57,13 +59,13 @@ void check_groups(const PivotSpec &spec) {
   }
 }
 
-// The one column of a table here, in the order of its rows.
+// Takes the channels from the only column of a table of this database, in the order of its rows.
 void take_channels_table(PivotSpec &spec, const std::string &name) {
   const Table table = describe_readable(sql_name(name));
   if (table.columns.size() != 1)
     throw Error(sqlstate::invalid_parameter,
-                "table \"" + display_name(table.name) + "\" must have one column, of channels",
-                "It has " + std::to_string(table.columns.size()) + ".");
+                "table \"" + display_name(table.name) + "\" must have exactly one column, of channels",
+                "It has " + counted(static_cast<std::int64_t>(table.columns.size()), "column") + ".");
   const std::string column = quote_identifier(table.columns[0].name);
   const std::vector<std::string> channels =
       only_column<std::string>(query("SELECT CAST(" + column + " AS pg_catalog.text) FROM " +
@@ -92,8 +94,8 @@ PivotSpec spec_from(FunctionCallInfo fcinfo, unsigned function, PivotSpec spec) 
   check_groups(spec);
   take_options(spec, fcinfo, function);
   check_time_zone(spec);
-  sql_name(spec.source);  // that it is a name at all
-  // Here, the caller's search_path says which it is.
+  sql_name(spec.source);  // throws if it is not a name
+  // The name is resolved in the caller's session, with its search_path.
   if (spec.server.empty()) spec.source = display_name(resolve_target(spec.source));
   take_session_settings(spec);
   return spec;

@@ -1,4 +1,5 @@
-// What the SQL functions of pivots make of their arguments, and the task that they give to a worker.
+// Turns the arguments of the SQL functions of pivots into a specification, and that into the task of a
+// worker.
 #pragma once
 
 extern "C" {
@@ -12,15 +13,16 @@ extern "C" {
 
 namespace tablesync::pg {
 
-// The arguments of pivot_ship(). Throws 22004, 22008, 22023, 0A000.
+// Reads the arguments of pivot_ship(). Throws 22004, 22008, 22023, 0A000.
 PivotSpec pivot_spec_from(FunctionCallInfo fcinfo);
 
-// The arguments of verify_pivot(). Throws the same.
+// Reads the arguments of verify_pivot(). Throws the same codes.
 PivotSpec verify_pivot_spec_from(FunctionCallInfo fcinfo);
-// What can be known before a worker is started, said by the caller's own session. The worker checks again.
+// Raises errors that can be found before a worker is started, in the caller's session. The worker checks
+// again.
 void check_early(const PivotSpec &spec);
 
-// The run that the specification asks for.
+// The task of the run that the specification asks for.
 WorkerTask task_for(const PivotSpec &spec);
 
 }  // namespace tablesync::pg

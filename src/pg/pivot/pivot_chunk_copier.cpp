@@ -13,7 +13,7 @@
 #include "pg/server/transaction.h"
 #include "pg/source/make_source.h"
 #include "pg/source/source_guard.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
@@ -24,7 +24,7 @@ Moment moment_of(const std::string &text) {
   return *moment;
 }
 
-// The last multiple of `size`, since 2000-01-01, that is not above.
+// The last multiple of `size`, counted from 2000-01-01, that is not above `moment`.
 Moment multiple_below(Moment moment, std::int64_t size) {
   const std::int64_t rest = moment % size;
   const std::int64_t above = rest < 0 ? rest + size : rest;
@@ -34,8 +34,8 @@ Moment multiple_below(Moment moment, std::int64_t size) {
 }  // namespace
 
 PivotChunkCopier::PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps,
-                                   bool one_of_several)
-    : ChunkCopier(spec, run_id, steps, one_of_several), spec_(spec), subject_(subject_of(spec)) {}
+                                   bool in_parallel)
+    : ChunkCopier(spec, run_id, steps, in_parallel), spec_(spec), subject_(subject_of(spec)) {}
 
 Moment first_begin(const PivotSpec &spec, Moment nearest, std::int64_t size, Moment end) {
   if (!spec.newest_first) return nearest;
@@ -66,14 +66,14 @@ std::string PivotChunkCopier::open() {
     narrow_ = describe_readable(sql_name(spec_.source));
     if (!before.empty() && narrow_.oid != before)
       throw Error("40001", "\"" + display_name(narrow_.name) + "\" was replaced during the run",
-                  "It is another table or view of that name.", "Run it again.");
+                  "Another table or view has that name now.", "Run it again.");
     for (const char *name : {"synchronize_seqscans", "max_parallel_workers_per_gather"})
       set_session_option(name, "0");
   }
   plan_ = plan_readings(spec_, narrow_);
   if (!source_) {
     source_.emplace(PivotSource{{spec_, display_name(narrow_.name)}, {}});
-    // Whether the type of the column has an order.
+    // Raises an error if the type of the column has no order.
     if (!spec_.order_by.empty())
       ask(explain(select_readings(plan_, {"false"}) + in_order_of_age(plan_, false)));
   }
@@ -81,7 +81,7 @@ std::string PivotChunkCopier::open() {
     const std::optional<Checkpoint> now = read_checkpoint(subject_);
     if (now) checkpoint = *now;
   }
-  // Where the tables were not what the records say, the catalogs say what is wrong with them.
+  // If tables did not match their records, the catalogs show what is wrong with them.
   if (!pass_ || !pass_->is_current())
     pass_ = std::make_unique<PivotPass>(*source_, plan_, run_id_, !claims_, integers_, changes_ > 0);
   fault_point(FaultPoint::target_described);
@@ -116,9 +116,9 @@ std::vector<std::string> PivotChunkCopier::of_ships_and_call() const {
 }
 
 std::int64_t PivotChunkCopier::read(const std::string &select, ReadingSink &sink) {
-  if (!remote_) return read_here(plan_, select, sink, spec_.max_rate, steps_.progress());
+  if (!remote_) return read_local(plan_, select, sink, spec_.max_rate, steps_.progress());
   const std::unique_ptr<RowSource> stream = remote_->rows(select);
-  const std::int64_t count = read_there(plan_, *stream, sink, spec_.max_rate, steps_.progress());
+  const std::int64_t count = read_remote(plan_, *stream, sink, spec_.max_rate, steps_.progress());
   counts_.bytes += stream->bytes();
   return count;
 }
@@ -128,15 +128,16 @@ const std::string &PivotChunkCopier::order() {
     order_ = in_order_of_age(plan_, single<std::optional<bool>>(ask(has_ages(narrow_))).value_or(false));
   if (order_->empty())
     notice_once(
-        *source_, "readings of one ship, channel and time have several values: the last one that comes wins",
+        *source_,
+        "readings of one ship, channel and time have several values: the last one that is read wins",
         "\"" + display_name(narrow_.name) +
-            "\" is no table of this server's own, whose rows tell which was written later. They can come in "
-            "another order next time.",
-        R"(Name a column of which the later reading has more: options => '{"order_by": "..."}'.)");
+            "\" is not an ordinary table of the source, so its rows do not show which was written later. "
+            "The next run may read them in another order.",
+        R"(Name a column that is greater in the later reading: options => '{"order_by": "..."}'.)");
   return *order_;
 }
 
-// ---- what times there are ---------------------------------------------------------------------------------
+// ---- times of the source ----------------------------------------------------------------------------------
 
 PivotChunkCopier::Ends PivotChunkCopier::find_ends(const std::vector<std::string> &conditions) {
   Ends ends;
@@ -154,18 +155,18 @@ bool PivotChunkCopier::finds_times() {
   const double to_read = total_cost(ask(explain(select_readings(plan_, of_ships_and_call()))));
   const std::string ends = oldest_and_newest(plan_, spec_.ships, of_call(plan_, spec_), false);
   if (to_read < large || total_cost(ask(explain(ends))) < part * to_read) return true;
-  notice(spec_, "is read in one chunk, since the source does not find readings by their time",
-         "A chunk that fails, or is interrupted, is all of it.",
+  notice(spec_, "is read in one chunk, because the source does not find readings by their time",
+         "If that chunk fails or is interrupted, all of it is read again.",
          "On the source: CREATE INDEX ON " + display_name(plan_.source) + " (" +
              plan_.column(ReadingColumn::created_time) + ");");
   return false;
 }
 
-// A foreign table hands its conditions to a server of any kind, and a view or a partition can be one.
+// A foreign table sends its conditions to a server of any kind, and a view or a partition can lead to one.
 void PivotChunkCopier::check_times() {
   if ((narrow_.kind == 'r' || narrow_.kind == 'm') && !narrow_.has_children) return;
   std::optional<Moment> time;
-  // A row can go between the two questions.
+  // The row can be deleted between the two queries.
   for (int tries = 0; tries < 2; ++tries) {
     time = parse_moment(single_or<std::string>(ask(any_time(plan_, spec_.ships)), ""));
     if (!time || *time == before_all || *time == after_all) return;
@@ -175,41 +176,45 @@ void PivotChunkCopier::check_times() {
   throw Error(
       sqlstate::not_supported, "\"" + name + "\" does not find readings by their time",
       "It has a reading of " + text_of_moment(*time, plan_.time_has_zone) +
-          ", but gives none to those who ask for that time: what it is made of compares times in another "
-          "way than this server.",
-      "CREATE VIEW ... AS SELECT * FROM " + name + " OFFSET 0; and read that: its times are compared here.");
+          ", but returns none for that time, because the tables behind it compare times differently from "
+          "this server.",
+      "Read a view of it, which makes this server compare the times: CREATE VIEW ... AS SELECT * FROM " +
+          name + " OFFSET 0;");
 }
 
 void PivotChunkCopier::notice_beyond_cutoff() {
   const bool may_surprise = spec_.cutoff_is_now || (!plan_.time_has_zone && spec_.time_zone.empty());
-  // A chunk that is done again has an end of its own.
+  // A chunk that is retried has an end of its own.
   if (!may_surprise || spec_.failed_chunk != 0) return;
   const auto [count, text] = values_of<std::int64_t, std::string>(only_row(ask(beyond_cutoff(plan_, spec_))));
   const std::optional<Moment> newest = parse_moment(text);
   if (newest) notice_beyond({count, *newest});
 }
 
-// Clocks are not all the same, and readings come while a call begins.
+// Clocks differ, and readings arrive while a call begins, so a minute is tolerated.
 void PivotChunkCopier::notice_beyond(const BeyondCutoff &beyond) const {
   constexpr Moment minute = 60'000'000;
   if (beyond.count == 0 || (spec_.cutoff_is_now && beyond.newest < spec_.cutoff + minute)) return;
   const std::string zone = spec_.time_zone.empty() ? "UTC" : spec_.time_zone;
-  notice_once(
-      *source_,
-      with_commas(beyond.count) + " readings are left out because they are not before the cutoff, " +
-          text_of_moment(spec_.cutoff) + (spec_.cutoff_is_now ? ", which is now" : ""),
-      "The newest is of " + text_of_moment(beyond.newest) +
-          (plan_.time_has_zone ? "."
-                               : ", if the times of the source, which have no zone, are of " + zone + "."),
-      plan_.time_has_zone ? "To take them: cutoff_time => '...'."
-                          : R"(If its clocks are of another zone: options => '{"time_zone": "..."}'.)");
+  notice_once(*source_,
+              counted(beyond.count, "reading") +
+                  (beyond.count == 1 ? " is left out because it is" : " are left out because they are") +
+                  " not before the cutoff, " + text_of_moment(spec_.cutoff) +
+                  (spec_.cutoff_is_now ? ", which is now" : ""),
+              "The newest has the time " + text_of_moment(beyond.newest) +
+                  (plan_.time_has_zone
+                       ? "."
+                       : ", if the times of the source, which have no time zone, are in " + zone + "."),
+              plan_.time_has_zone
+                  ? "To include them: cutoff_time => '...'."
+                  : R"(If they are in another time zone: options => '{"time_zone": "..."}'.)");
 }
 
 // ---- which chunk ------------------------------------------------------------------------------------------
 
 // Chunks begin and end at multiples of their length since 2000-01-01 UTC, as partitions by day do. The last
-// one has all that is left: readings older than those that were there at the beginning too, unless from_time
-// says otherwise.
+// one has all that is left, including readings older than any at the beginning of the run, unless from_time
+// excludes them.
 void PivotChunkCopier::find_end() {
   Moment begin = moment_of(only_text(checkpoint.lower));
   const Moment far = moment_of(checkpoint.since.value);
@@ -234,7 +239,7 @@ Bound PivotChunkCopier::next_begin() const {
   return spec_.newest_first ? chunk_.lower : chunk_.upper;
 }
 
-// Where nothing was read, there may be nothing for long: on to where there is, if anywhere.
+// After an empty chunk, skips to the next reading, if any, because the gap may be long.
 std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
   std::vector<std::string> rest = of_channels(plan_, spec_.channels);
   rest.push_back(spec_.newest_first ? time_before(plan_, begin) : time_from(plan_, begin));
@@ -249,7 +254,7 @@ std::optional<Moment> PivotChunkCopier::skip_gap(Moment begin) {
 bool PivotChunkCopier::copy_rows() {
   steps_.enter(Phase::copy);
   const Moment end = chunk_.upper.empty() ? after_all : moment_of(only_text(chunk_.upper));
-  // Where all is read, and the end is now, few rows are left out, if any: we look at each anyway.
+  // If all is read up to now, few readings are left out, so the pass filters them instead of the query.
   const bool reads_all = chunk_.lower.empty() && spec_.cutoff_is_now && end == spec_.cutoff &&
                          (plan_.time_has_zone || plan_.time_zone == "UTC");
   if (is_new_ && chunk_.number == 1 && !reads_all) notice_beyond_cutoff();
@@ -258,12 +263,12 @@ bool PivotChunkCopier::copy_rows() {
   if (!chunk_.lower.empty()) all.push_back(time_from(plan_, moment_of(only_text(chunk_.lower))));
   if (!chunk_.upper.empty() && !reads_all) all.push_back(time_before(plan_, end));
   const bool scans =
-      reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_here(plan_, narrow_);
-  // A scan can come in order by itself.
+      reads_all && !remote_ && spec_.channels.empty() && order.empty() && can_scan_local(plan_, narrow_);
+  // The readings of a scan can be in order without a sort.
   pass_->begin(chunk_.lower, chunk_.upper, in_order_ || (scans && plan_.order_by.empty()),
                reads_all ? end : after_all);
   const std::int64_t read_now =
-      scans ? scan_here(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
+      scans ? scan_local(plan_, narrow_, spec_.ships, *pass_, spec_.max_rate, steps_.progress())
             : read(select_readings(plan_, all) + order, *pass_);
   // Readings without a time are rejected, in one chunk.
   if (chunk_.lower.empty() && plan_.time_may_be_null && !reads_all && !pass_->needs_order()) {
@@ -275,7 +280,7 @@ bool PivotChunkCopier::copy_rows() {
   pass_->finish();
   if (must_repeat()) return false;
   if (reads_all && spec_.failed_chunk == 0) notice_beyond(pass_->beyond());
-  // The next chunk is read in order too where this one had to be, or where there is no order.
+  // The next chunk is read in order too if this one had to be, or if no order is known.
   in_order_ = in_order_ && (order.empty() || pass_->has_two_values());
   changes_ = 0;
   was_empty_ = read_now == 0;
@@ -285,7 +290,7 @@ bool PivotChunkCopier::copy_rows() {
   return true;
 }
 
-// Whether the pass has found that its readings must come again: in order, or when columns were made.
+// Whether the pass found that its readings must be read again: in order, or after columns are added.
 bool PivotChunkCopier::must_repeat() {
   if (pass_->needs_order()) {
     in_order_ = true;
@@ -310,7 +315,7 @@ bool PivotChunkCopier::recover(const Diagnostics &failure, bool by_source) {
   if (pass_ && pass_->outdated()) {
     lose_source();
     refresh_wide_columns(*source_);
-    // Somebody who goes on changing them must not keep the run for ever.
+    // Limits how often changes of tables by others can repeat the chunk.
     constexpr int most_changes = 10;
     return in_chunk() && ++changes_ <= most_changes;
   }
@@ -325,10 +330,10 @@ bool PivotChunkCopier::alter_tables() {
   return true;
 }
 
-// ---- what the tables lack ---------------------------------------------------------------------------------
+// ---- missing tables and columns ---------------------------------------------------------------------------
 
-// A session that waits for a lock blocks all that queue behind it. So each wait is short, with a pause after
-// it.
+// A session waiting for ACCESS EXCLUSIVE blocks everyone queued behind it. So each wait is short, and
+// followed by a pause.
 void PivotChunkCopier::change_tables(const Lacking &lacking) {
   constexpr std::int64_t first_wait_ms = 50, longest_wait_ms = 2000;
   const std::int64_t began_ms = steady_ms(), limit_ms = lock_timeout_ms();
@@ -369,7 +374,7 @@ void PivotChunkCopier::widen(const Lacking &lacking) {
     std::vector<std::string> names;
     for (const WideColumn *column : all) names.push_back(column->name);
     if (pass_->tables().widen(*table, names)) continue;
-    // One by one, since one of them has a value that would change.
+    // One by one, because one of them has a value that would change.
     for (const WideColumn *column : all)
       if (!pass_->tables().widen(*table, {column->name})) integers_.insert({table->ship, column->channel});
   }

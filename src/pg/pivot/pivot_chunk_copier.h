@@ -1,5 +1,6 @@
-// PivotChunkCopier: the chunks of a pivot: ranges of time, of one length, from the newest readings back or
-// from the oldest on. Each is read in a transaction of the source and written in one here.
+// PivotChunkCopier: copies the chunks of a pivot, which are ranges of time of one length, from the newest to
+// the oldest readings or from the oldest to the newest. Each is read in one transaction of the source and
+// written in one of the target.
 #pragma once
 
 #include <cstdint>
@@ -17,47 +18,46 @@ namespace tablesync::pg {
 
 class PivotChunkCopier final : public ChunkCopier {
  public:
-  PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps, bool one_of_several);
+  PivotChunkCopier(const PivotSpec &spec, std::int64_t run_id, RunSteps &steps, bool in_parallel);
 
   std::string open() override;
   const std::string &subject() const override { return subject_; }
   bool recover(const Diagnostics &failure, bool by_source) override;
   bool alter_tables() override;
 
-  // After open(), for those who read something else than a chunk.
+  // Valid after open(). For callers that read something other than a chunk.
   const PivotSource &source() const { return *source_; }
   const ReadingPlan &plan() const { return plan_; }
   PivotPass &pass() { return *pass_; }
-  // One row of a query about the narrow table.
+  // Runs a query about the narrow table where that table is.
   Rows ask(const std::string &sql);
-  // Gives the readings that a query about the narrow table selects to the sink; returns how many there were.
+  // Passes the readings that a query about the narrow table selects to the sink; returns their number.
   std::int64_t read(const std::string &select, ReadingSink &sink);
-  // The oldest and the newest finite time of the call's ships, of readings for which all conditions hold.
+  // The oldest and the newest finite time of the call's ships, of readings that meet all conditions.
   struct Ends {
     std::optional<Moment> oldest, newest;
   };
   Ends find_ends(const std::vector<std::string> &conditions);
-  // Whether the source can find readings by their time. Where it would read all of a large table for each
-  // chunk, it is read once, with a NOTICE.
+  // Whether the source can find readings by their time. If not, it would read all of a large table for each
+  // chunk: then raises a NOTICE, and the table is read in one chunk.
   bool finds_times();
-  // Throws 0A000 where a source that asks others compares times in another way than this server.
+  // Throws 0A000 where a source that queries other servers compares times differently from this server.
   void check_times();
-  // A NOTICE of the readings that lie beyond the cutoff, where the caller need not know that.
+  // Raises a NOTICE about the readings beyond the cutoff, where the caller may not expect any.
   void notice_beyond_cutoff();
-  // What select_readings() ends with, so that of two readings of one cell the later comes last. Empty where
-  // nothing shows which is the later, with a NOTICE.
+  // The end of the query of select_readings() that makes the later of two readings of one cell come last.
+  // Empty, with a NOTICE, where nothing shows which is the later.
   const std::string &order();
   void close_source() override;
-  // The readings of these ships and channels, before any condition on time.
+  // The conditions on ships and channels, without those on time.
   std::vector<std::string> conditions() const;
-  // Those that the call asks for.
+  // All conditions of the call.
   std::vector<std::string> of_ships_and_call() const;
-  // What is known of the wide tables is not so any more.
+  // Forgets the state of the wide tables, which is no longer valid.
   void forget_tables() { pass_.reset(); }
-  // Looks at the tables themselves, for those who add columns to them. After open().
+  // Reads the wide tables from the catalogs, which adding columns requires. Call it after open().
   void look_at_tables();
-  // Makes what is lacking, in a transaction of its own that waits for nobody long; and what was lacking in
-  // the pass before.
+  // Creates missing tables and columns, in a transaction of its own that never waits long for a lock.
   void change_tables(const Lacking &lacking);
 
  private:
@@ -84,14 +84,14 @@ class PivotChunkCopier final : public ChunkCopier {
   std::set<ChannelName> integers_;  // columns that cannot take decimals
   bool in_order_ = false;           // the chunk is read in the order of age
   std::optional<std::string> order_;
-  int changes_ = 0;         // of tables by others, that the chunk has met in a row
-  Lacking lacking_;         // what the last pass lacked: it is made before the next
-  bool is_last_ = false;    // chunk_ is
-  bool was_empty_ = false;  // the chunk before was
+  int changes_ = 0;         // of tables by others, met by this chunk
+  Lacking lacking_;         // missing in the last pass; created before the next one
+  bool is_last_ = false;    // chunk_ is the last one
+  bool was_empty_ = false;  // the previous chunk was empty
 };
 
-// Where the first chunk of so much time begins, so that it has the reading that is nearest to `end`, and the
-// others are cut as those of any other call. `end`: no later than it, where the newest are first.
+// Returns where the first chunk of length `size` begins: it contains the reading at `nearest`, and all chunks
+// are cut at the same times as those of other calls. If the newest are read first, that is not after `end`.
 Moment first_begin(const PivotSpec &spec, Moment nearest, std::int64_t size, Moment end);
 
 }  // namespace tablesync::pg

@@ -7,14 +7,15 @@
 #include "core/base/text.h"
 #include "pg/server/fault.h"
 #include "pg/server/spi.h"
+#include "pg/target/local_target.h"
 #include "pg/target/plain_table.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/target/triggers.h"
 
 namespace tablesync::pg {
 namespace {
 
-// A third of the memory is for the buffer; the rest for what writing it takes, and the process itself.
+// A third of the memory is for the buffer; the rest is for writing it, and for the process itself.
 constexpr std::size_t parts_of_memory = 3;
 constexpr std::size_t rejected_at_a_time = 1000;
 
@@ -23,7 +24,7 @@ ChannelName name_of(const Reading &reading) {
 }
 
 std::int64_t cells_of(const WideRow &row) {
-  return std::count(row.nulls, row.nulls + row.width, false) - 1;  // but the time
+  return std::count(row.nulls, row.nulls + row.width, false) - 1;  // without the time
 }
 
 std::int64_t cells_of(const RowPointers &rows) {
@@ -104,12 +105,12 @@ void PivotPass::take_value(const Reading &reading) {
     store(*column, reading, value);
 }
 
-// Null where there is none, and it cannot be made here.
+// Returns null where there is no column and the pass must not create it.
 PivotColumn *PivotPass::find_column(const Reading &reading, const Value &value) {
   if (PivotColumn *const column = buffer_.find_column(reading.ship, reading.channel)) return column;
   const ChannelName name = name_of(reading);
   if (!alone_ || lacking_.any() || tables_.is_settled(name.first)) {
-    // A table that was there may have it.
+    // An adopted table may have it.
     PivotColumn *const column = buffer_.find_column(name.first, name.second);
     if (column == nullptr) lacking_.add(name, value);
     return column;
@@ -119,7 +120,7 @@ PivotColumn *PivotPass::find_column(const Reading &reading, const Value &value) 
 
 void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &value) {
   if (lacking_.any()) {
-    // Nothing is stored any more; but what else is lacking is to be known.
+    // Nothing more is stored, but all that is missing is collected.
     if (column.type == ValueType::integer && value.type == ValueType::decimal &&
         !convert(value, ValueType::integer, room_))
       make_decimal(column, reading, value);
@@ -140,7 +141,7 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
   if (buffer_.bytes() > most_bytes_ || buffer_.rows() >= most_rows_) flush();
 }
 
-// The order of a scan says nothing about which one is the later.
+// Out of order, it is unknown which of the two is the later.
 void PivotPass::meet_two_values() {
   has_two_values_ = true;
   needs_order_ = needs_order_ || !in_order_;
@@ -154,14 +155,14 @@ bool PivotPass::make_decimal(PivotColumn &column, const Reading &reading, const 
   if (integers_.contains(name)) return false;
   if (table.oid == 0 && !lacking_.any()) return buffer_.change_type(column, ValueType::decimal);
   if (table.oid == 0 || table.made_now)
-    // What was made goes with the transaction.
+    // The column is rolled back with the transaction.
     lacking_.add(name, value);
   else
     lacking_.add_decimal(name);
   return true;
 }
 
-// ---- what no column can take ------------------------------------------------------------------------------
+// ---- rejected readings ------------------------------------------------------------------------------------
 
 void PivotPass::reject(const Reading &reading, const std::string &why) {
   if (lacking_.any()) return;
@@ -203,7 +204,7 @@ void PivotPass::write(WideTable &table) {
   for (const WideRow &row : table.rows->rows) (row.late ? late : rows).push_back(&row);
   tables_.make(table);
   const bool bulk = is_bulk(table);
-  // What cannot take rows as they are takes them by SQL, which needs the key.
+  // Other tables are written by SQL, which needs the key.
   if (!bulk) tables_.build_key(table);
   const bool first = !table.has_key;
   if (!first && !bulk) {
@@ -234,14 +235,14 @@ void PivotPass::write_over(WideTable &table, const RowPointers &rows) {
       table.name, table.time_column, table.column_names(), finds_replaced);
   const std::vector<Upserted> upserted = upsert(table.target, statement, rows);
   refuse_swallowed(table, upserted);
-  std::unordered_map<Moment, bool> written;  // and whether another value was there
+  std::unordered_map<Moment, bool> written;  // by time: whether another value was overwritten
   for (const Upserted &row : upserted) written.emplace(*row.written, row.replaced);
   table.counts.written += static_cast<std::int64_t>(written.size());
   for (const WideRow *row : rows) {
     const auto found = written.find(stored_time(table.target, row->time));
     if (found == written.end()) continue;
     table.counts.cells += cells_of(*row);
-    // What was there can be of this chunk: of a row that was written before.
+    // The overwritten value can be of this chunk, in a row that was written before.
     if (row->late && found->second) meet_two_values();
   }
 }
@@ -268,8 +269,9 @@ void PivotPass::refuse_swallowed(const WideTable &table, const std::vector<Upser
           " DISABLE TRIGGER ....");
 }
 
-// Whether no row can be in the way: the table has none in the chunk's range, and nothing but columns and
-// indexes. A row that others add meanwhile is a unique_violation, and the chunk is done again.
+// Whether rows can be stored without looking for existing ones: the table has none in the chunk's range, and
+// nothing but columns and indexes. A row that others add meanwhile is a unique_violation, and the chunk is
+// retried.
 bool PivotPass::is_bulk(WideTable &table) {
   const auto [place, is_new] = bulk_.try_emplace(&table, false);
   if (!is_new) return place->second;
@@ -284,11 +286,12 @@ bool PivotPass::is_bulk(WideTable &table) {
   if (!is_plain) {
     Table described;
     described.oid = std::to_string(table.oid);
-    table.triggers = before_row_triggers(described);
+    LocalTarget target;
+    table.triggers = before_row_triggers(target, described);
   }
-  // An event trigger can have added anything to a table that was made just now.
+  // A new table need not be plain, because an event trigger can have added anything to it.
   if (table.made_now) return place->second = is_plain;
-  // Of times without zone, as their clock is in UTC: other zones have another form.
+  // The range can be checked only if the table has times in the form of the bounds, which are in UTC.
   const bool same_times =
       table.target.form == TimeForm::as_it_is && (plan_.time_has_zone || plan_.time_zone == "UTC");
   const auto is_empty = [&] {
@@ -312,7 +315,7 @@ void PivotPass::finish() {
     counts.replaced += table.rows->replaced;
     counts_.inserted += counts.written;
     table.rows->readings = table.rows->replaced = 0;
-    // Told with the first table of the ship.
+    // Rejected readings are counted with the first table of their ship.
     if (const auto rejected = rejected_by_ship_.extract(table.ship)) {
       counts.rejected = rejected.mapped();
       counts.read += counts.rejected;

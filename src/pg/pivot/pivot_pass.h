@@ -1,10 +1,11 @@
-// PivotPass: the way of readings into wide tables, in one transaction: each goes to its column in the buffer,
-// and the buffer's rows to their tables whenever it is full.
+// PivotPass: stores readings in wide tables, in one transaction. Each reading goes to its column in the
+// buffer, and the buffer's rows are written to their tables whenever it is full.
 //
 //   reading -> value -> column -> buffer -> pages | tuples and index entries | upsert
 //
-// A table that others can see is not changed in passing. If it lacks a column, the pass only notes what is to
-// be made from then on. The transaction is then rolled back, and the readings come again when that is there.
+// A pass does not alter a table that others can see. If such a table lacks a column, the pass only collects
+// what is missing from then on. Its transaction is rolled back, and the readings are read again when the
+// columns exist.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +23,13 @@
 
 namespace tablesync::pg {
 
-// What wide tables lack.
+// Tables and columns that a pass needs and that do not exist.
 class Lacking {
  public:
   std::map<ChannelName, ValueType> channels;
-  std::set<ChannelName> decimals;  // columns of integers that are to take decimals
+  std::set<ChannelName> decimals;  // columns of integers that must take decimals
   bool any() const { return any_; }
-  // A reading of a channel that has no column.
+  // Adds the channel of a reading, which has no column.
   void add(const ChannelName &channel, const Value &value);
   void add_decimal(const ChannelName &channel);
 
@@ -44,33 +45,32 @@ struct BeyondCutoff {
 
 class PivotPass final : public ReadingSink {
  public:
-  // `alone`: no other worker makes tables. `integers`: columns that cannot take decimals.
-  // `exact`: see WideTables.
+  // `alone`: no other worker creates tables. `integers`: columns that cannot take decimals. `exact`: see
+  // WideTables.
   PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
             const std::set<ChannelName> &integers, bool exact = false);
 
-  // The next readings are those of a chunk (empty: open). Those from `cutoff` on, if there are any, are not.
-  // `in_order`: of two readings of one cell the later comes last. If not, needs_order() after two that
-  // differ.
+  // Begins a chunk (an empty bound: open). Readings at or after `cutoff` are left out. `in_order`: of two
+  // readings of one cell the later comes last. If not, needs_order() is true after two that differ.
   void begin(const Bound &lower, const Bound &upper, bool in_order, Moment cutoff = after_all);
-  // False once needs_order().
+  // Returns false once needs_order() is true.
   bool take(const Reading &reading) override;
   void lose_order() override { in_order_ = false; }
-  // Writes what is left, with the records.
+  // Writes the rest of the buffer, and the records.
   void finish();
   const Lacking &lacking() const { return lacking_; }
-  // Of the readings that were left out: how many, and the newest time.
+  // The number and the newest time of the readings that were left out.
   const BeyondCutoff &beyond() const { return beyond_; }
-  // Somebody has changed a table meanwhile: an error was thrown.
+  // Whether an error was thrown because someone changed a table meanwhile.
   bool outdated() const { return outdated_; }
-  // Two readings of one cell came with two values, since begin().
+  // Whether two readings of one cell had two values, since begin().
   bool has_two_values() const { return has_two_values_; }
-  // They came out of order, so nothing more was stored: all are to be read again, in order, in another
-  // transaction.
+  // Whether two such readings came out of order. Then nothing more was stored, and all readings must be read
+  // again, in order, in another transaction.
   bool needs_order() const { return needs_order_; }
   RunCounts counts() const { return counts_; }
 
-  // The transaction is committed: what it made can be seen by others.
+  // Call it when the transaction is committed and others can see what it created.
   void committed();
   bool is_current() const { return tables_.is_current(); }
   WideTables &tables() { return tables_; }
@@ -101,7 +101,7 @@ class PivotPass final : public ReadingSink {
   Moment cutoff_ = after_all;
   BeyondCutoff beyond_;
   bool in_order_ = true, has_two_values_ = false, needs_order_ = false;
-  // Of tables that were looked at for this chunk: rows can go in without a look at what is there.
+  // For tables that were checked in this chunk: whether rows can be stored without looking for existing ones.
   std::map<const WideTable *, bool> bulk_;
   bool outdated_ = false;
   Lacking lacking_;
@@ -109,7 +109,7 @@ class PivotPass final : public ReadingSink {
   std::map<std::string, std::int64_t> rejected_by_ship_;
   RunCounts counts_;
   const std::size_t most_bytes_, most_rows_;  // in the buffer
-  std::string room_, why_;                    // of the reading that is being taken
+  std::string room_, why_;                    // of the current reading
 };
 
 }  // namespace tablesync::pg

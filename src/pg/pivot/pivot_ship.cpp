@@ -1,4 +1,5 @@
-// The SQL function pivot_ship. It validates, hands over to a worker, and waits; the work is in pivot_work.h.
+// The SQL function pivot_ship. It validates its arguments, starts a worker, and waits; the work is in
+// pivot_work.h.
 extern "C" {
 #include "postgres.h"
 
@@ -19,11 +20,11 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-void tell_result(const PivotSpec &spec, const RunReply &reply, const std::vector<TableResult> &tables) {
+void report_result(const PivotSpec &spec, const RunReply &reply, const std::vector<TableResult> &tables) {
   const std::string run = std::to_string(reply.result.run_id);
   std::string text = display_name(spec.target.name) + ": ";
   if (reply.skipped()) {
-    text += "skipped, another run is going on (run " + run + ")";
+    text += "skipped, because another run is in progress (run " + run + ")";
   } else {
     std::int64_t read = 0, written = 0, cells = 0, columns = 0, rejected = 0;
     for (const TableResult &table : tables) {
@@ -33,11 +34,11 @@ void tell_result(const PivotSpec &spec, const RunReply &reply, const std::vector
       columns += table.columns.value_or(0);
       rejected += table.rejected.value_or(0);
     }
-    text += with_commas(read) + " readings read, " + with_commas(written) + " rows with " +
-            with_commas(cells) + " cells written to " +
-            with_commas(static_cast<std::int64_t>(tables.size())) + " tables, " + with_commas(columns) +
-            " columns " + (spec.mode == PivotMode::schema_only ? "would be added" : "added") +
-            (rejected == 0 ? "" : ", " + with_commas(rejected) + " readings rejected") + " in " +
+    text += counted(read, "reading") + " read, " + counted(written, "row") + " with " +
+            counted(cells, "cell") + " written to " +
+            counted(static_cast<std::int64_t>(tables.size()), "table") + ", " + counted(columns, "column") +
+            " " + (spec.mode == PivotMode::schema_only ? "would be added" : "added") +
+            (rejected == 0 ? "" : ", " + counted(rejected, "reading") + " rejected") + " in " +
             human_seconds(reply.seconds) + " (run " + run + ")";
   }
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
@@ -54,7 +55,7 @@ std::vector<TableResult> pivot(FunctionCallInfo fcinfo) {
   }
   const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker));
   std::vector<TableResult> tables = find_counts(reply.result.run_id);
-  tell_result(spec, reply, tables);
+  report_result(spec, reply, tables);
   return tables;
 }
 

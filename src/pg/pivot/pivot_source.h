@@ -1,4 +1,4 @@
-// PivotSource: where the readings of a pivot come from, for those who make and record its tables.
+// PivotSource: the source of a pivot, for the code that creates and records its tables.
 #pragma once
 
 #include <set>
@@ -13,7 +13,7 @@ struct PivotSource : PivotIdentity {
   mutable std::set<std::string> noticed;  // texts of the notices about it, each raised once
 };
 
-// A NOTICE for the caller, once in a run of one worker.
+// Raises a NOTICE for the caller, once in each worker of a run.
 void notice_once(const PivotSource &source, const std::string &text, const std::string &detail = {},
                  const std::string &hint = {});
 

@@ -11,7 +11,7 @@
 namespace tablesync::pg {
 namespace {
 
-// What channels there are.
+// Collects the channels of readings.
 class Sample final : public ReadingSink {
  public:
   bool take(const Reading &reading) override {
@@ -42,18 +42,19 @@ StepEnd PivotWork::step() {
   if (!begun_) {
     begun_ = true;
     const StepEnd end = prepare();
-    // The first chunk is read in the same transaction, unless something was done that must not go with it.
+    // The first chunk is read in the same transaction, unless tables were changed, which must not be rolled
+    // back with it.
     if (end == StepEnd::more && checkpoint_.chunks == 0 && !changed_tables_) return copy_chunk();
     copier_.close_source();
     return end;
   }
   if (copier_.alter_tables()) return StepEnd::more;
-  // What start() wrote has gone with the transaction of the first chunk.
+  // The checkpoint of start() was rolled back with the first chunk.
   if (starts_ && checkpoint_.chunks == 0 && copier_.in_chunk()) save_start();
   if (copier_.failed() >= most_failed_chunks) return finish();
   const bool redoes = leader_.choose_failed();
   if (!redoes && checkpoint_.complete) return finish();
-  if (!redoes && copy_by_several()) return StepEnd::more;
+  if (!redoes && copy_in_parallel()) return StepEnd::more;
   copier_.open();
   return copy_chunk();
 }
@@ -76,8 +77,9 @@ StepEnd PivotWork::prepare() {
   const std::optional<Checkpoint> begun = read_checkpoint(copier_.subject());
   const bool backfills = spec_.mode == PivotMode::full || spec_.mode == PivotMode::migration_only;
   if (backfills && begun && begun->starts_over)
-    notice(spec_,
-           "starts again from the first chunk, since a dump does not say which of its chunks were done");
+    notice(
+        spec_,
+        "starts again from the first chunk, because the dump does not record which of its chunks were done");
   else if (backfills && begun && !spec_.restart) {
     leader_.refuse_other_definition(*begun, definition_of(spec_));
     resume(*begun);
@@ -90,7 +92,7 @@ StepEnd PivotWork::prepare() {
     copier_.close_source();
     copier_.open();
   }
-  // The newest chunk shows more than a sample of it; the oldest does not show what there is today.
+  // The newest chunk shows more channels than a sample of it; the oldest does not show the channels of today.
   if (!backfills || (spec_.mode == PivotMode::full && !spec_.newest_first)) analyze();
   if (!backfills) {
     record_request(copier_.source());
@@ -122,7 +124,7 @@ void PivotWork::refuse_unknown(const std::string &ship) {
       near.empty() ? "" : "Perhaps you meant \"" + near + "\".");
 }
 
-// The channels of the time before each ship's newest reading.
+// Reads a sample of the time before each ship's newest reading, to find the channels.
 void PivotWork::analyze() {
   changed_tables_ = true;
   const ReadingPlan &plan = copier_.plan();
@@ -175,8 +177,7 @@ void PivotWork::resume(const Checkpoint &begun) {
   checkpoint_ = begun;
   checkpoint_.run_id = run_id_;
   leader_.redo_up_to(checkpoint_.chunks);
-  notice(spec_,
-         "resumes run " + std::to_string(begun.run_id) + " after " + with_commas(begun.chunks) + " chunks");
+  notice(spec_, "resumes run " + std::to_string(begun.run_id) + " after " + counted(begun.chunks, "chunk"));
   copier_.save();
 }
 
@@ -191,7 +192,7 @@ void PivotWork::start() {
   checkpoint_.since.server = spec_.server;
   checkpoint_.since.source = copier_.source().source;
   if (!copier_.finds_times()) {
-    // One chunk, which ends beyond all that there is, and cannot be made smaller.
+    // One chunk, which ends beyond all readings and cannot be made smaller.
     checkpoint_.size = 1;
     checkpoint_.lower = {text_of_moment(spec_.newest_first ? spec_.cutoff : spec_.cutoff - 1)};
     checkpoint_.since.value = text_of_moment(spec_.newest_first ? after_all : spec_.cutoff);
@@ -199,7 +200,7 @@ void PivotWork::start() {
     return;
   }
   const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
-  // Without any, there is one chunk, for what has no finite time.
+  // Without any, there is one chunk, for readings without a finite time.
   const Moment newest = ends.newest.value_or(spec_.cutoff - 1);
   const Moment oldest = std::max(ends.oldest.value_or(newest), spec_.from);
   checkpoint_.lower = {text_of_moment(
@@ -215,8 +216,8 @@ void PivotWork::save_start() {
 
 // ---- the chunks -------------------------------------------------------------------------------------------
 
-// The first chunk shows which tables there are to be; then there can be others who fill them.
-bool PivotWork::copy_by_several() {
+// The first chunk is copied alone, because it creates the tables. Then parallel workers can fill them.
+bool PivotWork::copy_in_parallel() {
   const std::optional<Moment> next = parse_moment(only_text(checkpoint_.lower));
   const std::optional<Moment> end = parse_moment(checkpoint_.since.value);
   if (checkpoint_.chunks == 0 || !next || !end || !leader_.may_have_others()) return false;
@@ -225,7 +226,7 @@ bool PivotWork::copy_by_several() {
       std::min<std::int64_t>(spec_.parallel_workers, left / std::max<std::int64_t>(checkpoint_.size, 1) + 1));
   if (wanted < 2) return false;
   const std::optional<RunCounts> done =
-      leader_.copy_by_several(wanted, "tablesync_pivot_chunk_worker", serialize(share_of(spec_, wanted)));
+      leader_.copy_in_parallel(wanted, "tablesync_pivot_chunk_worker", serialize(share_of(spec_, wanted)));
   if (done) counts_ = *done;
   return done.has_value();
 }

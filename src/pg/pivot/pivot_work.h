@@ -1,4 +1,4 @@
-// PivotWork: what a pivot does, one transaction after the other.
+// PivotWork: runs a pivot, one transaction after the other.
 //
 //   checks -> sample of the channels, tables -> chunk after chunk -> end
 #pragma once
@@ -33,7 +33,7 @@ class PivotWork final : public Work {
   void resume(const Checkpoint &begun);
   void start();
   void save_start();
-  bool copy_by_several();
+  bool copy_in_parallel();
   StepEnd copy_chunk();
   StepEnd finish();
 
@@ -44,9 +44,9 @@ class PivotWork final : public Work {
   ChunkLeader leader_;
   Checkpoint &checkpoint_;  // the copier's
   bool begun_ = false;
-  bool starts_ = false;          // at the first chunk
-  bool changed_tables_ = false;  // before the first chunk
-  bool progressed_ = false;      // by the last step
+  bool starts_ = false;          // the run begins with the first chunk
+  bool changed_tables_ = false;  // tables were changed before the first chunk
+  bool progressed_ = false;      // in the last step
   RunCounts counts_;
 };
 

@@ -22,7 +22,7 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// Pivots of different ships into tables of one prefix go side by side; one of all ships is alone.
+// Pivots of different ships into tables of one prefix run concurrently; a pivot of all ships runs alone.
 std::vector<TargetLock> locks_of(const PivotSpec &spec) {
   std::vector<TargetLock> locks{{spec.target, !spec.ships.empty(), true}};
   std::vector<std::string> ships = spec.ships;
@@ -59,7 +59,7 @@ Row verify_pivot_task(SharedRun &shared, std::string_view request) {
 std::optional<WorkerTask> resume_pivot(std::string_view kept) {
   std::optional<PivotSpec> spec = pivot_from_kept(kept);
   if (!spec) return std::nullopt;
-  spec->if_running = IfRunning::skip;  // a call that was made meanwhile goes on with it
+  spec->if_running = IfRunning::skip;  // a call that was made meanwhile resumes it
   return task_for(*spec);
 }
 
@@ -85,12 +85,12 @@ constinit const RunKind pivot_kind{
     .locked_state = "are being filled",
     .chunks_meet_others = true,
     .slow_chunk_hint =
-        "Raise tablesync.max_source_transaction, or pass a shorter chunk_interval; and see that the "
-        "source has an index on its time.",
+        "Raise tablesync.max_source_transaction, pass a shorter chunk_interval, or create an index on the "
+        "time of the readings on the source.",
     .resume = resume_pivot,
 };
 
-// It reads this side more than once, and must see one state of it.
+// It reads the wide tables more than once, and must see one state of them.
 constinit const RunKind verify_pivot_kind{
     .command = "verify_pivot",
     .called = "the verification",

@@ -37,12 +37,12 @@ namespace {
 
 constexpr int rows_per_look = 256;
 
-// ---- here ----------------------------------------------------------------------------------------------
+// ---- this database -------------------------------------------------------------------------------------
 
-// Makes readings of rows, and gives them on.
+// Makes readings of rows, and passes them on.
 class Intake {
  public:
-  // `places`: of each column of a reading, in a row, from 0; below 0: none.
+  // `places`: the place of each column of a reading in a row, from 0; below 0: none.
   Intake(const ReadingPlan &plan, const std::array<int, reading_columns> &places, ReadingSink &sink,
          const Rate &rate, Progress &progress)
       : ship_(plan.ship),
@@ -73,7 +73,7 @@ class Intake {
   Reading reading_of(const Datum *values, const bool *nulls) const;
   void keep_pace(const Reading &reading);
 
-  const std::string_view ship_;  // whose all readings are; empty: they say
+  const std::string_view ship_;  // the ship of all readings; empty: a column has it
   const bool decimals_are_texts_;
   const std::array<int, reading_columns> places_;
   ReadingSink &sink_;
@@ -106,7 +106,7 @@ MaybeText Intake::long_text(varlena *text) const {
   return {VARDATA_ANY(text), static_cast<size_t>(VARSIZE_ANY_EXHDR(text))};
 }
 
-// All at once: a reading that is made and then filled is twice the work.
+// Initializes all at once, because to create a reading and fill it later is twice the work.
 Reading Intake::reading_of(const Datum *values, const bool *nulls) const {
   const auto value_at = [&](ReadingColumn which, auto of) -> std::optional<decltype(of(Datum()))> {
     const int n = place_of(which);
@@ -128,7 +128,7 @@ Reading Intake::reading_of(const Datum *values, const bool *nulls) const {
            double_v.beyond_double}};
 }
 
-// About what the reading would be in a COPY.
+// About the size of the reading in a COPY.
 std::int64_t size_of(const Reading &reading) {
   std::int64_t size = 4 * reading_columns + 8 + 8;
   for (const MaybeText text : {reading.ship, reading.channel, reading.value.format, reading.value.str_v})
@@ -159,7 +159,7 @@ std::int64_t Intake::finish() {
   return rows_;
 }
 
-// ---- here, from the pages ------------------------------------------------------------------------------
+// ---- this database, from the pages ---------------------------------------------------------------------
 
 unsigned int oid_of(const Table &table) { return as_oid(table.oid); }
 
@@ -182,7 +182,7 @@ std::vector<unsigned int> types_at(const ReadingPlan &plan, const std::array<int
   return types;
 }
 
-// By attribute number; columns that were dropped count.
+// The places of the columns by attribute number, which counts dropped columns.
 std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Table &table) {
   const unsigned int oid = oid_of(table);
   std::array<int, reading_columns> attributes;
@@ -196,11 +196,11 @@ std::array<int, reading_columns> attributes_of(const ReadingPlan &plan, const Ta
   return attributes;
 }
 
-// Whether rows come with ever younger transactions. They are compared by age, as in_order_of_age() does.
+// Checks that rows come with ever younger transactions, which it compares by age, like in_order_of_age().
 class WriterOrder {
  public:
   WriterOrder() : now_(call([] { return ReadNextTransactionId(); })) {}
-  bool goes_on_with(TransactionId writer) {
+  bool continues_with(TransactionId writer) {
     if (writer == last_) return true;
     const auto passed = static_cast<std::int32_t>(now_ - writer);
     const std::int32_t age = !TransactionIdIsNormal(writer) || passed < 0 ? oldest : passed;
@@ -223,8 +223,8 @@ void check_text(std::string_view text) {
 
 }  // namespace
 
-std::int64_t read_here(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
-                       const Rate &rate, Progress &progress) {
+std::int64_t read_local(const ReadingPlan &plan, const std::string &select, ReadingSink &sink,
+                        const Rate &rate, Progress &progress) {
   Intake intake(plan, plan.places, sink, rate, progress);
   each_row(select, {}, types_at(plan, plan.places), [&](const std::uintptr_t *values, const bool *nulls) {
     const bool wants_more = intake.take(values, nulls);
@@ -234,7 +234,7 @@ std::int64_t read_here(const ReadingPlan &plan, const std::string &select, Readi
   return intake.finish();
 }
 
-bool can_scan_here(const ReadingPlan &plan, const Table &table) {
+bool can_scan_local(const ReadingPlan &plan, const Table &table) {
   if (table.kind != 'r' || table.has_children || plan.expressions != plan.columns) return false;
   const unsigned int oid = oid_of(table);
   return can_scan_heap(oid) && call([&] {
@@ -244,8 +244,8 @@ bool can_scan_here(const ReadingPlan &plan, const Table &table) {
          is_read_in_place(table.name);
 }
 
-std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
-                       ReadingSink &sink, const Rate &rate, Progress &progress) {
+std::int64_t scan_local(const ReadingPlan &plan, const Table &table, const std::vector<std::string> &ships,
+                        ReadingSink &sink, const Rate &rate, Progress &progress) {
   const std::set<std::string, std::less<>> wanted(ships.begin(), ships.end());
   const std::array<int, reading_columns> attributes = attributes_of(plan, table);
   Intake intake(plan, attributes, sink, rate, progress);
@@ -264,7 +264,7 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
     deform(ship_at + 1);
     const MaybeText ship = intake.text_at(scan.values(), scan.nulls(), ReadingColumn::ship_id);
     if (!is_there(ship)) return false;
-    // Often that of the row before.
+    // Often it is that of the previous row.
     if (!last || !is_same(ship, *last)) {
       last = ship;
       last_is_wanted = wanted.contains(ship);
@@ -276,7 +276,7 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   while (wants_more && call([&] { return scan.next_page(); })) {
     for (int n = 0; wants_more && n < scan.rows(); ++n) {
       scan.look_at(n);
-      if (in_order && !order.goes_on_with(scan.writer())) {
+      if (in_order && !order.continues_with(scan.writer())) {
         in_order = false;
         sink.lose_order();
       }
@@ -290,8 +290,8 @@ std::int64_t scan_here(const ReadingPlan &plan, const Table &table, const std::v
   return intake.finish();
 }
 
-std::int64_t read_there(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
-                        Progress &progress) {
+std::int64_t read_remote(const ReadingPlan &plan, RowSource &stream, ReadingSink &sink, const Rate &rate,
+                         Progress &progress) {
   StreamWatch watch(stream, rate, progress);
   ReadingStream readings(plan, check_text);
   size_t size = 0;

@@ -1,5 +1,5 @@
-// The SQL function reprocess_failed_chunks: chunks of pivots that failed, or that a user has given, each in a
-// run of its own.
+// The SQL function reprocess_failed_chunks: retries chunks of pivots that failed or that a user inserted,
+// each in a run of its own.
 extern "C" {
 #include "postgres.h"
 
@@ -50,7 +50,7 @@ std::string name_pivot(const PivotRecord &pivot) {
          display_name(pivot.target);
 }
 
-// The call that a chunk was a part of, or would be.
+// The call that a chunk belongs to.
 std::string find_request(const ChunkToRedo &chunk) {
   if (chunk.request) return *chunk.request;
   const std::string &ship = text_of(chunk.ship);
@@ -58,14 +58,15 @@ std::string find_request(const ChunkToRedo &chunk) {
   const std::string id = std::to_string(chunk.id), which = "failed chunk " + id + " of ship \"" + ship + "\"";
   if (pivots.empty())
     throw Error(
-        sqlstate::undefined_object, which + " is of no pivot that is known",
+        sqlstate::undefined_object, which + " belongs to no known pivot",
         "No call of pivot_ship() has made or filled a wide table of this ship.",
         "Call pivot_ship(..., ship_id => '" + ship + "', from_time => ..., cutoff_time => ...) instead.");
   if (pivots.size() > 1) {
     std::vector<std::string> names;
     for (const PivotRecord &pivot : pivots) names.push_back(name_pivot(pivot));
     throw Error(
-        "42725", which + " could be of " + std::to_string(pivots.size()) + " pivots", join(names, "; ") + ".",
+        "42725", which + " could belong to " + std::to_string(pivots.size()) + " pivots",
+        join(names, "; ") + ".",
         "UPDATE tablesync.failed_chunk SET (server, source, target_schema, table_prefix) = (...) WHERE "
         "failed_chunk_id = " +
             id + ";");
@@ -83,9 +84,10 @@ Moment moment_of(const Cell &text) {
 PivotSpec spec_of(const ChunkToRedo &chunk) {
   std::optional<PivotSpec> spec = pivot_from_kept(find_request(chunk));
   if (!spec)
-    throw Error(sqlstate::wrong_state,
-                "failed chunk " + std::to_string(chunk.id) + " was left by another version of pg_tablesync",
-                {}, "Call pivot_ship() for its time: from_time => ..., cutoff_time => ....");
+    throw Error(
+        sqlstate::wrong_state,
+        "failed chunk " + std::to_string(chunk.id) + " was recorded by another version of pg_tablesync", {},
+        "Call pivot_ship() for its time range: from_time => ..., cutoff_time => ....");
   spec->command = Command::pivot;
   spec->mode = PivotMode::migration_only;
   if (chunk.ship) spec->ships = {*chunk.ship};
@@ -105,13 +107,14 @@ RedoneChunk redo(const ChunkToRedo &chunk, const PivotSpec &spec) {
   RedoneChunk redone{chunk.id, chunk.ship, chunk.start, chunk.end, "succeeded", 0, 0, {}, {}};
   try {
     WorkerTask task = task_for(spec);
-    // Whoever calls it: the chunk, and the views that it may read, are that role's.
+    // The worker has the role of the chunk's owner, because the chunk and the views that it may read are of
+    // that role.
     task.role = chunk.owner;
     const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task, run_in_worker));
     redone.read = reply.result.read;
     redone.written = reply.result.inserted;
   } catch (const ServerError &) {
-    throw;  // of this process
+    throw;  // an error of this process
   } catch (const Error &error) {
     if (ends_all(error)) throw;
     redone.status = "failed";
@@ -125,11 +128,11 @@ std::vector<RedoneChunk> reprocess(const std::optional<std::string> &ship, bool 
                                    std::int64_t delay_ms, std::optional<std::int64_t> run_id) {
   if (run_id && !find_run(*run_id))
     throw Error(sqlstate::undefined_object, "run " + std::to_string(*run_id) + " does not exist",
-                "Or it belongs to another role.",
+                "It may belong to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   if (!dry_run) check_may_launch("reprocess_failed_chunks");
   std::vector<std::pair<ChunkToRedo, PivotSpec>> chunks;
-  // All are looked up before one is done.
+  // All chunks are looked up before the first is retried.
   for (ChunkToRedo &chunk : chunks_to_redo(ship, run_id)) {
     PivotSpec spec = spec_of(chunk);
     chunks.emplace_back(std::move(chunk), std::move(spec));

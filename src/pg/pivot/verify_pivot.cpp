@@ -1,4 +1,4 @@
-// The SQL function verify_pivot. The work is in pivot_verify.h.
+// The SQL function verify_pivot. The work is in verify_pivot_work.h.
 extern "C" {
 #include "postgres.h"
 
@@ -18,13 +18,13 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-void tell_result(const PivotSpec &spec, const RunReply &reply) {
+void report_result(const PivotSpec &spec, const RunReply &reply) {
   const auto found = decode<PivotComparison>(reply.details);
   const std::string text =
-      display_name(spec.target.name) + ": " + with_commas(reply.result.read.value_or(0)) +
-      " readings read, " + with_commas(found.compared) + " cells compared, " + with_commas(found.different) +
+      display_name(spec.target.name) + ": " + counted(reply.result.read.value_or(0), "reading") + " read, " +
+      counted(found.compared, "cell") + " compared, " + with_commas(found.different) +
       " missing or different" +
-      (found.unstored == 0 ? "" : ", " + with_commas(found.unstored) + " readings that no column takes") +
+      (found.unstored == 0 ? "" : ", " + counted(found.unstored, "reading") + " that no column can store") +
       " in " + human_seconds(reply.seconds) + " (run " + std::to_string(reply.result.run_id) + ")";
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
@@ -34,7 +34,7 @@ std::vector<PivotDifference> verify(FunctionCallInfo fcinfo) {
   const PivotSpec spec = verify_pivot_spec_from(fcinfo);
   check_early(spec);
   const RunReply reply = decode_reply(start_run(spec, "verify", task_for(spec), run_in_worker));
-  tell_result(spec, reply);
+  report_result(spec, reply);
   return find_pivot_differences(reply.result.run_id);
 }
 

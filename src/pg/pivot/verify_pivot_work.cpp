@@ -10,9 +10,9 @@
 namespace tablesync::pg {
 namespace {
 
-// More are counted, not listed.
+// Further differences are counted, not listed.
 constexpr std::size_t most_differences = 1000;
-// Rows that are compared at a time: their cells are texts then.
+// Cells that are compared at a time, as texts.
 constexpr std::size_t cells_at_a_time = 300'000;
 
 }  // namespace
@@ -41,23 +41,22 @@ StepEnd VerifyPivotWork::step() {
 void VerifyPivotWork::begin() {
   if (copier_.pass().tables().tables().empty()) {
     for (const std::string &ship : spec_.ships) refuse_unrecorded(ship);
-    throw Error(
-        sqlstate::undefined_object,
-        "there is no wide table of \"" + copier_.source().source + "\" in schema \"" + spec_.target.schema +
-            "\"",
-        "None whose name begins with \"" + spec_.target.name + "\" is on record.",
-        "A table that is there already is adopted by SELECT * FROM pivot_ship(..., mode => 'tables_only').");
+    throw Error(sqlstate::undefined_object,
+                "there is no wide table of \"" + copier_.source().source + "\" in schema \"" +
+                    spec_.target.schema + "\"",
+                "No table whose name begins with \"" + spec_.target.name + "\" is on record.",
+                "To adopt an existing table: SELECT * FROM pivot_ship(..., mode => 'tables_only').");
   }
   copier_.check_times();
   copier_.notice_beyond_cutoff();
   const PivotChunkCopier::Ends ends = copier_.find_ends(of_call(copier_.plan(), spec_));
   is_one_chunk_ = !ends.oldest || !copier_.finds_times();
-  // Without any, what has no finite time is left.
+  // Without any, only readings without a finite time are compared.
   begin_ = ends.oldest.value_or(spec_.from);
   end_ = ends.newest ? *ends.newest + 1 : spec_.cutoff;
 }
 
-// The first one has what is before all finite times, too.
+// The first chunk includes readings before all finite times.
 std::vector<std::string> VerifyPivotWork::choose_chunk() {
   const ReadingPlan &plan = copier_.plan();
   const bool is_last = is_one_chunk_ || end_ - begin_ <= spec_.chunk_interval;
@@ -70,7 +69,7 @@ std::vector<std::string> VerifyPivotWork::choose_chunk() {
   return chunk;
 }
 
-// Where nothing was read, there may be nothing for long: on to where there is, if anywhere.
+// After an empty chunk, skips to the next reading, if any, because the gap may be long.
 bool VerifyPivotWork::is_done() {
   begin_ = next_;
   if (begin_ >= end_) return true;
@@ -122,13 +121,13 @@ bool VerifyPivotWork::take(const Reading &reading) {
   return true;
 }
 
-// A table of that ship that no call has filled from this source says nothing; nor does it lack a reading.
+// A table of that ship that no call has filled from this source cannot be compared with it.
 void VerifyPivotWork::refuse_unrecorded(std::string_view ship) {
   const std::optional<QualifiedName> table = copier_.pass().tables().find_unrecorded(std::string(ship));
   if (!table) return;
   throw Error(sqlstate::wrong_state,
               "table \"" + display_name(*table) + "\" of ship \"" + std::string(ship) + "\" is not on record",
-              "It is there, but this role has not called pivot_ship() to fill it from \"" +
+              "It exists, but this role has not called pivot_ship() to fill it from \"" +
                   copier_.source().source + "\".",
               "SELECT * FROM pivot_ship(..., mode => 'tables_only') adopts it; then verify again.");
 }
@@ -140,7 +139,7 @@ void VerifyPivotWork::compare() {
   copier_.pass().buffer().clear();
 }
 
-// Some rows after the others, in the order of time, with what the table has at these times.
+// Compares the rows in batches, in the order of time, with the rows of the table at these times.
 void VerifyPivotWork::compare(WideTable &table) {
   hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
   RowPointers rows;
@@ -156,8 +155,8 @@ void VerifyPivotWork::compare(WideTable &table) {
                                       table.target.time_has_zone)))
       found.emplace(as_int64(row.front()), std::move(row));
     for (std::size_t n = first; n < end; ++n) {
-      const auto there = found.find(times[n - first]);
-      compare(table, *rows[n], there == found.end() ? nullptr : &there->second);
+      const auto stored = found.find(times[n - first]);
+      compare(table, *rows[n], stored == found.end() ? nullptr : &stored->second);
     }
   }
 }
@@ -168,14 +167,15 @@ void VerifyPivotWork::compare(const WideTable &table, const WideRow &row, const 
     if (column.cells->at >= row.width || row.nulls[column.cells->at]) continue;
     ++found_.compared;
     const std::string expected = text_of(copier_.pass().buffer().value_at(*column.cells, row));
-    const Cell there = found != nullptr ? found->at(n + 1) : Cell();
-    const Cell shown =
-        there && column.cells->type == ValueType::boolean ? Cell(as_bool(there) ? "true" : "false") : there;
+    const Cell stored = found != nullptr ? found->at(n + 1) : Cell();
+    const Cell shown = stored && column.cells->type == ValueType::boolean
+                           ? Cell(as_bool(stored) ? "true" : "false")
+                           : stored;
     note({table.ship, row.time, column.channel}, expected, shown, shown == expected);
   }
 }
 
-// The last reading of a channel and time counts, wherever it comes.
+// The last reading of a channel and time counts, in whichever batch it comes.
 void VerifyPivotWork::note(const Place &place, const std::string &expected, const Cell &found, bool equal) {
   if (!equal) ++differed_;
   const auto known = found_.differences.find(place);
@@ -197,7 +197,7 @@ void VerifyPivotWork::finish() {
   std::vector<PivotDifference> listed;
   for (const auto &[place, difference] : found_.differences)
     listed.push_back({std::get<0>(place), std::get<2>(place),
-                      // Of a clock without zone: as it stands there.
+                      // A time without zone is shown as it is stored.
                       text_of_moment(std::get<1>(place)), difference.found ? "different" : "missing",
                       difference.expected, difference.found});
   record_pivot_differences(run_id_, listed);

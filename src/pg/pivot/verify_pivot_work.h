@@ -1,5 +1,5 @@
 // VerifyPivotWork: compares readings with the cells of the wide tables, chunk of time after chunk of time,
-// and lists those that are missing there, or are another.
+// and lists those that are missing or different.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 
 namespace tablesync::pg {
 
-// What a verification sends to its caller beside the result of the run.
+// What a verification returns to its caller in addition to the result of the run.
 struct PivotComparison {
   std::int64_t compared = 0, different = 0;  // cells
-  std::int64_t unstored = 0;                 // readings that no column takes
+  std::int64_t unstored = 0;                 // readings that no column can store
 
   template <typename Record, typename Visitor>
   static void each_column(Record &comparison, Visitor &&column) {
@@ -32,7 +32,7 @@ class VerifyPivotWork final : public Work, private ReadingSink {
   StepEnd step() override;
   const RunCounts &counts() const override { return counts_; }
   std::string watermark() const override { return {}; }
-  bool progressed() const override { return false; }  // what was compared is in memory alone
+  bool progressed() const override { return false; }  // the differences are only in memory
   Row extra_columns() const override;                 // PivotComparison
 
  private:
@@ -68,8 +68,8 @@ class VerifyPivotWork final : public Work, private ReadingSink {
     std::int64_t compared = 0, different = 0, unstored = 0;
   };
   Found found_;
-  // Of the chunk: whether a cell had two values; how often readings were compared, and how many differed
-  // then.
+  // Of the chunk: whether a cell had two values; how often the buffer was compared, and how many cells
+  // differed.
   bool two_values_ = false;
   std::int64_t batches_ = 0, differed_ = 0;
   RunCounts counts_;

@@ -14,7 +14,8 @@ extern "C" {
 #include "core/pivot/wide_table.h"
 #include "pg/server/airlock.h"
 #include "pg/server/spi.h"
-#include "pg/target/target.h"
+#include "pg/target/make_table.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
@@ -60,7 +61,7 @@ LIMIT 1)",
 }
 
 void comment_on_column(unsigned int table, int attnum, const std::string &comment) {
-  // A statement for each would take as long as making the columns.
+  // One statement per column would take as long as adding the columns.
   const char *const text = comment.c_str();
   call([&] { CreateComments(table, RelationRelationId, attnum, text); });
 }
@@ -79,9 +80,10 @@ WHERE i.indrelid = $1::pg_catalog.oid
   AND a.attname = $2)",
                           {std::to_string(oid), time});
   if (keys.empty())
-    throw Error("42P10", "table \"" + display_name(table) + "\" has no primary key on \"" + time + "\"",
-                "It is there already, and was to be filled as the wide table of ship \"" + ship + "\".",
-                "ALTER TABLE " + display_name(table) + " ADD PRIMARY KEY (" + display_name(time) + ");");
+    throw Error(
+        "42P10", "table \"" + display_name(table) + "\" has no primary key on \"" + time + "\"",
+        "It exists already, and pivot_ship() would fill it as the wide table of ship \"" + ship + "\".",
+        "ALTER TABLE " + display_name(table) + " ADD PRIMARY KEY (" + display_name(time) + ");");
 }
 
 }  // namespace tablesync::pg

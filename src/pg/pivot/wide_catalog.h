@@ -1,5 +1,4 @@
-// What the catalogs say of tables that are to be wide tables: whether they can be, and which types of columns
-// readings can be stored in.
+// Checks in the catalogs whether tables can be wide tables, and which types of columns can store readings.
 #pragma once
 
 #include <cstdint>
@@ -12,27 +11,27 @@
 
 namespace tablesync::pg {
 
-// A type that readings can be stored in.
+// A type that can store readings.
 struct HeldType {
   const char *name;  // as format_type() writes it
   unsigned int oid;
   ValueType type;
   std::uint8_t integer_bytes = 8;
 };
-// By its name, or its oid and modifier. Null for other types, such as a varchar with a length.
+// Finds it by its name, or by its oid and modifier. Null for other types, such as a varchar with a length.
 const HeldType *held_by(std::string_view name);
 const HeldType *held_by(unsigned int oid, int typmod);
-// Of the columns that are made.
+// The oid of the type of the columns that are created.
 unsigned int oid_of(ValueType type);
 
-// Throws 42501 where the current user may neither make tables in the pivot's schema nor write to one there
-// whose name begins with its prefix.
+// Throws 42501 where the current user may neither create tables in the pivot's schema nor write to a table of
+// it whose name begins with its prefix.
 void check_may_fill(const PivotSpec &spec);
 
-// The comment of a column of a table that the current user has just altered, as COMMENT ON COLUMN writes it.
+// Sets the comment of a column of a table that the current user has just altered, like COMMENT ON COLUMN.
 void comment_on_column(unsigned int table, int attnum, const std::string &comment);
 
-// Throws 42P10 where no unique index is on the time alone, by which a row is found.
+// Throws 42P10 where no unique index is on the time alone. Rows are found by it.
 void check_time_key(unsigned int oid, const QualifiedName &table, const std::string &time,
                     const std::string &ship);
 

@@ -56,7 +56,7 @@ void WideNames::read_relations() {
   relations_.emplace();
   ships_.clear();
   std::map<unsigned int, std::string> by_oid;
-  // Letters that are not of ASCII stay as they are in "C".
+  // In "C", lower() changes only ASCII letters.
   const Rows found = query(R"(
 SELECT c.relname, c.oid
 FROM pg_catalog.pg_class c
@@ -83,7 +83,7 @@ std::string WideNames::find(const std::string &table) {
   throw Error("42725",
               "there is more than one table that could be \"" +
                   display_name(QualifiedName{spec_.target.schema, table}) + "\"",
-              "Such as \"" + first->second + "\" and \"" + second->second + "\".",
+              "Among them are \"" + first->second + "\" and \"" + second->second + "\".",
               "Rename or drop all but one.");
 }
 
@@ -115,17 +115,18 @@ std::optional<WideNames::Owner> WideNames::find_other(const std::string &ship, c
 
 void WideNames::refuse_other_ship(const std::string &ship, const std::string &group,
                                   const std::string &table) {
-  const std::string there = find(table);
-  const std::optional<Owner> other = find_other(ship, group, there.empty() ? table : there);
+  const std::string existing = find(table);
+  const std::optional<Owner> other = find_other(ship, group, existing.empty() ? table : existing);
   if (!other) return;
   const std::string same =
       " have the same wide table, \"" + display_name(QualifiedName{spec_.target.schema, table}) + "\"";
   if (other->ship == ship)
     throw Error("42710",
                 "groups \"" + other->group + "\" and \"" + group + "\" of ship \"" + ship + "\"" + same,
-                "The name of a further table of a group ends with its number.", "Rename one of the groups.");
+                "The names of further tables of a group end with a number.", "Rename one of the groups.");
   throw Error("42710", "ships \"" + other->ship + "\" and \"" + ship + "\"" + same,
-              "Names of tables are in lower case.", "Pass each alone, with a table_prefix of its own.");
+              "Table names are in lower case.",
+              "Pass each ship in a call of its own, with its own table_prefix.");
 }
 
 }  // namespace tablesync::pg

@@ -1,4 +1,4 @@
-// WideNames: what the wide tables of ships are called, which group a channel is of, and whose a table is.
+// WideNames: the names of the wide tables of ships, the group of a channel, and the ship of a table.
 #pragma once
 
 #include <map>
@@ -14,28 +14,28 @@ class WideNames {
  public:
   explicit WideNames(const PivotSpec &spec) : spec_(spec) {}
 
-  // The groups that a ship's channels can be of: one, without a name, where the call has none.
+  // The groups that a ship's channels can belong to: one, without a name, where the call has none.
   std::vector<std::string> groups() const;
   std::string group_of(const std::string &channel) const;
-  // Of the `number`th table of the ship's group, from 1. Throws as wide_table_name().
+  // The name of the `number`th table of the ship's group, from 1. Throws like wide_table_name().
   std::string table_name(const std::string &ship, const std::string &group, int number) const;
 
-  // The relation by that name as it is there, in whichever spelling; empty where there is none. The schema is
-  // looked at once. Throws 42725 where there are several.
+  // Returns the existing relation of that name, in whichever spelling; empty where there is none. Reads the
+  // schema once. Throws 42725 where several relations match.
   std::string find(const std::string &table);
-  // The same by table_name(). None has a name that is too long.
+  // The same by table_name(). Empty where that name would be too long.
   std::string find(const std::string &ship, const std::string &group, int number);
-  // Others may make relations: the schema is looked at again.
+  // Makes find() read the schema again, because others may create relations.
   void forget_relations() { relations_.reset(); }
 
-  // In this pivot the table is of that group of the ship.
+  // Assigns the table to that group of the ship, in this pivot.
   void give(const std::string &table, const std::string &ship, const std::string &group) {
     owners_[table] = {ship, group};
   }
-  // Throws 42710 where the table, if it is there, has the readings of another ship, or of another group.
+  // Throws 42710 where the table exists and has the readings of another ship or group.
   void refuse_other_ship(const std::string &ship, const std::string &group, const std::string &table);
-  // Of a relation as find() gives it: whether it is on record as a table of the ship; or of another one, or
-  // another group.
+  // Whether a relation, as find() returns it, is recorded as a table of the ship; or of another ship or
+  // group.
   bool is_of(const std::string &ship, const std::string &relation) const;
   bool is_of_another(const std::string &ship, const std::string &group, const std::string &relation) const;
 

@@ -19,14 +19,15 @@ extern "C" {
 #include "pg/pivot/wide_view.h"
 #include "pg/server/spi.h"
 #include "pg/target/held_relation.h"
-#include "pg/target/target.h"
+#include "pg/target/make_table.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
 
 constexpr char time_name[] = "created_time";
 
-// The others are words of the grammar, which mean the same whatever the search_path is.
+// The names of the other types are words of the grammar, which do not depend on the search_path.
 std::string made_as(ValueType type) {
   return type == ValueType::string ? "pg_catalog.text" : sql_type_of(type);
 }
@@ -61,7 +62,7 @@ Attributes WideTable::attributes() const {
 WideTables::WideTables(const PivotSource &source, const ReadingPlan &plan, PivotBuffer &buffer)
     : source_(source), plan_(plan), buffer_(buffer), names_(source.spec) {}
 
-// ---- what is there ----------------------------------------------------------------------------------------
+// ---- recorded tables --------------------------------------------------------------------------------------
 
 void WideTables::load(bool exact) {
   last_change_ = last_change();
@@ -171,11 +172,11 @@ void WideTables::take_time(WideTable &table, int attnum, bool has_zone) {
 
 void WideTables::refuse_type(const std::string &column, const QualifiedName &table,
                              const std::string &channel) {
-  throw Error("42804",
-              "column \"" + column + "\" of \"" + display_name(table) +
-                  "\" has a type that readings are not stored in",
-              "It is the column of channel \"" + channel + "\".",
-              "Make it boolean, smallint, integer, bigint, double precision or text.");
+  throw Error(
+      "42804",
+      "column \"" + column + "\" of \"" + display_name(table) + "\" has a type that cannot store readings",
+      "It is the column of channel \"" + channel + "\".",
+      "Change its type to boolean, smallint, integer, bigint, double precision or text.");
 }
 
 void WideTables::take_column(WideTable &table, const WideAttribute &attribute) {
@@ -195,21 +196,21 @@ void WideTables::take_column(WideTable &table, int attnum, const std::string &ch
   table.made = table.columns.size();
 }
 
-// ---- tables that were there before ------------------------------------------------------------------------
+// ---- adopted tables ---------------------------------------------------------------------------------------
 
-// Takes over what is there by the names that the ship's tables would have.
+// Adopts existing tables that have the names of the ship's tables.
 void WideTables::adopt(Ship &ship, const std::string &name, const std::string &group) {
   const WideTable *last = nullptr;
   for (int number = 1;; ++number) {
-    const std::string there = names_.find(name, group, number);
-    if (there.empty()) break;
-    if (last == nullptr) names_.refuse_other_ship(name, group, there);
-    // A further table was made where the one before had no room. Any other of its name need not be the
+    const std::string existing = names_.find(name, group, number);
+    if (existing.empty()) break;
+    if (last == nullptr) names_.refuse_other_ship(name, group, existing);
+    // A further table is created only where the one before has no room. Any other of its name need not be the
     // ship's.
-    else if (names_.is_of_another(name, group, there) ||
-             !(names_.is_of(name, there) || !last->size.has_room(ValueType::string)))
+    else if (names_.is_of_another(name, group, existing) ||
+             !(names_.is_of(name, existing) || !last->size.has_room(ValueType::string)))
       break;
-    WideTable &table = begin_table(ship, name, group, number, there);
+    WideTable &table = begin_table(ship, name, group, number, existing);
     table.made_here = false;
     const std::optional<HeldRelation> held = hold_target(table.name, false, source_.spec);
     if (!held)
@@ -219,7 +220,7 @@ void WideTables::adopt(Ship &ship, const std::string &name, const std::string &g
     table.owner = held->owner;
     record_adopted(table);
     check_time_key(table.oid, table.name, table.time_column, name);
-    notice_once(source_, "takes over table " + display_name(table.name) + " of ship " + name + " as it is");
+    notice_once(source_, "adopts table " + display_name(table.name) + " of ship " + name + " as it is");
     read_attributes({&table});
     ship.settled = true;
     last = &table;
@@ -235,10 +236,10 @@ void WideTables::record_adopted(WideTable &table) {
     if (attribute.name == table.time_column)
       take_time(table, attribute);
     else if (!attribute.channel && held_by(attribute.type, attribute.typmod)) {
-      // What is on record as the column of a channel stays it. The others say it themselves, or by their
+      // Recorded columns keep their channels. The channels of the others are in their comments, or are their
       // names.
-      const std::string said(channel_of_comment(attribute.comment));
-      const std::string &channel = said.empty() ? attribute.name : said;
+      const std::string commented(channel_of_comment(attribute.comment));
+      const std::string &channel = commented.empty() ? attribute.name : commented;
       if (channels.insert(channel).second)
         columns.push_back({attribute.attnum, channel, attribute.name, attribute.type});
     }
@@ -246,8 +247,8 @@ void WideTables::record_adopted(WideTable &table) {
   if (table.target.time_at < 0)
     throw Error(sqlstate::undefined_column,
                 "table \"" + display_name(table.name) + "\" has no column \"" + table.time_column + "\"",
-                "It has rows of ship \"" + table.ship + "\", each with its time.",
-                "Name the column " + std::string(time_name) + ", or rename the table.");
+                "It is the wide table of ship \"" + table.ship + "\", whose rows need a time.",
+                "Rename its time column to " + std::string(time_name) + ", or rename the table.");
   record_wide_table(source_, record_of(table));
   record_wide_columns(table.oid, columns);
 }
@@ -258,7 +259,7 @@ WideTables::Ship &WideTables::find_ship(const std::string &name) {
   const auto known = ships_.find(name);
   if (known != ships_.end()) return known->second;
   const std::vector<std::string> groups = names_.groups();
-  // Its name is looked at first, so that no ship is half known.
+  // The names are checked first, so that an error leaves no ship half known.
   for (const std::string &group : groups)
     names_.refuse_other_ship(name, group, names_.table_name(name, group, 1));
   Ship &ship = ships_[name];
@@ -272,8 +273,8 @@ bool WideTables::is_settled(const std::string &ship) { return find_ship(ship).se
 std::optional<QualifiedName> WideTables::find_unrecorded(const std::string &ship) {
   if (ships_.contains(ship)) return std::nullopt;
   for (const std::string &group : names_.groups())
-    if (const std::string there = names_.find(ship, group, 1); !there.empty())
-      return QualifiedName{source_.spec.target.schema, there};
+    if (const std::string existing = names_.find(ship, group, 1); !existing.empty())
+      return QualifiedName{source_.spec.target.schema, existing};
   return std::nullopt;
 }
 
@@ -304,14 +305,14 @@ PivotColumn *WideTables::add_channel(const std::string &name, const std::string 
   return cells;
 }
 
-// What was not taken over may be anybody's.
+// Throws 42710 where the table exists: it was not adopted, so it may belong to anyone.
 void WideTables::refuse_unknown(const std::string &table, const std::string &ship,
                                 const std::string &channel) {
-  const std::string there = names_.find(table);
-  if (there.empty()) return;
+  const std::string existing = names_.find(table);
+  if (existing.empty()) return;
   throw Error("42710",
-              "\"" + display_name(QualifiedName{source_.spec.target.schema, there}) +
-                  "\" exists, and is not on record as a table of ship \"" + ship + "\"",
+              "\"" + display_name(QualifiedName{source_.spec.target.schema, existing}) +
+                  "\" already exists, but is not on record as a table of ship \"" + ship + "\"",
               "The tables of the ship have no room for channel \"" + channel +
                   "\", and the next one would have this name.",
               "Rename it, or pass another table_prefix.");
@@ -319,13 +320,13 @@ void WideTables::refuse_unknown(const std::string &table, const std::string &shi
 
 void WideTables::add_channels(const std::map<ChannelName, ValueType> &channels) {
   for (const auto &[name, type] : channels) {
-    // A table that is there already may have it.
+    // An adopted table may have it.
     is_settled(name.first);
     if (buffer_.find_column(name.first, name.second) == nullptr) add_channel(name.first, name.second, type);
   }
 }
 
-// ---- making them ------------------------------------------------------------------------------------------
+// ---- creating tables --------------------------------------------------------------------------------------
 
 NamedType WideTables::time_type() const {
   return {time_name, plan_.time_has_zone ? "pg_catalog.timestamptz" : "pg_catalog.timestamp"};
@@ -337,7 +338,7 @@ std::string WideTables::statement_for(const WideTable &table, const std::vector<
                         : add_wide_columns(table.name, lacking, toast_target);
 }
 
-// By name; or as the caller has listed the channels.
+// Orders new columns by name, or as the caller listed the channels.
 void WideTables::order_columns(WideTable &table) {
   const std::vector<std::string> &listed = source_.spec.channels;
   std::map<std::string, size_t> places;
@@ -374,7 +375,7 @@ void WideTables::make(WideTable &table) {
   std::vector<WideColumnRecord> records;
   for (size_t n = table.made; n < table.columns.size(); ++n) {
     WideColumn &column = table.columns[n];
-    // It may take other values by now than when it was met first.
+    // The type may have changed after the channel was met first.
     column.type = oid_of(column.cells->type);
     lacking.emplace_back(column.name, made_as(column.cells->type));
     records.push_back({column.cells->at + 1, column.channel, column.name, column.type});
@@ -437,16 +438,16 @@ void WideTables::make_views() {
   }
 }
 
-// ---- dropping them ----------------------------------------------------------------------------------------
+// ---- dropping tables --------------------------------------------------------------------------------------
 
 void WideTables::drop(const PivotSource &source, const std::vector<std::string> &ships) {
   for (const KnownTable &table : wide_tables(source)) {
     const bool asked = ships.empty() || std::find(ships.begin(), ships.end(), table.ship) != ships.end();
     if (!table.made_here || !asked) continue;
-    // Whoever gave it another name or schema wants to keep it.
+    // A table that its owner renamed or moved is kept.
     if (table.name != table.recorded || !hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) {
       notice_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
-                  "It was made as " + display_name(table.recorded) + ", and renamed or moved since.");
+                  "It was created as " + display_name(table.recorded) + " and renamed or moved later.");
       forget_wide_table(table.oid);
       continue;
     }

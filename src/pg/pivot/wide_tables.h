@@ -1,5 +1,5 @@
-// WideTables: the wide tables of a pivot, and which column of which table the readings of a channel go to. It
-// is what the records and the catalogs say, and what is made of it in the current transaction.
+// WideTables: the wide tables of a pivot, and the column of the table that the readings of each channel go
+// to. It combines the records, the catalogs, and what the current transaction has created.
 #pragma once
 
 #include <cstdint>
@@ -35,22 +35,22 @@ struct WideTable {
   std::string ship, group;
   int number = 1;  // among the ship's tables of the group
   QualifiedName name;
-  unsigned int oid = 0;  // 0: it is to be made
+  unsigned int oid = 0;  // 0: it is to be created
   unsigned int owner = 0;
-  bool made_here = true;  // by pivot_ship(); else it was there
-  bool made_now = false;  // in this transaction, so that nobody else sees it
+  bool made_here = true;  // created by pivot_ship(); else it existed before
+  bool made_now = false;  // created in this transaction, so that no other session sees it
   bool has_key = true;
   std::string time_column;
-  std::vector<std::string> triggers;  // that can swallow rows, as far as it was looked for them
+  std::vector<std::string> triggers;  // that can swallow rows; filled when the table was checked
   WideTarget target;
   RowSize size;
-  std::vector<WideColumn> columns;  // those from `made` on are to be made
+  std::vector<WideColumn> columns;  // those from `made` on are to be created
   size_t made = 0;
   WideRows *rows = nullptr;
   TableCounts counts;
 
   std::vector<std::string> column_names() const;
-  // That rows are stored in: the time and the channels' columns.
+  // The attributes that rows are stored in: the time and the channels' columns.
   Attributes attributes() const;
 };
 
@@ -60,51 +60,52 @@ class WideTables {
   WideTables(const WideTables &) = delete;
   WideTables &operator=(const WideTables &) = delete;
 
-  // Takes over what the records have. Once. `exact`: and looks at the catalogs too, which those need who add
-  // columns; others are told by has_attributes() where the two differ.
+  // Loads tables from our records; call it once. `exact` also reads the catalogs, which adding columns
+  // requires; otherwise has_attributes() shows whether the two differ.
   void load(bool exact);
-  // Whether that is still so.
+  // Whether the records are as load() read them.
   bool is_current() const { return last_change() == last_change_; }
-  // What was made can be seen by others.
+  // Call it when the transaction is committed and others can see what it created.
   void committed();
 
-  // Whether a ship has a table that others can see, which is not to be changed in passing. Takes over tables
-  // that are there already. Throws 42710 where another ship has a table of that name, 42725 where there are
-  // several that it could be, 42P10 and 42804 for one that cannot be a wide table; as wide_table_name().
+  // Whether a ship has a table that others can see, which a pass must not alter. Adopts existing tables.
+  // Throws 42710 where another ship has a table of that name, 42725 where several tables match, 42P10 and
+  // 42804 for a table that cannot be a wide table; also throws like wide_table_name().
   bool is_settled(const std::string &ship);
-  // A table that could be the ship's, where none is on record.
+  // Finds an existing table that could be the ship's, where none is on record.
   std::optional<QualifiedName> find_unrecorded(const std::string &ship);
-  // A column for the channel, in a table that has room; new ones are made by make_all().
+  // Returns a new column for the channel, in a table that has room. make_all() creates it.
   PivotColumn *add_channel(const std::string &ship, const std::string &channel, ValueType type);
-  // The same for all of these that have none.
+  // The same for each of these channels that has no column.
   void add_channels(const std::map<ChannelName, ValueType> &channels);
-  // Makes what is lacking: tables, and columns of those that are there.
+  // Creates missing tables, and missing columns of existing tables.
   void make_all();
   void make(WideTable &table);
   // Holds a table that others can see until the end of the transaction (see held_relation.h), and checks
-  // again that the current user may write to it. False where it is another one by now.
+  // again that the current user may write to it. Returns false where the name belongs to another table by
+  // now.
   bool hold(const WideTable &table) const;
   void build_key(WideTable &table);
-  // Makes columns of integers take decimals; false where one has a value that would change.
+  // Makes columns of integers take decimals. Returns false where a value would change.
   bool widen(WideTable &table, const std::vector<std::string> &columns);
-  // The views that join the tables of ships, where they have several, as these are now.
+  // Creates or updates the views that join the tables of ships that have several.
   void make_views();
 
   WideTable &table_of(const WideRows *rows) { return *by_rows_.at(rows); }
   std::deque<WideTable> &tables() { return tables_; }
-  // What all that is to be made would be made by.
+  // The statements that would create what is missing.
   std::vector<std::string> definition() const;
-  // Drops the tables of these ships (none: of all) that pivot_ship() made and that are what they were then.
-  // Before load().
+  // Drops the tables of these ships (none: of all) that pivot_ship() created and that were not renamed or
+  // moved. Call it before load().
   static void drop(const PivotSource &source, const std::vector<std::string> &ships);
 
  private:
   struct Ship {
     std::vector<WideTable *> tables;
     std::set<std::string> taken;     // names of columns, in all of them
-    std::set<std::string> unusable;  // of these, those of types that no reading is stored in
+    std::set<std::string> unusable;  // those of them whose types cannot store readings
     bool settled = false;
-    bool new_tables = false;  // or columns: the view is outdated
+    bool new_tables = false;  // or new columns: the view is outdated
   };
 
   Ship &find_ship(const std::string &ship);

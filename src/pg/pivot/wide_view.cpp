@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/record.h"
+#include "core/base/text.h"
 #include "core/pivot/wide_table.h"
 #include "pg/server/spi.h"
 
@@ -18,9 +19,9 @@ QualifiedName view_of(const PivotSource &source, const std::string &ship) {
   return {source.spec.target.schema, wide_table_name(source.spec.target.name, ship, view_suffix)};
 }
 
-// A column of a relation that may be a view of ours; none where it has no columns.
+// A column of a relation that may be our view; without a name where it has no columns.
 struct ViewColumn {
-  std::string comment;  // of the view, where it is one of the current user's
+  std::string comment;  // of the view, if the current user owns it
   std::string name;
 
   template <typename Record, typename Visitor>
@@ -30,10 +31,10 @@ struct ViewColumn {
   }
 };
 
-// Its columns, where the view is there and is ours, which its comment says; nothing where it is not there.
-// Throws 42710 where another relation has its name.
+// Returns the columns of the view if it exists and is ours, which its comment shows; nothing if it does not
+// exist. Throws 42710 where another relation has its name.
 std::optional<std::vector<std::string>> find_view(const QualifiedName &view) {
-  // A comment can be anybody's: the view must be the current user's, too.
+  // Anyone can set such a comment, so the current user must also own the view.
   const auto found = decode_all<ViewColumn>(query(R"(
 SELECT CASE WHEN c.relkind = 'v'
              AND c.relowner = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
@@ -48,9 +49,10 @@ ORDER BY a.attnum)",
                                                   {view.schema, view.name}));
   if (found.empty()) return std::nullopt;
   if (found.front().comment != view_comment)
-    throw Error("42710",
-                "\"" + display_name(view) + "\" exists, and is no view that pivot_ship() made for you",
-                "The view that joins the wide tables of a ship would have this name.", "Rename it.");
+    throw Error(
+        "42710",
+        "\"" + display_name(view) + "\" already exists, but is not a view that pivot_ship() created for you",
+        "The view that joins the wide tables of a ship would have this name.", "Rename it.");
   std::vector<std::string> columns;
   for (const ViewColumn &column : found) columns.push_back(column.name);
   return columns;
@@ -78,20 +80,21 @@ void make_wide_view(const PivotSource &source, const std::string &ship, const st
   }
   const QualifiedName view = view_of(source, ship);
   if (left_out > 0)
-    notice_once(
-        source,
-        "view " + display_name(view) + " is without " + std::to_string(left_out) + " tables of ship " + ship,
-        "A view has at most 1600 columns.", "Ask the tables themselves: tablesync.pivot_column lists them.");
+    notice_once(source,
+                "view " + display_name(view) + " leaves out " +
+                    counted(static_cast<std::int64_t>(left_out), "table") + " of ship " + ship,
+                "A view has at most 1600 columns.",
+                "Query the tables themselves: tablesync.pivot_column lists their columns.");
   if (parts.size() < 2) return;
-  // Those that it has stay where they are, so that it can be replaced, and what depends on it stays too.
+  // Existing columns keep their places, so that the view can be replaced and its dependent objects stay.
   std::vector<std::string> columns;
-  const std::optional<std::vector<std::string>> there = find_view(view);
-  bool replaces = there.has_value();
-  for (size_t n = 1; there && n < there->size(); ++n) {
-    replaces = replaces && lacking.erase((*there)[n]) > 0;
-    columns.push_back((*there)[n]);
+  const std::optional<std::vector<std::string>> existing = find_view(view);
+  bool replaces = existing.has_value();
+  for (size_t n = 1; existing && n < existing->size(); ++n) {
+    replaces = replaces && lacking.erase((*existing)[n]) > 0;
+    columns.push_back((*existing)[n]);
   }
-  if (there && !replaces) {
+  if (existing && !replaces) {
     execute("DROP VIEW " + quote_qualified(view));
     columns.clear();
     for (const WidePart &part : parts) lacking.insert(part.columns.begin(), part.columns.end());

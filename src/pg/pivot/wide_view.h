@@ -9,10 +9,10 @@
 
 namespace tablesync::pg {
 
-// Makes it, or gives it the columns that it lacks, of as many of these tables as a view has room for. Throws
-// 42710 where another relation has its name.
+// Creates the view, or adds the columns that it lacks, for as many of these tables as a view has room for.
+// Throws 42710 where another relation has its name.
 void make_wide_view(const PivotSource &source, const std::string &ship, const std::vector<WidePart> &tables);
-// Where there is one.
+// Drops the view if it exists.
 void drop_wide_view(const PivotSource &source, const std::string &ship);
 
 }  // namespace tablesync::pg

@@ -39,7 +39,7 @@ namespace {
 static_assert(sizeof(Datum) == sizeof(std::uint64_t), "eight-byte values are passed by value");
 static_assert(sizeof(bool) == 1);
 
-// All of this is plain data in memory contexts: an ereport may leave it from anywhere.
+// All data below are plain data in memory contexts, because an ereport may leave from anywhere.
 
 // A row that is being formed: it may have fewer attributes than the table by now.
 struct Form {
@@ -108,7 +108,7 @@ void store_and_index(Relation relation, const WideTarget &target, const WideRow 
   ExecOpenIndices(info, false);
   BulkInsertState const bulk = GetBulkInsertState();
   const CommandId command = GetCurrentCommandId(true);
-  // Where there is no page yet, there is no free space to be looked for, nor a file that says where it is.
+  // A table without pages has no free space, and no map of it to search.
   const int options = RelationGetNumberOfBlocks(relation) == 0 ? TABLE_INSERT_SKIP_FSM : 0;
   TupleTableSlot *slots[batch];
   for (TupleTableSlot *&slot : slots) slot = MakeSingleTupleTableSlot(form.shape, &TTSOpsHeapTuple);
@@ -147,7 +147,7 @@ void store(const WideTarget &target, const WideRow *const *rows, size_t count, b
   CommandCounterIncrement();
 }
 
-// Rows as a relation that a statement of this session can name.
+// Returns the rows as a relation that a statement of this session can name.
 EphemeralNamedRelation as_relation(const WideTarget &target, const WideRow *const *rows, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   Form const form = begin_form(target, relation);
@@ -177,7 +177,7 @@ std::optional<Moment> time_at(const SPITupleTable *table, uint64 row, int column
   return is_null ? std::nullopt : std::optional(time);
 }
 
-// The result is in the memory of the caller's.
+// The result is allocated in the caller's memory context.
 Outcomes run_upsert(const WideTarget &target, const char *statement, const WideRow *const *rows,
                     size_t count) {
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
@@ -204,22 +204,22 @@ Outcomes run_upsert(const WideTarget &target, const char *statement, const WideR
   return {outcomes, outcome_count};
 }
 
-// No reading is stored in a type with a modifier, such as a varchar with a length: its values would have to
-// be changed.
-bool is_there(TupleDesc shape, const Attribute &wanted) {
+// No reading is stored in a type with a modifier, such as a varchar with a length, because its values would
+// have to be changed.
+bool has_attribute(TupleDesc shape, const Attribute &wanted) {
   if (wanted.at < 0 || wanted.at >= shape->natts) return false;
   auto *attribute = TupleDescAttr(shape, wanted.at);
   return !attribute->attisdropped && attribute->atttypid == wanted.type && attribute->atttypmod == -1 &&
          strcmp(NameStr(attribute->attname), wanted.name) == 0;
 }
 
-bool are_there(const WideTarget &target, const Attribute *attributes, size_t count) {
+bool has_all(const WideTarget &target, const Attribute *attributes, size_t count) {
   Relation const relation = table_open(target.oid, RowExclusiveLock);
   TupleDesc const shape = RelationGetDescr(relation);
-  bool there = true;
-  for (size_t n = 0; there && n < count; ++n) there = is_there(shape, attributes[n]);
+  bool found = true;
+  for (size_t n = 0; found && n < count; ++n) found = has_attribute(shape, attributes[n]);
   table_close(relation, NoLock);
-  return there;
+  return found;
 }
 
 // Types have defaults too, and a domain can refuse a NULL.
@@ -237,7 +237,7 @@ bool is_plain(const WideTarget &target, const Attribute *attributes, size_t coun
       !relation->rd_rel->relhasrules && !relation->rd_rel->relispartition &&
       !(constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored)) &&
       check_enable_rls(target.oid, InvalidOid, true) != RLS_ENABLED &&
-      // Who may less is told so by the executor.
+      // Without the privilege, the executor raises the error.
       pg_class_aclcheck(target.oid, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
   auto *const filled = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
   for (size_t n = 0; n < count; ++n) filled[attributes[n].at] = true;
@@ -254,7 +254,7 @@ bool is_plain(const WideTarget &target, const Attribute *attributes, size_t coun
 }  // namespace
 
 bool has_attributes(const WideTarget &target, const Attributes &attributes) {
-  return call([&] { return are_there(target, attributes.data(), attributes.size()); });
+  return call([&] { return has_all(target, attributes.data(), attributes.size()); });
 }
 
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes) {

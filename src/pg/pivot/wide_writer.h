@@ -1,4 +1,4 @@
-// The way of wide rows into a table here.
+// Writes wide rows into a table of this database.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace tablesync::pg {
 
-// What the time of a row is turned into, where the table's column is of the other type.
+// How the time of a row is converted, where the table's column is of the other type.
 enum class TimeForm { as_it_is, clock_to_moment, moment_to_clock };
 
 struct WideTarget {
   unsigned int oid;
   int time_at;  // the attribute of the time, from 0
   TimeForm form;
-  std::string time_zone;  // of a clock
+  std::string time_zone;  // of times without zone
   bool time_has_zone = true;
 };
 
@@ -31,7 +31,7 @@ struct Attribute {
   const char *name;
 };
 using Attributes = std::vector<Attribute>;
-// Whether the table has these attributes still. Nobody changes that before the end of the transaction.
+// Whether the table still has these attributes. That cannot change before the end of the transaction.
 bool has_attributes(const WideTarget &target, const Attributes &attributes);
 // Whether the current user can store rows without SQL: a table with nothing but columns that may be NULL and
 // indexes.
@@ -39,23 +39,24 @@ bool has_attributes(const WideTarget &target, const Attributes &attributes);
 bool takes_plain_rows(const WideTarget &target, const Attributes &attributes);
 // Whether it has no page, and so no row.
 bool has_no_page(const WideTarget &target);
-// Into a table that was made in this transaction and has no index: see heap_pages.h; or, where what is
-// written is decoded from the WAL, as store_indexed() does.
+// Stores rows in a table that was created in this transaction and has no index: see heap_pages.h. Where
+// changes are decoded from the WAL, works like store_indexed().
 void store_first(const WideTarget &target, const RowPointers &rows);
-// Into a table that takes plain rows, and its indexes. 23505 where there is a row of that time.
+// Stores rows in a table that takes plain rows, and in its indexes. Throws 23505 where it has a row of that
+// time.
 void store_indexed(const WideTarget &target, const RowPointers &rows);
-// What a row came to by an upsert; times as the table has them.
+// The outcome of an upsert of a row, with times as the table has them.
 struct Upserted {
   std::optional<Moment> wanted;   // the time that was to be written; none where a trigger gave it another
   std::optional<Moment> written;  // none where a trigger swallowed the row
-  bool replaced;                  // another value
+  bool replaced;                  // another value was overwritten
 };
-// By the statement upsert_rows() or upsert_rows_with_triggers().
+// Runs a statement of upsert_rows() or upsert_rows_with_triggers().
 std::vector<Upserted> upsert(const WideTarget &target, const std::string &statement, const RowPointers &rows);
 // The time of a row as the table has it.
 Moment stored_time(const WideTarget &target, Moment time);
 
-// What a text in a row begins with: see PivotBuffer; and what it is.
+// Writes the header of a text in a row (see PivotBuffer), and returns such a text.
 void set_text_header(char *text, std::size_t bytes);
 std::string_view stored_text(std::uint64_t value);
 

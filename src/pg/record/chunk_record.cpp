@@ -107,9 +107,8 @@ WHERE subject = $1
 
 Checkpoint require_checkpoint(const std::string &subject, bool lock) {
   if (std::optional<Checkpoint> found = read_checkpoint(subject, lock)) return *found;
-  throw Error("40001", "the checkpoint of the run is gone",
-              "The target was replaced during the run, or another call gave up what this one had begun.",
-              "Run it again.");
+  throw Error("40001", "the checkpoint of the run no longer exists",
+              "The target was replaced during the run, or another call abandoned this run.", "Run it again.");
 }
 
 void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint) {
@@ -141,7 +140,7 @@ WHERE subject = $1
 
 namespace {
 
-// Where the run has had a chunk of that number, it is replaced.
+// Replaces a chunk of that number of the run.
 template <typename ChunkRow>
 void write_chunk(const ChunkRow &chunk, const char *finished_at, const char *attempts) {
   const std::string names = names_of<ChunkRow>();

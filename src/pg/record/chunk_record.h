@@ -1,7 +1,7 @@
-// The records of syncs in chunks: how far each has come (tablesync.checkpoint), and what became of each chunk
-// (tablesync.chunk). See state.h for how they are written and read. Their subject is the oid of a sync's
-// target, or what a pivot calls itself. Each role has its own: two that work on one target do not see each
-// other's.
+// The records of runs in chunks: the progress of each (tablesync.checkpoint), and the outcome of each chunk
+// (tablesync.chunk). state.h writes and reads them. Their subject is the oid of a sync's target, or
+// subject_of() a pivot. Each role has its own records and does not see those of other roles that work on the
+// same target.
 #pragma once
 
 #include <cstdint>
@@ -18,48 +18,47 @@
 
 namespace tablesync::pg {
 
-// A sync that is not complete. The chunks that were handed out so far are in the target, but for the failed
-// ones.
+// An incomplete run. The target has the chunks that were handed out so far, except the failed ones.
 struct Checkpoint {
   std::int64_t run_id = 0;   // the last run that worked on it
   std::string request;       // the call, as to_kept() gives it
-  std::string definition;    // definition_of() the call
+  std::string definition;    // definition_of() of the call
   bool first_load = false;   // the target was empty when it began
-  bool key_pending = false;  // and was made by it, and has no key before all chunks are there
+  bool key_pending = false;  // the run created the target, which gets its key after all chunks
   ChunkBy by = ChunkBy::ctid;
-  std::string files;  // Source::Files::identity, where it goes by ctid
+  std::string files;  // SourceFiles::identity, for chunks by ctid
   Watermark since;    // of the source, before the first chunk
-  // Of the source, before the first chunk of the second round, which reads what was written since the first.
+  // Of the source, before the first chunk of the second round, which reads rows written during the first.
   std::optional<SnapshotPosition> next;
   std::int64_t chunks = 0;   // handed out
   std::int64_t size = 0;     // of the next one, in pages or rows
-  Bound lower;               // where it begins
-  bool complete = false;     // there is no next one
+  Bound lower;               // the beginning of the next one
+  bool complete = false;     // no chunk is left
   std::string restored;      // as in Watermark
-  bool starts_over = false;  // it was restored without what its chunks were
+  bool starts_over = false;  // it was restored without its chunks
 };
 
-// `lock`: until the end of the transaction nobody else changes it.
+// `lock`: locks the checkpoint until the end of the transaction.
 std::optional<Checkpoint> read_checkpoint(const std::string &subject, bool lock = false);
-// The same where there must be one. Throws 40001 where it is gone: another session gave the run's work up, or
-// the target was replaced.
+// read_checkpoint() for a checkpoint that must exist. Throws 40001 if it does not: another session abandoned
+// the run, or the target was replaced.
 Checkpoint require_checkpoint(const std::string &subject, bool lock = false);
 void write_checkpoint(const std::string &subject, const RunSpec &spec, const Checkpoint &checkpoint);
-// With the failed chunks of it: their rows came otherwise, or will.
+// Deletes the checkpoint and its failed chunks, whose rows were or will be read otherwise.
 void drop_checkpoint(const std::string &subject);
 
-// One of several workers is at a chunk. A run that began again has had one of that number, with other rows.
+// Records that a parallel worker copies a chunk. Replaces a chunk of the same number, which a restarted run
+// has.
 void record_claim(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at);
-// What became of a chunk; `error` where it failed.
+// Records the outcome of a chunk; `error` if it failed.
 void record_chunk(std::int64_t run_id, const std::string &subject, const Chunk &chunk, double started_at,
                   const RunCounts &counts, const Diagnostics *error = nullptr);
 
-// A chunk that failed, or whose worker is gone, and was not done since: the first one by number, from `from`
-// on.
+// A chunk that failed, or whose worker ended, and was not copied later.
 struct FailedChunk {
   std::int64_t run_id = 0;
   Chunk chunk;
-  Diagnostics error;  // sqlstate, message, detail; empty where its worker is gone
+  Diagnostics error;  // sqlstate, message, detail; empty if its worker ended
 
   template <typename Record, typename Visitor>
   static void each_column(Record &failed, Visitor &&column) {
@@ -72,11 +71,12 @@ struct FailedChunk {
     column("detail", failed.error.detail);
   }
 };
+// Finds the first failed chunk, by number, from `from` on.
 std::optional<FailedChunk> find_failed_chunk(const std::string &subject, std::int64_t from = 0);
 std::int64_t count_failed_chunks(const std::string &subject);
-// What a run has committed so far.
+// The chunks and rows that a run has committed so far.
 struct DoneChunks {
-  std::int64_t chunks = 0, rows = 0;  // rows: that were read
+  std::int64_t chunks = 0, rows = 0;  // rows: read from the source
 
   template <typename Record, typename Visitor>
   static void each_column(Record &done, Visitor &&column) {
@@ -86,8 +86,8 @@ struct DoneChunks {
 };
 DoneChunks count_done_chunks(std::int64_t run_id);
 
-// The call of the sync that a run is of, where that is not complete; its subject, and whose it is: the
-// current user, or a role that he may become. What is done of it is done as that role.
+// The call of an incomplete run, its subject, and its owner: the current user, or a role that the user may
+// SET ROLE to. Its work runs as the owner.
 struct KeptRequest {
   std::string request;  // for from_kept()
   std::string subject;
@@ -131,8 +131,8 @@ struct ChunkOfRun {
     ListedChunk::each_column(listed.chunk, column);
   }
 };
-// The failed chunks of the request; and a chunk that was listed before, as it is now, or nothing where it is
-// gone.
+// The failed chunks of the request; and the current state of a chunk that was listed before, or nothing if it
+// no longer exists.
 std::vector<ChunkOfRun> list_failed_chunks(const KeptRequest &kept);
 std::optional<ChunkOfRun> list_chunk(const KeptRequest &kept, const ChunkOfRun &listed);
 

@@ -1,5 +1,4 @@
-// What several records have: errors, and moments. See core/base/record.h for how a record is written and
-// read.
+// Columns that several records have: errors and moments. core/base/record.h writes and reads records.
 #pragma once
 
 #include <cmath>
@@ -13,8 +12,7 @@
 
 namespace tablesync::pg {
 
-// The fields of an error that a record keeps. Where there is none they are NULL, and empty when they are
-// read.
+// The fields of an error in a record. Without an error they are NULL, and empty when they are read.
 template <typename Error, typename Visitor>
 void each_error_column(Error &error, Visitor &&column) {
   column("sqlstate", or_null(error.sqlstate));
@@ -24,7 +22,7 @@ void each_error_column(Error &error, Visitor &&column) {
   column("context", or_null(error.context));
 }
 
-// The error that is written to a record; empty where there is none.
+// The error to write to a record; empty if `error` is null.
 inline Diagnostics recorded_error(const Diagnostics *error) {
   if (error != nullptr) return *error;
   Diagnostics none;
@@ -52,7 +50,7 @@ void decode_cell(const Cell &cell, const Jsonb<Text> &json) {
   json.value = text_of(cell);
 }
 
-// A column that is written from seconds since 1970.
+// A column that is written from a Unix time.
 struct UnixTime {
   double seconds = 0;
 };

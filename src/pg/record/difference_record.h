@@ -1,4 +1,4 @@
-// The record of what a verification found. See state.h for how it is written and read.
+// The record of the differences that a verification found. state.h writes and reads it.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace tablesync::pg {
 struct Difference {
   std::string kind;  // missing, extra, different
   std::string key;
-  std::vector<std::string> columns;  // that differ; empty where the row is on one side only
+  std::vector<std::string> columns;  // that differ; empty if only one side has the row
 
   // The columns of verify_table().
   template <typename Record, typename Visitor>

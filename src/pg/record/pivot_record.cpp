@@ -9,7 +9,7 @@ namespace tablesync::pg {
 void add_counts(std::int64_t run_id, const std::vector<TableCounts> &counts) {
   if (counts.empty()) return;
   const std::string names = names_of<TableCounts>();
-  // In one order, since several workers add to the same rows.
+  // In a fixed order, because several workers add to the same rows.
   own_state("INSERT INTO tablesync.pivot_run AS r (run_id, updated_at, " + names + R"()
 SELECT o.run_id, clock_timestamp(), )" +
                 names_of<TableCounts>("c") + R"(
@@ -101,16 +101,16 @@ WHERE f.owner = $owner)",
 }  // namespace
 
 void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::int64_t chunk_no,
-                         const std::string &start, const std::string &end, const Diagnostics &said) {
+                         const std::string &start, const std::string &end, const Diagnostics &error) {
   const PivotSpec &spec = pivot.spec;
   if (spec.failed_chunk == 0)
-    return insert_failed_chunk({spec, pivot.source, start, end, run_id, chunk_no, said});
+    return insert_failed_chunk({spec, pivot.source, start, end, run_id, chunk_no, error});
   own_state(R"(
 UPDATE tablesync.chunk_to_redo
 SET (attempts, sqlstate, message, failed_at) = (attempts + 1, $2, $3, clock_timestamp())
 WHERE failed_chunk_id = $1::int8
   AND owner = $owner)",
-            {std::to_string(spec.failed_chunk), said.sqlstate, said.message});
+            {std::to_string(spec.failed_chunk), error.sqlstate, error.message});
 }
 
 void forget_failed_chunk(std::int64_t run_id, std::int64_t chunk_no) {
@@ -132,7 +132,7 @@ RETURNING run_id, chunk_no)",
   if (gone.empty()) return;
   const auto [run_id, chunk_no] = values_of<Cell, Cell>(gone.front());
   if (!run_id || !chunk_no) return;
-  // The run that it is of need not do it again; where nothing else of it is left, it is complete.
+  // Its run need not process it again; if nothing else is left of the run, it is complete.
   const Rows subject = own_state(R"(
 UPDATE tablesync.chunk
 SET status = 'succeeded'

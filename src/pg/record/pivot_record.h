@@ -1,5 +1,5 @@
-// The records of what pivots did: what each run did, readings that it rejected, chunks that failed,
-// differences that a verification found. See state.h for how they are written and read.
+// The records of pivots: counts of each run, rejected readings, failed chunks, and differences that a
+// verification found. state.h writes and reads them.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@
 
 namespace tablesync::pg {
 
-// What a chunk did, by table; added to what the run did before.
+// The counts of a chunk by table, which are added to those of the run.
 struct TableCounts {
-  std::string ship, table;  // empty: of no ship, or in no table
+  std::string ship, table;  // empty: no ship, or no table
   std::int64_t read = 0, written = 0, cells = 0, columns = 0, replaced = 0, rejected = 0;
 
   template <typename Record, typename Visitor>
@@ -32,7 +32,7 @@ struct TableCounts {
   }
 };
 void add_counts(std::int64_t run_id, const std::vector<TableCounts> &counts);
-// The columns of pivot_ship(). Counts are not known while the run lasts.
+// The columns of pivot_ship(). Counts are unknown while the run is running.
 struct TableResult {
   std::int64_t run_id = 0;
   Cell ship, table;
@@ -52,7 +52,7 @@ struct TableResult {
     column("duration", result.duration, "interval");
   }
 };
-// Of one of the current user's runs.
+// The counts of one of the current user's runs.
 std::vector<TableResult> find_counts(std::int64_t run_id);
 
 // A reading that no column could take.
@@ -76,15 +76,15 @@ struct RejectedReading {
 void record_rejected(std::int64_t run_id, const PivotSpec &spec,
                      const std::vector<RejectedReading> &readings);
 
-// A chunk of a run that failed: it is to be done again.
+// Records a failed chunk of a run, which must be processed again.
 void record_failed_chunk(const PivotIdentity &pivot, std::int64_t run_id, std::int64_t chunk_no,
-                         const std::string &start, const std::string &end, const Diagnostics &said);
-// A chunk that is to be done again, of the current user or of a role that he may become: it is done as its
-// owner.
+                         const std::string &start, const std::string &end, const Diagnostics &error);
+// A chunk that must be processed again, of the current user or of a role that the user may SET ROLE to. It is
+// processed as its owner.
 struct ChunkToRedo {
   std::int64_t id = 0;
   Cell ship, start, end;
-  std::optional<std::string> request;  // the call (JSON); none where a user gave the chunk
+  std::optional<std::string> request;  // the call (JSON); none if a user inserted the chunk
   Cell server, source, schema, prefix;
   unsigned int owner = 0;
 
@@ -102,11 +102,10 @@ struct ChunkToRedo {
     column("owner", chunk.owner);
   }
 };
-// Of a ship, of a run, or all.
+// The chunks of a ship, of a run, or all.
 std::vector<ChunkToRedo> chunks_to_redo(const std::optional<std::string> &ship,
                                         std::optional<std::int64_t> run_id);
-// The pivots that the chunk's owner has made of its ship, as far as they are told apart by what the chunk
-// says.
+// A pivot of the chunk's owner and ship that matches the chunk's other columns.
 struct PivotRecord {
   std::optional<std::string> server;
   std::string source;
@@ -124,7 +123,7 @@ struct PivotRecord {
 };
 std::vector<PivotRecord> pivots_of(const ChunkToRedo &chunk);
 
-// A reading that is not in its cell.
+// A reading whose cell has another value or none.
 struct PivotDifference {
   std::string ship, channel, time, kind, expected;
   Cell found;
@@ -144,7 +143,7 @@ void record_pivot_differences(std::int64_t run_id, const std::vector<PivotDiffer
 // The differences of one of the current user's runs.
 std::vector<PivotDifference> find_pivot_differences(std::int64_t run_id);
 
-// It was done: by the run, or because it was asked for by its id.
+// Deletes the record of a failed chunk after it was processed, by its run or by its id.
 void forget_failed_chunk(std::int64_t run_id, std::int64_t chunk_no);
 void forget_failed_chunk(std::int64_t failed_chunk_id);
 

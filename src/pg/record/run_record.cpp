@@ -45,7 +45,7 @@ WHERE r.run_id = $1::int8
             Row{std::to_string(run_id)} + encode(RunStepRow{step_no, step}));
 }
 
-// What is known of a run before it has a process.
+// The columns of a run that are known before it has a process.
 struct NewRun {
   std::string command, server, source, target, mode;
 
@@ -82,7 +82,7 @@ struct RunEndRow {
   std::string status, watermark;
   RunCounts counts;
   Diagnostics error;
-  // By these a row of the target is known to be of this run.
+  // These identify the rows of the target that this run wrote.
   std::optional<std::uint64_t> first_xid, next_xid;
   std::optional<bool> consistent;
 
@@ -198,7 +198,7 @@ WHERE r.run_id = $1::int8
 
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit) {
   insert_step(run_id, step_no, commit);
-  // A batch per run keeps up, since each run adds one row. History is everybody's.
+  // One batch per run suffices, because each run adds one row. Applies to the runs of all roles.
   state_of_all(R"(
 DELETE FROM tablesync.run
 WHERE run_id IN (
@@ -254,7 +254,7 @@ VALUES ($1::int8, $owner, $2, $3, $4, $5::jsonb, $6, $7, clock_timestamp()))",
 }
 
 std::optional<RunRecord> find_run(std::int64_t run_id) {
-  // A worker that is gone has ended its run, whatever its record says.
+  // If the worker has ended, so has its run, whatever its record says.
   constexpr char status[] = R"(CASE
     WHEN r.status = 'running'
      AND NOT EXISTS (
@@ -264,7 +264,7 @@ std::optional<RunRecord> find_run(std::int64_t run_id) {
     ELSE r.status
 END)";
   constexpr char duration[] = "coalesce(r.duration, clock_timestamp() - r.started_at)";
-  // What other sessions committed a moment ago must be seen, also within a REPEATABLE READ transaction.
+  // Must see the latest commits of other sessions, also within a REPEATABLE READ transaction.
   return decode_first<RunRecord>(latest_own_state(
       "SELECT " + select_list<RunRecord>("r", {{"status", status}, {"duration", duration}}) + R"(
 FROM tablesync.run r
@@ -294,7 +294,7 @@ WHERE r.run_id = $1::int8
   AND )" + has_rights_of("r.owner"),
                                       {std::to_string(run_id)});
   if (found.empty()) return false;
-  // As the current user: whether he may is the server's to say.
+  // As the current user, so that the server checks the privilege.
   return single<bool>(query("SELECT pg_catalog.pg_cancel_backend($1::pg_catalog.int4)",
                             {std::to_string(single<int>(found))}));
 }

@@ -1,4 +1,4 @@
-// The records of runs. See state.h for how they are written and read.
+// The records of runs. state.h writes and reads them.
 #pragma once
 
 #include <cstdint>
@@ -31,17 +31,17 @@ struct RunCounts {
 
 struct RunStep {
   std::string name;
-  double started_at, finished_at;      // seconds since 1970, as to_timestamp() takes them
+  double started_at, finished_at;      // Unix times, as to_timestamp() takes them
   std::int64_t rows = -1, bytes = -1;  // below 0: does not apply
 };
 
-// The columns of sync_table(). Counts are not known while the run lasts, or where its record lacks them.
+// The columns of sync_table(). Counts are unknown while the run is running, or if its record lacks them.
 struct RunResult {
   std::int64_t run_id = 0;
   std::string status;
   std::optional<std::int64_t> read, inserted, updated, deleted, unchanged, rejected;
   std::string watermark;
-  std::string duration;  // as interval_in() takes it; empty: not known
+  std::string duration;  // as interval_in() takes it; empty: unknown
   std::optional<bool> consistent;
 
   template <typename Record, typename Visitor>
@@ -60,23 +60,23 @@ struct RunResult {
   }
 };
 
-// What the worker of a run that did not fail sends to its caller.
+// The reply of a worker to its caller if the run did not fail.
 struct RunReply {
   RunResult result;
-  double seconds = 0;  // that it took
+  double seconds = 0;  // duration of the run
   Row details;         // Work::extra_columns()
 
   bool skipped() const { return result.status == "skipped"; }
 };
 Row encode_reply(const RunReply &reply);
-// Throws 08P01 where the row is no reply.
+// Throws 08P01 if the row is not a reply.
 RunReply decode_reply(const Row &row);
 
-// tablesync.run, as far as its owner is shown it.
+// The columns of tablesync.run that its owner may see.
 struct RunRecord {
   RunResult result;
   int worker_pid = 0;
-  Diagnostics error;  // sqlstate is empty where it has not failed
+  Diagnostics error;  // sqlstate is empty if it has not failed
 
   template <typename Record, typename Visitor>
   static void each_column(Record &run, Visitor &&column) {
@@ -86,7 +86,7 @@ struct RunRecord {
   }
 };
 
-// The current transaction, with epoch, and the one that comes next: its subtransactions are between them.
+// The current transaction, with epoch, and the next transaction id: its subtransactions are between them.
 struct TransactionRange {
   std::uint64_t first, next;
 };
@@ -94,29 +94,28 @@ TransactionRange current_transactions();
 
 // Draws the run's id and writes its record: status running.
 std::int64_t begin_run(const RunSpec &spec, const std::string &mode, std::uint32_t shared_memory);
-// Writes the end of a run. `status`: succeeded, failed, canceled, interrupted or skipped; `error` where it
-// failed.
+// The end of a run. `status`: succeeded, failed, canceled, interrupted or skipped; `error` if it failed.
 struct RunEnd {
   const char *status;
   RunCounts counts;
   std::string watermark;
   const Diagnostics *error = nullptr;
-  bool consistent = true;       // where it succeeded
+  bool consistent = true;       // if it succeeded
   std::uint64_t first_xid = 0;  // see Work
 };
 void finish_run(std::int64_t run_id, const RunEnd &end, const std::vector<RunStep> &steps);
-// Writes the whole record of a run for which there was no process, at that time (seconds since 1970).
+// Writes the whole record of a run that could not be started, at that Unix time.
 void record_failed_start(const RunSpec &spec, const std::string &mode, double at, const Diagnostics &error);
-// Keeps why an attempt failed that is not the last one.
+// Records the error of an attempt that will be retried.
 void record_attempt(std::int64_t run_id, std::int64_t wait_ms, const Diagnostics &error);
-// Adds the step that only exists once the run has committed, and purges what is older than
+// Adds the commit step, which exists only after the run has committed, and purges records older than
 // tablesync.history_retention.
 void after_commit(std::int64_t run_id, int step_no, const RunStep &commit);
 
-// Tables that a run makes for its loaders, and that nobody else is to know: see hidden_table.h.
+// A table that a run creates for its loaders and hides from other users: see hidden_table.h.
 struct HiddenTableRecord {
   unsigned int oid = 0;
-  std::string name;  // that it was given
+  std::string name;  // at creation
 
   template <typename Record, typename Visitor>
   static void each_column(Record &table, Visitor &&column) {
@@ -126,25 +125,25 @@ struct HiddenTableRecord {
 };
 void record_hidden_table(std::int64_t run_id, const RunSpec &spec, const HiddenTableRecord &table);
 void forget_hidden_table(unsigned int oid);
-// The current user's own that are on record: of one target (as display_name() writes it), or, where none is
-// given, of all runs that are not going on.
+// The current user's hidden tables on record: those of one target (as display_name() writes it), or, if it is
+// empty, of all runs that are not running.
 std::vector<HiddenTableRecord> hidden_tables(const std::string &target);
 
-// Keeps a row of the source that could not be converted: its key and all of it (JSON), with the error.
+// Records a row of the source that could not be converted: its key, the row (JSON) and the error.
 void record_reject(std::int64_t run_id, const RunSpec &spec, const std::string &key, const std::string &row,
                    const Diagnostics &error);
 
-// None where there is no such record, or it is of a role whose rights the current user has not.
+// Returns nothing if there is no such record, or if the current user lacks the rights of its owner.
 std::optional<RunRecord> find_run(std::int64_t run_id);
-// The segment of a run that is going on; 0 where it has ended.
+// The segment of a running run; 0 if it has ended.
 std::uint32_t find_segment(std::int64_t run_id);
-// Cancels the worker of a run; false where it has ended.
+// Cancels the worker of a run; false if it has ended.
 bool cancel_worker(std::int64_t run_id);
 
 // ---- for explain_row()
 
-// The run, and the chunk of it, whose transaction or one of its subtransactions has this xmin. Of the runs of
-// a target, as display_name() writes it.
+// The run of a target (as display_name() writes it), and its chunk, whose transaction or subtransaction has
+// this xmin.
 struct Writer {
   std::int64_t run_id = 0;
   std::string command, finished_at;
@@ -160,7 +159,7 @@ struct Writer {
 };
 std::optional<Writer> find_writer(const std::string &target, const std::string &xmin);
 
-// The last sync of a target.
+// The latest sync of a target.
 struct LastSync {
   std::int64_t run_id = 0;
   std::string status, started_at, message;
@@ -175,7 +174,7 @@ struct LastSync {
 };
 std::optional<LastSync> find_last_sync(const std::string &target);
 
-// The last time that the row with this key was rejected.
+// The latest rejection of the row with this key.
 struct RejectRecord {
   std::int64_t run_id = 0;
   std::string column_name, message;

@@ -31,7 +31,8 @@ OwnStatement bind_owner(const std::string &sql, const Row &parameters) {
   size_t from = 0;
   for (size_t at; (at = sql.find(owner_name, from)) != std::string::npos; from = at + owner_name.size())
     bound.sql += sql.substr(from, at - from) + parameter;
-  if (from == 0) throw Error(sqlstate::internal, "a statement on a state table does not say whose rows", sql);
+  if (from == 0)
+    throw Error(sqlstate::internal, "a statement on a state table does not name the owner of its rows", sql);
   bound.sql += sql.substr(from);
   return bound;
 }

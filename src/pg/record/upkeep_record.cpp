@@ -6,8 +6,8 @@
 
 namespace tablesync::pg {
 
-// A run that ends meanwhile has another status by the time its row is locked. A process whose start is not
-// shown is taken for the run's.
+// A run that ends meanwhile has another status when its row is locked. A process whose start is hidden counts
+// as the process of the run.
 void close_interrupted(const std::string &target) {
   state_of_all(R"(
 UPDATE tablesync.run r
@@ -24,7 +24,7 @@ WHERE r.status = 'running'
 }
 
 void forget_dropped_targets() {
-  // Of the chunks, those that nobody can do again.
+  // Only the chunks that cannot be processed again.
   const std::string of_none = "NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = ";
   state_of_all("DELETE FROM tablesync.watermark t WHERE " + of_none + "t.target_oid)", {});
   state_of_all(R"(
@@ -52,8 +52,8 @@ void forget_dropped_roles() {
                  {});
 }
 
-// The last run that worked on the target must be the one that was interrupted. One that was sent away by
-// another did not.
+// The last run that worked on the target must be the interrupted one. A run that was refused because of
+// another one did not work on it.
 std::vector<Resumable> find_resumable(const std::vector<std::string> &commands) {
   const Expressions expressions = {
       {"owner", "c.owner::oid"},
@@ -108,7 +108,7 @@ ORDER BY l.run_id)",
                                             {array_text(commands)}));
 }
 
-std::vector<unsigned int> owners_of_remains() {
+std::vector<unsigned int> owners_of_leftovers() {
   return only_column<unsigned int>(state_of_all(R"(
 SELECT DISTINCT o.oid
 FROM tablesync.hidden_table h

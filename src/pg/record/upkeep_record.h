@@ -1,5 +1,5 @@
-// What is put right in the records after a crash: by the next run of a target, and by the upkeep of a
-// database. These are the only statements about everybody's rows: see state.h.
+// Repairs the records after a crash, in the next run of a target and in the upkeep of a database. These are
+// the only statements on the rows of all roles: see state.h.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,21 @@
 
 namespace tablesync::pg {
 
-// Closes the records of runs whose worker is gone without a word: of this target, or, where it is empty, of
-// all.
+// Closes the records of runs whose worker ended without doing so: of this target, or of all if it is empty.
 void close_interrupted(const std::string &target);
 
-// Removes what is known of targets that do not exist any more.
+// Removes the records of dropped targets.
 void forget_dropped_targets();
 
-// Removes what roles had begun that do not exist any more: nobody can go on with it.
+// Removes the incomplete runs of dropped roles, because they cannot be resumed.
 void forget_dropped_roles();
-// A sync that was interrupted and may go on: its owner may still log in and call sync_table(), and nobody has
-// worked on its target since.
+// An interrupted run that can be resumed: its owner may still log in and call its function, and no later run
+// has worked on its target.
 struct Resumable {
   unsigned int owner = 0;
   std::string target, request;  // of tablesync.checkpoint, JSON
   std::string command;          // of the run that wrote the checkpoint
-  int crashes = 0;              // in a row that ended it
+  int crashes = 0;              // that ended it, in a row
   std::int64_t ended_ms_ago = 0;
 
   template <typename Record, typename Visitor>
@@ -41,7 +40,7 @@ struct Resumable {
 // `commands`: the kinds of run that are resumed.
 std::vector<Resumable> find_resumable(const std::vector<std::string> &commands);
 
-// Who has hidden tables (see hidden_table.h) of runs that are not going on, and may log in.
-std::vector<unsigned int> owners_of_remains();
+// The roles that have hidden tables (see hidden_table.h) of runs that are not running, and may log in.
+std::vector<unsigned int> owners_of_leftovers();
 
 }  // namespace tablesync::pg

@@ -1,5 +1,5 @@
-// The record of what each target was filled from, and how far (tablesync.watermark). See state.h for how it
-// is written and read.
+// The record of the source of each target and of how far it was read (tablesync.watermark). state.h writes
+// and reads it.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,15 @@
 
 namespace tablesync::pg {
 
-// What the target with this oid was last filled from and how far, or nothing. Whoever may read the target may
-// know that; another role's custom_select, custom_where and soft_delete_column are hidden.
+// The watermark of the target with this oid, or nothing. Every role that may read the target may know it, but
+// another role's custom_select, custom_where and soft_delete_column are hidden.
 std::optional<Watermark> read_watermark(const std::string &target_oid);
 void write_watermark(std::int64_t run_id, const RunSpec &spec, const std::string &target_oid,
                      const Watermark &watermark);
 
-// What a dump brought of the target with this oid: where its rows are those of the dump, the watermark and
-// the checkpoints hold from now on; else the watermark and the current user's checkpoint are gone.
+// Settles the restored records of the target with this oid. `holds`: its rows are those of the dump, so its
+// watermark and checkpoints become valid; otherwise its watermark and the current user's checkpoint are
+// deleted.
 void settle_restored(const std::string &target_oid, bool holds);
 
 }  // namespace tablesync::pg

@@ -122,7 +122,7 @@ ORDER BY a.attrelid, a.attnum)",
 }
 
 std::string last_change() {
-  // Ids are not seen in their order, but each one makes the sum another.
+  // Ids do not become visible in order, but each one changes the sum.
   return single<std::string>(own_state(R"(
 SELECT concat(sum(change_id), '/', count(*))
 FROM tablesync.pivot_table

@@ -1,5 +1,5 @@
-// The records of wide tables and their columns. See state.h for how they are written and read. A pivot knows
-// the wide tables that its own role has recorded.
+// The records of wide tables and their columns. state.h writes and reads them. A pivot sees only the wide
+// tables that its own role has recorded.
 #pragma once
 
 #include <functional>
@@ -14,18 +14,18 @@
 
 namespace tablesync::pg {
 
-// Which pivot the records are of.
+// Identifies the pivot of the records.
 struct PivotIdentity {
   const PivotSpec &spec;
   std::string source;  // resolved
 };
 
-// A wide table of this pivot, as far as it is there.
+// An existing wide table of this pivot.
 struct KnownTable {
   unsigned int oid = 0;
-  std::string ship, group;  // group: empty where the call has none
+  std::string ship, group;  // group: empty without groups
   QualifiedName name;       // as it is now
-  QualifiedName recorded;   // as it was made
+  QualifiedName recorded;   // at creation
   unsigned int owner = 0;   // of the table, now
   bool made_here = false;   // by pivot_ship()
   std::string time_column;
@@ -48,9 +48,9 @@ struct KnownTable {
     column("time_has_zone", table.time_has_zone);
   }
 };
-// In the order in which they were made.
+// In the order of their creation.
 std::vector<KnownTable> wide_tables(const PivotIdentity &pivot);
-// The ships whose readings these tables (oids) have, by the records of every pivot, whoever calls it.
+// The ships whose readings these tables (oids) have, by the records of the pivots of all roles.
 struct ShipOfTable {
   unsigned int table = 0;
   std::string ship;
@@ -62,7 +62,7 @@ struct ShipOfTable {
   }
 };
 std::vector<ShipOfTable> ships_of_tables(const std::vector<unsigned int> &tables);
-// Gives `take` the columns of these tables (oids) that are on record, in any order.
+// Passes the recorded columns of these tables (oids) to `take`, in any order.
 struct KnownColumn {
   unsigned int table;  // its oid
   int attnum;
@@ -70,7 +70,7 @@ struct KnownColumn {
 };
 void each_wide_column(const std::vector<unsigned int> &tables,
                       const std::function<void(const KnownColumn &)> &take);
-// Makes the record say what the catalogs say: names, types, columns that are gone.
+// Updates the records from the catalogs: names, types, dropped columns.
 void refresh_wide_columns(const PivotIdentity &pivot);
 // An attribute of a wide table, as pg_attribute has it.
 struct WideAttribute {
@@ -97,9 +97,9 @@ struct WideAttribute {
     column("comment", attribute.comment);
   }
 };
-// Of these tables, in their order.
+// The attributes of these tables, in order.
 std::vector<WideAttribute> wide_attributes(const std::vector<unsigned int> &tables);
-// Another text whenever a table or a column on record has changed, for those who keep them in mind.
+// A text that changes whenever a recorded table or column changes, for callers that cache them.
 std::string last_change();
 
 struct WideTableRecord {
@@ -137,7 +137,7 @@ struct WideColumnRecord {
 void record_wide_columns(unsigned int table, const std::vector<WideColumnRecord> &columns);
 void forget_wide_table(unsigned int table);
 
-// The call is the last one for these tables.
+// Records the call as the latest for these tables.
 void record_request(const PivotIdentity &pivot);
 
 }  // namespace tablesync::pg

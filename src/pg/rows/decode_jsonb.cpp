@@ -22,8 +22,8 @@ struct Node {
   JEntry type;        // JENTRY_IS...
   uint32 container;   // of a container: JB_FARRAY or JB_FOBJECT, with the number of its members
   int size;           // of its text, or of the number
-  int next;           // the node that follows it and all that is in it
-  const char *bytes;  // null: of a container
+  int next;           // the node after it and its members
+  const char *bytes;  // null for a container
 };
 
 struct Document {
@@ -31,7 +31,7 @@ struct Document {
   const char *end;
   Node nodes[most_nodes];
   int count;
-  Size room;  // that its parts need at most
+  Size room;  // the maximum size of its parts
 };
 
 void skip_space(Document &document) {
@@ -181,7 +181,7 @@ void pad(Output &output) {
 
 void write_container(Output &output, const Document &document, const Node &container);
 
-// The bytes of a node; its entry tells how many there are.
+// Writes the bytes of a node, whose entry has their number.
 void write_node(Output &output, const Document &document, const Node &node) {
   if (node.type == JENTRY_ISCONTAINER) return write_container(output, document, node);
   if (node.type == JENTRY_ISNUMERIC) pad(output);
@@ -220,7 +220,7 @@ void write_container(Output &output, const Document &document, const Node &conta
 }
 
 struct varlena *lay_out(const Document &document) {
-  // The room of a scalar at the root: as an array of one.
+  // A scalar at the root takes the size of an array of one element.
   auto *const value = static_cast<char *>(palloc(VARHDRSZ + 2 * sizeof(uint32) + document.room));
   Output output{value, value + VARHDRSZ};
   const Node &root = document.nodes[0];

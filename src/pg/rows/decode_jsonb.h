@@ -1,6 +1,6 @@
-// decode_jsonb: what jsonb_recv() does, for the documents that jsonb_send() mostly writes: strings without
-// escapes, keys in the order in which jsonb stores them. Such a document is laid out in one pass over its
-// text; the general way builds a tree of it first, and takes half of the time of a load of rows with one.
+// decode_jsonb: a fast jsonb_recv() for the usual documents of jsonb_send(): strings without escapes, keys in
+// the order in which jsonb stores them. It lays out such a document in one pass over its text. jsonb_recv()
+// builds a tree first, which takes half of the time of loading rows with a document.
 #pragma once
 
 extern "C" {
@@ -9,9 +9,9 @@ extern "C" {
 
 namespace tablesync::pg {
 
-// The value that jsonb_recv() would make of these bytes, bit by bit, allocated in the current memory context;
-// nullptr where that function must be asked. Server code: raises with ereport (bytes that are not text of the
-// database).
+// Returns exactly the value that jsonb_recv() would return for these bytes, allocated in the current memory
+// context; nullptr if the caller must call jsonb_recv(). Server code: raises with ereport (bytes that are not
+// valid text).
 struct varlena *decode_jsonb(const char *bytes, int length);
 
 }  // namespace tablesync::pg

@@ -39,7 +39,7 @@ struct NumericMessage {
   const char *digits;
 };
 
-// Whether it fits numeric(precision, scale) as it is: what apply_typmod() in numeric.c would leave alone.
+// Whether it fits numeric(precision, scale) unchanged, as apply_typmod() in numeric.c checks.
 bool fits(const NumericMessage &number, int32 typmod) {
   if (typmod < static_cast<int32>(VARHDRSZ)) return true;
   const auto bits = static_cast<uint32>(typmod) - VARHDRSZ;
@@ -59,7 +59,7 @@ bool decode_numeric(const char *bytes, int length, int32 typmod, char *room, Dat
   if (number.count == 0 || number.count > most_digits || length != head + 2 * number.count) return false;
   if (number.sign != 0 && number.sign != negative) return false;
   if (number.scale > 63 || number.weight < -64 || number.weight > 63 || !fits(number, typmod)) return false;
-  // Digits behind the display scale would be cut off.
+  // Digits after the display scale would be truncated.
   if ((number.count - number.weight - 1) * digits_of_digit > number.scale + digits_of_digit - 1) return false;
 
   uint16 digits[most_digits];

@@ -1,4 +1,4 @@
-// decode_value: the values of the commonest types without the call of their receive functions.
+// decode_value: decodes values of the most common types without calling their receive functions.
 #pragma once
 
 extern "C" {
@@ -12,9 +12,9 @@ namespace tablesync::pg {
 // The longest text whose header is one byte; longer ones are left to the receive function.
 constexpr int short_text = VARATT_SHORT_MAX - VARHDRSZ_SHORT;
 
-// The value that the receive function of `type` would make of these bytes, bit by bit (but for a text's
-// header, which is short). False where that function must decide. `room`: of VARATT_SHORT_MAX bytes, which
-// the value may be in; else it is in the current memory context. Server code: raises with ereport.
+// Decodes exactly the value that the receive function of `type` would return (except the header of a text,
+// which is short). Returns false if the caller must call that function. The value is in `room`, of
+// VARATT_SHORT_MAX bytes, or in the current memory context. Server code: raises with ereport.
 bool decode_value(Oid type, int32 typmod, char *bytes, int length, char *room, Datum *value);
 
 }  // namespace tablesync::pg

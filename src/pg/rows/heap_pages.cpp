@@ -29,7 +29,7 @@ Page page_at(const HeapPages &heap, int n) { return heap.pages + static_cast<Siz
 
 void begin_page(HeapPages &heap) { PageInit(page_at(heap, heap.count++), BLCKSZ, 0); }
 
-// Where its rows are is known only now.
+// Their place is known only now.
 void place_rows(Page page, BlockNumber block) {
   const OffsetNumber last = PageGetMaxOffsetNumber(page);
   for (OffsetNumber at = FirstOffsetNumber; at <= last; ++at) {
@@ -38,7 +38,7 @@ void place_rows(Page page, BlockNumber block) {
   }
 }
 
-// All rows of so many blocks are visible to all, and frozen: two bits for each (visibilitymap.c).
+// Marks the blocks as all-visible and all-frozen, with two bits each (visibilitymap.c).
 void mark_visible(Relation relation, BlockNumber block, int count) {
   constexpr BlockNumber per_byte = 4;
   constexpr BlockNumber per_page = (BLCKSZ - MAXALIGN(SizeOfPageHeaderData)) * per_byte;
@@ -73,12 +73,12 @@ void write_pages(HeapPages &heap) {
     place_rows(pages[n], blocks[n]);
     PageSetAllVisible(pages[n]);
   }
-  // A checkpoint must not begin behind the record and be done before the pages: no buffer would be written by
-  // it. Where an error leaves this set, the end of the transaction clears it.
+  // A checkpoint must not begin after the WAL record and end before the pages are written, because it writes
+  // only buffers. If an error leaves this set, the end of the transaction clears it.
   MyProc->delayChkptFlags |= DELAY_CHKPT_START;
   if (RelationNeedsWAL(relation)) {
     compat_log_newpages(relation, heap.count, blocks, pages);
-    // The WAL writer goes on with it at once, so that the commit need not wait for all of it.
+    // The WAL writer starts immediately, so that the commit need not wait for all of it.
     XLogSetAsyncXactLSN(PageGetLSN(pages[heap.count - 1]));
   }
   for (int n = 0; n < heap.count; ++n) {

@@ -25,7 +25,7 @@ bool can_scan_heap(unsigned int oid) {
   });
 }
 
-// Datums of other types would be read as what they are not.
+// Datums of other types would be misread.
 static void check_types(TupleDesc row, int columns, const unsigned int *types) {
   bool expected = columns <= row->natts;
   for (int n = 0; expected && n < columns; ++n)
@@ -33,7 +33,7 @@ static void check_types(TupleDesc row, int columns, const unsigned int *types) {
                (TupleDescAttr(row, n)->atttypid == types[n] && !TupleDescAttr(row, n)->attisdropped);
   if (!expected)
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("a table that is read was altered during the run"), errhint("Run it again.")));
+                    errmsg("a table was altered while the run read it"), errhint("Run it again.")));
 }
 
 HeapScan HeapScan::begin(unsigned int oid, int columns, const unsigned int *types) {
@@ -44,7 +44,7 @@ HeapScan HeapScan::begin(unsigned int oid, int columns, const unsigned int *type
   scan.blocks_ = RelationGetNumberOfBlocks(scan.relation_);
   scan.block_ = 0;
   scan.buffer_ = InvalidBuffer;
-  // As initscan(): a table that would push out the others goes through a few buffers.
+  // As initscan(): a large table uses a small ring of buffers.
   if (scan.blocks_ > static_cast<BlockNumber>(NBuffers) / 4) scan.strategy_ = GetAccessStrategy(BAS_BULKREAD);
   const auto count = static_cast<Size>(columns);
   scan.values_ = static_cast<Datum *>(palloc0(count * sizeof(Datum)));
@@ -67,7 +67,7 @@ bool HeapScan::next_page() {
     buffer_ = InvalidBuffer;
     if (block_ >= blocks_) return false;
     buffer_ = ReadBufferExtended(relation_, MAIN_FORKNUM, block_, RBM_NORMAL, strategy_);
-    // Rows that are seen stay, and where they are, while the page is pinned.
+    // Visible rows stay in place while the page is pinned.
     LockBuffer(buffer_, BUFFER_LOCK_SHARE);
     page_ = BufferGetPage(buffer_);
     compat_test_old_snapshot(snapshot_, relation_, page_);
@@ -90,7 +90,7 @@ bool HeapScan::next_page() {
     }
     LockBuffer(buffer_, BUFFER_LOCK_UNLOCK);
     ++block_;
-    pgstat_count_index_tuples(relation_, rows_);  // rows that were returned, of tables too
+    pgstat_count_index_tuples(relation_, rows_);  // counts returned rows, also of tables
     if (rows_ > 0) return true;
   }
 }

@@ -74,7 +74,7 @@ uint64 copy_from_stream(Relation relation, const char *const *columns, int colum
 uint64 load_stream(const char *schema, const char *name, const char *const *columns, int column_count,
                    bool is_new, Stream *stream) {
   Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
-  // COPY itself freezes only what no other session can open.
+  // COPY itself freezes only rows of tables that no other session can open.
   const bool of_this_transaction = relation->rd_createSubid != InvalidSubTransactionId;
   uint64 const stored =
       stores_plain_rows(relation, column_count)
@@ -105,7 +105,7 @@ std::int64_t load(RowSource &source, const QualifiedName &table, const SyncPlan 
       forget);
   forget();
 
-  // COPY FROM stops at the format's trailer. What matters is that the source said that it was all.
+  // COPY FROM stops at the format's trailer, but only the end of the source confirms that all rows arrived.
   char rest = 0;
   if (stream.bytes.read(&rest, 1, 1) != 0)
     throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");

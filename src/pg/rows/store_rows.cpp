@@ -73,7 +73,7 @@ T take(CopyMessage &message) {
 }
 
 Datum receive_value(StoredColumn &column, char *bytes, int length) {
-  // Receive functions may read a zero behind the value (stringinfo.h); what stands there comes back.
+  // Receive functions may read a zero after the value (stringinfo.h); the original byte is restored.
   const char behind = bytes[length];
   bytes[length] = 0;
   StringInfoData buffer{bytes, length, length + 1, 0};
@@ -84,7 +84,7 @@ Datum receive_value(StoredColumn &column, char *bytes, int length) {
   return value;
 }
 
-// The build with fault points holds every short way against the long one.
+// The build with fault points compares every fast path with the receive function.
 #ifdef TABLESYNC_FAULTS
 void check_decoded(StoredColumn &column, char *bytes, int length, Datum value) {
   Datum const expected = receive_value(column, bytes, length);
@@ -99,7 +99,8 @@ void check_decoded(StoredColumn &column, char *bytes, int length, Datum value) {
                         ? VARSIZE_ANY_EXHDR(got) == VARSIZE_ANY_EXHDR(full) &&
                               memcmp(VARDATA_ANY(got), VARDATA_ANY(full), VARSIZE_ANY_EXHDR(got)) == 0
                         : datumIsEqual(value, expected, by_value, size);
-  if (!same) elog(ERROR, "column \"%s\" was decoded to what its receive function does not make", column.name);
+  if (!same)
+    elog(ERROR, "column \"%s\" was decoded to another value than its receive function returns", column.name);
 }
 #else
 void check_decoded(StoredColumn &, char *, int, Datum) {}
@@ -115,12 +116,12 @@ void take_value(RowStore &store, int at, CopyMessage &message) {
       ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
                       errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
                              column.name, RelationGetRelationName(store.relation))));
-    // A domain may not allow nulls; strict functions are not asked.
+    // A domain may refuse nulls, for which strict functions are not called.
     if (!column.receive.fn_strict)
       ReceiveFunctionCall(&column.receive, nullptr, column.parameter, column.typmod);
     return;
   }
-  if (length < 0 || length > message.end - message.at) bad_format("a value that is cut off");
+  if (length < 0 || length > message.end - message.at) bad_format("a truncated value");
   Datum &value = store.values[column.attribute];
   if (decode_value(column.type, column.typmod, message.at, length, store.rooms + at * room_size, &value))
     check_decoded(column, message.at, length, value);
@@ -180,7 +181,7 @@ void add_error_context(void *argument) {
 }
 
 void prepare(RowStore &store, const char *const *names, bool freeze) {
-  // Where several fill one table, pages that one has added for all are found by the map of free space.
+  // If several workers fill one table, the free space map shows the pages that one has added for all.
   store.options =
       (RELATION_IS_LOCAL(store.relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
   store.command = GetCurrentCommandId(true);
@@ -210,7 +211,7 @@ void prepare(RowStore &store, const char *const *names, bool freeze) {
   store.nulls = static_cast<bool *>(palloc0(static_cast<Size>(shape->natts)));
   store.rooms = static_cast<char *>(palloc(room_size * static_cast<Size>(store.column_count)));
   store.row = AllocSetContextCreate(CurrentMemoryContext, "row being loaded", ALLOCSET_DEFAULT_SIZES);
-  // Its first block stays: memory that is given back to the system after each batch comes as zeroed pages
+  // Keeps its first block, because memory that is returned to the system after each batch must be zeroed
   // again.
   constexpr Size kept = 1 << 20;
   store.batch = AllocSetContextCreate(CurrentMemoryContext, "rows being loaded", kept,
@@ -252,7 +253,7 @@ uint64 store_rows(Relation relation, const char *const *names, int column_count,
     if (trailer_taken) continue;
     store_row(store, message, size);
   }
-  if (!trailer_taken) bad_format("a COPY without an end");
+  if (!trailer_taken) bad_format("a COPY without a trailer");
   insert_pending(store);
   if (store.in_pages) end_heap_pages(store.pages);
 

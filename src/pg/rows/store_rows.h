@@ -1,6 +1,6 @@
-// store_rows: the fast way into a table that asks for nothing but its rows: one whose key is built later, or
-// the stage. It does for each row what COPY FROM (FORMAT binary) does, on the message as it came from the
-// source: no second buffer, and the commonest types without a function call.
+// store_rows: a fast COPY FROM (FORMAT binary) for plain tables: a target whose key is built later, or the
+// stage. It works on the message as it came from the source, without a second buffer, and decodes the most
+// common types without a function call.
 #pragma once
 
 extern "C" {
@@ -11,8 +11,8 @@ extern "C" {
 
 namespace tablesync::pg {
 
-// Gives the next message of the stream, as RowSource::next_row() does. `context` is what store_rows() was
-// given.
+// Returns the next message of the stream, as RowSource::next_row() does. `context` is the argument of
+// store_rows().
 using NextMessage = char *(*)(void *context, size_t *size);
 
 // Whether the table needs none of COPY FROM's services: plain, without indexes, triggers, checks, generated
@@ -20,7 +20,7 @@ using NextMessage = char *(*)(void *context, size_t *size);
 bool stores_plain_rows(Relation relation, int column_count);
 
 // Reads the stream to its end and stores its rows; returns their number. `columns`: names, in the stream's
-// order. Server code: raises with ereport, so call it inside the airlock. 22P04 for what is not the format.
+// order. Server code: raises with ereport, so call it inside the airlock. Raises 22P04 for another format.
 uint64 store_rows(Relation relation, const char *const *columns, int column_count, bool freeze,
                   NextMessage next, void *context);
 

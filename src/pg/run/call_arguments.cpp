@@ -16,19 +16,20 @@ std::string required(std::optional<std::string> value, const char *what) {
   return *value;
 }
 
-// Microseconds. Months have no length: chunks of them would not be of one.
+// Months have no fixed length, so chunks of months would differ.
 std::int64_t interval_argument(FunctionCallInfo fcinfo, int n, const char *name) {
   if (PG_ARGISNULL(n)) throw Error(sqlstate::null_not_allowed, std::string(name) + " must not be null");
   const Interval *const interval = PG_GETARG_INTERVAL_P(n);
   const auto refuse = [&](const std::string &why, const std::string &hint = {}) {
     throw Error(sqlstate::invalid_parameter, "\"" + std::string(name) + "\" " + why, {}, hint);
   };
-  if (interval->month != 0) refuse("must not have months or years", "Give days: '30 days'.");
+  if (interval->month != 0) refuse("must not have months or years", "Give days, like '30 days'.");
   constexpr std::int64_t day = 86'400'000'000, most_days = 366 * 1000;
   if (interval->day > most_days || interval->day < -most_days || interval->time / day > most_days)
     refuse("is too long");
   const std::int64_t microseconds = interval->day * day + interval->time;
-  if (microseconds <= 0) refuse("must be above 0", "Give it with its unit: '24 hours'; '5' is five seconds.");
+  if (microseconds <= 0)
+    refuse("must be greater than 0", "Give a value with its unit, like '24 hours'. '5' means five seconds.");
   return microseconds;
 }
 
@@ -38,7 +39,7 @@ Json moment_value(FunctionCallInfo fcinfo, int n, const char *name) {
   const TimestampTz moment = PG_GETARG_TIMESTAMPTZ(n);
   if (TIMESTAMP_NOT_FINITE(moment))
     throw Error("22008", std::string("\"") + name + "\" must be finite", {},
-                "Leave it out where there is no such bound.");
+                "Leave it out if there is no such bound.");
   return text_of_moment(moment);
 }
 
@@ -80,7 +81,7 @@ Json options_argument(FunctionCallInfo fcinfo, unsigned function) {
   if (!json) return Json::object();
   if (!json->starts_with('{'))
     throw Error(sqlstate::invalid_parameter, "options must be an object", {},
-                R"(Such as '{"timeout": "10min"}'.)");
+                R"(Pass an object, like '{"timeout": "10min"}'.)");
   return read_json(*json);
 }
 

@@ -29,10 +29,11 @@ struct FailedStart {
   double at;
 };
 
-// Allocated at the first failure: no object of ours is destroyed when the process ends.
+// Allocated at the first failure, so that no object of ours is destroyed when the process ends.
 std::vector<FailedStart> *failed_starts = nullptr;
 
-// Nothing interrupts a process that ends, so it waits for nobody. False too where the extension is gone.
+// A process that ends cannot be interrupted, so it must not wait for a lock. False also without the
+// extension.
 bool lock_records() {
   Oid const schema = get_namespace_oid("tablesync", true);
   Oid const table = OidIsValid(schema) ? get_relname_relid("run", schema) : InvalidOid;
@@ -49,7 +50,7 @@ void write(const FailedStart &start) {
   });
 }
 
-// As the server drops temporary tables then: in a transaction of its own.
+// Uses a transaction of its own, as the server does to drop temporary tables.
 void write_failed_starts(int, Datum) {
   enter([] {
     call([] { AbortOutOfAnyTransaction(); });

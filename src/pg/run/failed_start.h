@@ -1,5 +1,5 @@
-// Runs for which there was no process: they have a record too. The caller's transaction ends with the error,
-// and there is no other process to write it. So the session writes it when it ends.
+// Records of runs that could not be started. The caller's transaction ends with the error, and no other
+// process can write the record, so the session writes it when it ends.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 
 namespace tablesync::pg {
 
-// Keeps a start that failed until the session ends.
+// Keeps a failed start until the session ends.
 void remember_failed_start(const RunSpec &spec, const std::string &mode, unsigned int role,
                            const Diagnostics &failure);
 
-// Starts the worker of a run by `start`, and remembers where that fails. `mode`: for its record.
+// Starts the worker of a run with `start`, and remembers a failure. `mode`: for its record.
 template <typename F>
 auto start_run(const RunSpec &spec, const std::string &mode, const WorkerTask &task, F start) {
   try {

@@ -60,12 +60,12 @@ Row Run::run() {
   }
 }
 
-// What the user reads about a failure: how the run was stopped, and which run it was.
+// Completes the error for the user: how the run was stopped, and which run it was.
 Diagnostics Run::explain(Diagnostics failure) const {
   const std::string subject = kind_.called;
   if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure)) {
     const bool timed_out = task_.spec.timeout_ms > 0 && steady_ms() - started_ms_ >= task_.spec.timeout_ms;
-    // A caller that is canceled ends its worker by a SIGTERM too.
+    // A canceled caller also ends its worker with SIGTERM.
     if (termination_requested() && !shared_.caller_failed) {
       failure.sqlstate = sqlstate::admin_shutdown;
       failure.message = subject + " was terminated";
@@ -77,17 +77,18 @@ Diagnostics Run::explain(Diagnostics failure) const {
       failure.message = subject + " was canceled";
     }
     describe_committed(failure);
-    failure.context.clear();  // where it was at that moment says nothing
+    failure.context.clear();  // the place of the cancel is irrelevant
   }
   if (failure.sqlstate == sqlstate::lock_not_available && failure.hint.empty() && !raised_by_source(failure))
-    failure.hint = "Another session holds a lock on \"" + display_name(task_.spec.target) +
-                   "\": see pg_locks. The time to wait is lock_timeout of the calling session, or 60 s.";
+    failure.hint =
+        "Another session holds a lock on \"" + display_name(task_.spec.target) +
+        "\"; see pg_locks. The run waits for lock_timeout of the calling session, or for 60 s if it is 0.";
   failure.context = shorten_own_statements(failure.context);
   if (failure.context.find(run_context.text) == std::string::npos) add_context(failure, run_context.text);
   return failure;
 }
 
-// What stays of a run in chunks that was stopped.
+// Adds the committed part of a run in chunks that was stopped.
 void Run::describe_committed(Diagnostics &failure) const {
   if (run_id_ == 0) return;
   DoneChunks done;
@@ -98,9 +99,10 @@ void Run::describe_committed(Diagnostics &failure) const {
   }
   if (done.chunks == 0) return;
   failure.detail = with_commas(done.chunks) + (done.chunks == 1 ? " chunk with " : " chunks with ") +
-                   with_commas(done.rows) + " rows " + (done.chunks == 1 ? "is" : "are") + " committed.";
+                   with_commas(done.rows) + (done.rows == 1 ? " row " : " rows ") +
+                   (done.chunks == 1 ? "is" : "are") + " committed.";
   if (task_.spec.enable_checkpoint && failure.hint.empty())
-    failure.hint = "The same call goes on from there.";
+    failure.hint = "The same call resumes from there.";
 }
 
 Row Run::work() {
@@ -123,7 +125,7 @@ Row Run::work() {
     locked_ = lock();
     if (locked_) {
       close_interrupted(display_name(task_.spec.target));
-      task_.drop_remains();
+      task_.drop_leftovers();
     }
     fault_point(FaultPoint::target_locked);
   });
@@ -140,8 +142,8 @@ Row Run::work() {
   return reply("succeeded");
 }
 
-// Does the work, one transaction after the other. After a part that failed in a way that may pass, begins
-// again from what is committed.
+// Does the work, one transaction after the other. After a transient failure of a part, retries from the
+// committed state.
 void Run::do_work() {
   StepEnd end = StepEnd::more;
   for (int attempt = 1; end != StepEnd::done;) {
@@ -154,9 +156,9 @@ void Run::do_work() {
     } catch (const Error &error) {
       end = StepEnd::more;
       if (recover(error.diagnostics())) continue;
-      if (attempt > task_.spec.max_retries || !may_pass(error)) throw;
+      if (attempt > task_.spec.max_retries || !is_transient(error)) throw;
       work_.reset();
-      in_transaction([&] { task_.drop_remains(); });
+      in_transaction([&] { task_.drop_leftovers(); });
       wait_for_next_attempt(task_.spec, run_id_, steps_, attempt++, error.diagnostics(), describe_kept());
     }
   }
@@ -187,7 +189,7 @@ StepEnd Run::do_part() {
   return end;
 }
 
-// The data is safe: what fails from here on, a cancel say, is not the run.
+// The data is committed: a later failure, for example a cancel, does not make the run fail.
 void Run::record_commit() {
   try {
     in_transaction([&] {
@@ -202,7 +204,7 @@ void Run::record_commit() {
   }
 }
 
-// Takes the target's locks. False where the call is to be skipped.
+// Takes the target's locks. Returns false if the run is to be skipped.
 bool Run::lock() {
   steps_.enter(Phase::waiting);
   return std::all_of(task_.locks.begin(), task_.locks.end(),
@@ -211,7 +213,7 @@ bool Run::lock() {
 
 bool Run::lock(const TargetLock &lock) {
   if (task_.spec.if_running == IfRunning::wait) {
-    // As long as it takes: the other run has limits of its own.
+    // Without a limit, because the other run has its own limits.
     with_setting("lock_timeout", "0", [&] { lock_target(lock); });
     return true;
   }
@@ -224,18 +226,18 @@ bool Run::lock(const TargetLock &lock) {
               {}, "Wait for it, or pass options => '{\"if_running\": \"wait\"}' (or \"skip\").");
 }
 
-// What loaders have filled in vain. Where it cannot be dropped now, the next run of this target does that.
-void Run::drop_remains() {
+// Drops tables that loaders have filled. If that fails, the next run of this target drops them.
+void Run::drop_leftovers() {
   if (!locked_) return;
   try {
-    in_transaction([&] { task_.drop_remains(); });
+    in_transaction([&] { task_.drop_leftovers(); });
   } catch (const Error &) {
     detail::abort_transaction();
   }
 }
 
-// Writes the end of a failed run. Where even that fails, the log has the error, and the next run of this
-// target closes the record.
+// Writes the end of a failed run. If even that fails, the log has the error, and the next run of this target
+// closes the record.
 void Run::fail(const Diagnostics &failure) {
   if (run_id_ == 0) return;
   const bool canceled = !raised_by_source(failure) && (failure.sqlstate == sqlstate::canceled ||
@@ -244,9 +246,8 @@ void Run::fail(const Diagnostics &failure) {
   const char *const status = interrupted ? "interrupted" : canceled ? "canceled" : "failed";
   work_.reset();
   steps_.leave();
-  drop_remains();
-  // A second signal (a shutdown sends one by way of the caller too) must not keep the first from being
-  // recorded.
+  drop_leftovers();
+  // A second signal (a shutdown also sends one through the caller) must not prevent the record of the first.
   for (int attempt = 1; attempt <= 2; ++attempt) {
     try {
       call([] { disable_timeout(STATEMENT_TIMEOUT, false); });

@@ -1,5 +1,5 @@
-// Run: one run, in its worker: its record, its locks, its transactions, its end. What it does in them is its
-// Work.
+// Run: one run, in its worker: its record, its locks, its transactions and its end. Its Work runs within
+// these transactions.
 #pragma once
 
 #include <cstdint>
@@ -23,20 +23,19 @@ namespace tablesync::pg {
 struct RunTask {
   const RunSpec &spec;
   std::string mode;               // for its record
-  std::vector<TargetLock> locks;  // of what nobody else may work on, in the order in which all take them
-  // Throws where the current user has no right to what the locks are on: he must not keep those waiting who
-  // have.
+  std::vector<TargetLock> locks;  // exclude other runs; all runs take them in the same order
+  // Throws if the current user has no privilege on the locked objects, so that the user cannot block others.
   std::function<void()> check_may_lock;
   std::function<std::unique_ptr<Work>(std::int64_t run_id, RunSteps &steps)> make_work;
-  // Removes what runs of this target have left behind, in the current transaction. The locks are held.
-  std::function<void()> drop_remains;
+  // Removes leftovers of earlier runs of this target, in the current transaction. The locks are held.
+  std::function<void()> drop_leftovers;
 };
 
 class Run {
  public:
   Run(SharedRun &shared, RunTask task);
-  // To its end. Returns the columns of sync_table(), and those that the work adds; throws what it failed
-  // with, its context complete.
+  // Runs to the end. Returns the columns of sync_table() and those that the work adds. Throws the error of
+  // the run with its complete context.
   Row run();
 
  private:
@@ -49,9 +48,9 @@ class Run {
   bool lock(const TargetLock &lock);
   Diagnostics explain(Diagnostics failure) const;
   void describe_committed(Diagnostics &failure) const;
-  std::string describe_kept() const { return kept_ ? "What is committed stays" : "Nothing was changed"; }
+  std::string describe_kept() const { return kept_ ? "Committed work is kept" : "Nothing was changed"; }
   void fail(const Diagnostics &failure);
-  void drop_remains();
+  void drop_leftovers();
   Row reply(const char *status) const;
 
   SharedRun &shared_;
@@ -61,14 +60,13 @@ class Run {
   bool locked_ = false;  // the target
   std::int64_t started_ms_;
   RunSteps steps_{shared_.progress};
-  // Gone where a part failed, and the connection to the source with it.
+  // Null after a part failed: its connection to the source is closed.
   std::unique_ptr<Work> work_;
-  RunCounts done_;     // by the parts that are committed
-  bool kept_ = false;  // some of it is such that a further run goes on from there
+  RunCounts done_;     // of the committed parts
+  bool kept_ = false;  // a further run can resume from committed work
 };
 
-// For the worker's main function, around all of it: ends the context of every error and log line with the
-// run.
+// Wraps the worker's main function: adds the run as the last line of the context of every error and log line.
 void run_worker(unsigned long argument, Row (*task)(SharedRun &run, std::string_view request));
 
 }  // namespace tablesync::pg

@@ -21,10 +21,10 @@ bool raised_by_source(const Diagnostics &failure) {
   return failure.context.find("remote server \"") != std::string::npos;
 }
 
-bool may_pass(const Error &error) {
+bool is_transient(const Error &error) {
   if (const auto *connecting = dynamic_cast<const remote::ConnectError *>(&error))
     return connecting->transient();
-  return is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
+  return tablesync::is_transient(error.diagnostics().sqlstate, raised_by_source(error.diagnostics()));
 }
 
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
@@ -38,7 +38,7 @@ void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &s
          "attempt " + std::to_string(attempt) + " of " + std::to_string(1 + spec.max_retries) +
              " failed: " + failure.message,
          failure.detail,
-         kept + "; the next one begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
+         kept + "; the next attempt begins in " + human_seconds(static_cast<double>(wait_ms) / 1000) + ".");
   wait_for_ms(wait_ms);
 }
 

@@ -1,4 +1,4 @@
-// What kind of failure of a run an error is, and the wait for the next attempt.
+// Classification of the errors of a run, and the wait for the next attempt.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,15 @@
 
 namespace tablesync::pg {
 
-// Whether the source raised it: its cancels and timeouts are not ours. The line that the connection adds
-// shows it, because the way through COPY FROM loses all else.
+// Whether the source raised the error: its cancels and timeouts are not ours. The context line of the
+// connection shows that, because COPY FROM loses everything else.
 bool raised_by_source(const Diagnostics &failure);
 
-// Whether the next attempt may succeed without anybody's doing.
-bool may_pass(const Error &error);
+// Whether a retry may succeed without intervention.
+bool is_transient(const Error &error);
 
-// After a part has failed: lets `recover(failure, by_source)` do, in a transaction, what makes the rest
-// independent of it. Returns whether that could be done; false for a cancel, which is meant for all of the
-// run.
+// After a part has failed: runs `recover(failure, by_source)` in a transaction, which makes the rest
+// independent of it. Returns whether that succeeded; false for a cancel, which applies to the whole run.
 template <typename Recover>
 bool recovered(const Diagnostics &failure, Recover recover) {
   bool recovered = false;
@@ -31,8 +30,8 @@ bool recovered(const Diagnostics &failure, Recover recover) {
   return recovered;
 }
 
-// After the nth attempt has failed: records why, raises a NOTICE (`kept`: what has become of its work), and
-// waits for the next one. Begins transactions.
+// After the nth attempt has failed: records the error, raises a NOTICE (`kept`: the state of its work), and
+// waits for the next attempt. Begins transactions.
 void wait_for_next_attempt(const RunSpec &spec, std::int64_t run_id, RunSteps &steps, int attempt,
                            const Diagnostics &failure, const std::string &kept);
 

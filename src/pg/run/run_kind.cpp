@@ -9,7 +9,7 @@
 namespace tablesync::pg {
 namespace {
 
-// Of a fixed size, so that loading the module runs no constructor and allocates nothing.
+// Has a fixed size, so that loading the module runs no constructor and allocates nothing.
 constinit std::array<const RunKind *, 32> kinds{};
 constinit std::size_t kinds_count = 0;
 

@@ -17,12 +17,12 @@ void apply_settings(const RunSpec &spec) {
   set_session_option("intervalstyle", "postgres");
   set_session_option("extra_float_digits", "1");
   set_session_option("bytea_output", "hex");
-  // What a role or a database may have set otherwise, and what would change values or statements.
+  // Settings of a role or a database that would change values or statements.
   set_session_option("array_nulls", "on");
   set_session_option("standard_conforming_strings", "on");
   set_session_option("xmloption", "content");
   set_session_option("jit", "off");
-  // The limit covers what is in use at one time: the stage's buffers and one hash or sort of the merge, or
+  // The limit covers the memory in use at one time: the stage's buffers and one hash or sort of the merge, or
   // the build of the key.
   const int kilobytes = spec.memory_limit_mb * 1024;
   set_session_option("temp_buffers", std::to_string(kilobytes / 4) + "kB");

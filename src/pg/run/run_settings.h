@@ -1,11 +1,11 @@
-// The settings that the processes of a run work with.
+// The settings of the processes of a run.
 #pragma once
 
 #include "core/spec/run_spec.h"
 
 namespace tablesync::pg {
 
-// The caller's settings that its triggers and types may depend on, then ours.
+// Applies the caller's settings, on which triggers and types may depend, then ours.
 void apply_settings(const RunSpec &spec);
 
 }  // namespace tablesync::pg

@@ -25,7 +25,7 @@ void RunSteps::enter(Phase phase, std::int64_t rows_expected) {
 }
 
 void RunSteps::leave() {
-  // Waiting for another run is no work of this one.
+  // Waiting for another run is not a step of this one.
   if (phase_ != Phase::starting && phase_ != Phase::waiting) {
     RunStep step{name_of(phase_), started_at_, now_seconds()};
     if (counts_rows(phase_)) step.rows = static_cast<std::int64_t>(progress_.rows.load());

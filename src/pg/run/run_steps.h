@@ -1,5 +1,5 @@
-// RunSteps: the phases of one run. Entering one publishes it as live progress and ends the one before, which
-// becomes a step of the run's record.
+// RunSteps: the phases of one run. Entering a phase publishes it as live progress and ends the previous one,
+// which becomes a step of the run's record.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 namespace tablesync::pg {
 
+// The current time as a Unix time.
 double now_seconds();
 
 class RunSteps {
@@ -19,9 +20,10 @@ class RunSteps {
 
   // `rows_expected` below 0: unknown.
   void enter(Phase phase, std::int64_t rows_expected = -1);
-  // Makes one step, of this name, of those since the last fold, and the last fold of that name.
+  // Merges the steps after the last fold() into one step of this name, together with the last fold of that
+  // name.
   void fold(const std::string &name);
-  // Ends the current phase; no effect where there is none.
+  // Ends the current phase, if there is one.
   void leave();
 
   Phase phase() const { return phase_; }
@@ -34,7 +36,7 @@ class RunSteps {
   double started_at_ = 0;
   std::uint64_t bytes_before_ = 0;
   std::vector<RunStep> done_;
-  size_t folded_ = 0;  // steps that fold() is done with
+  size_t folded_ = 0;  // number of folded steps
 };
 
 }  // namespace tablesync::pg

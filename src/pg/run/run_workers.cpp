@@ -22,11 +22,11 @@ void notice_missing(const RunSpec &spec, int count, int wanted) {
       "Raise max_worker_processes (" + std::to_string(max_worker_processes) +
       "; needs a restart) or tablesync.max_workers_per_role, or wait until other workers have ended.";
   if (count == 0)
-    notice(spec, "the source is read by one worker, since there is no free slot for another", {}, hint);
+    notice(spec, "the source is read by one worker because no slot is free for another", {}, hint);
   else
     notice(spec,
            "the source is read by " + std::to_string(count) + " instead of " + std::to_string(wanted) +
-               " workers, since there are no more free slots",
+               " workers because no more slots are free",
            {}, hint);
 }
 
@@ -64,10 +64,10 @@ Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const st
     return work();
   } catch (const Error &error) {
     const Diagnostics &failure = error.diagnostics();
-    // The leader would take it for a cancel of its own.
+    // Converted, because the leader would treat it as its own cancel.
     if (failure.sqlstate == sqlstate::canceled && !raised_by_source(failure))
       throw Error(sqlstate::admin_shutdown, "a worker of the run was canceled or terminated");
-    run.may_pass = may_pass(error);
+    run.error_is_transient = is_transient(error);
     throw ServerError(failure);
   }
 }

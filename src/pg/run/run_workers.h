@@ -1,5 +1,4 @@
-// Several workers that do the work of one run at the same time: loaders of a hidden table, or copiers of
-// chunks.
+// Parallel workers of one run: loaders of a hidden table, or copiers of chunks.
 #pragma once
 
 #include <functional>
@@ -17,9 +16,8 @@ struct SharedRun;
 
 // ---- in the leader -------------------------------------------------------------------------------------
 
-// The workers of a run, while their leader does something else: start them, look at them with poll() from
-// time to time, and wait() for the rest. All in one transaction of the leader. Its destructor ends those that
-// are still at work.
+// The workers of a run, while their leader does other work: start() them, poll() them from time to time, and
+// wait() for the rest, all in one transaction of the leader. The destructor ends running workers.
 class RunWorkers {
  public:
   RunWorkers(const RunSpec &spec, RunSteps &steps) : spec_(spec), steps_(steps) {}
@@ -27,13 +25,13 @@ class RunWorkers {
   RunWorkers &operator=(const RunWorkers &) = delete;
   ~RunWorkers() { workers_.end(); }
 
-  // Starts so many, or as many as there are slots for (a NOTICE says so), and returns how many that is.
-  // `task`: of the nth, from 0.
+  // Starts up to `wanted` workers, as many as there are slots for (with a NOTICE if these are fewer), and
+  // returns their number. `task(n)` returns the task of the nth, from 0.
   int start(int wanted, const std::function<WorkerTask(int)> &task);
-  // Passes on their notices, publishes their progress as the run's, and returns whether any is at work. Does
-  // not block. Throws the first error of a worker.
+  // Relays their notices, publishes their progress as that of the run, and returns whether any worker is
+  // running. Does not block. Throws the first error of a worker.
   bool poll();
-  // Waits for all and returns what they did together, as their replies (RunCounts) say. Throws as poll().
+  // Waits for all and returns the sum of their replies (RunCounts). Throws as poll().
   RunCounts wait();
 
  private:
@@ -42,16 +40,17 @@ class RunWorkers {
   LaunchedGroup workers_;
 };
 
-// Starts so many and waits for them. Nothing if there is no slot at all. `started` is called with the number
-// that was started. Throws the first error of a worker, when all have ended.
+// Starts up to `wanted` workers, calls `started` with their number, and waits for them. Returns nothing if
+// there was no slot. Throws the first error of a worker after all have ended.
 std::optional<RunCounts> run_workers(const RunSpec &spec, RunSteps &steps, int wanted,
                                      const std::function<WorkerTask(int)> &task,
                                      const std::function<void(int)> &started);
 
 // ---- in a worker ---------------------------------------------------------------------------------------
 
-// Does the work, under the settings of the run, and returns its reply. If that fails, leaves in `run` what
-// the leader cannot see from the error, and throws that. `what`: "chunks", in pg_stat_activity.
+// Does the work under the settings of the run and returns its reply. On an error, sets
+// run.error_is_transient, which the leader cannot derive from the error, and throws. `what`: "chunks", in
+// pg_stat_activity.
 Row work_for_run(SharedRun &run, const RunSpec &spec, const char *what, const std::function<Row()> &work);
 
 }  // namespace tablesync::pg

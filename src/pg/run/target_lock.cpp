@@ -17,10 +17,10 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// Marks our locks among user locks: LOCKTAG_USERLOCK is left unused by the server itself.
+// Mark our locks among user locks. The server itself does not use LOCKTAG_USERLOCK.
 constexpr uint16 run_kind = 0x7453, definition_kind = 0x7454, pivot_kind = 0x7455;
 
-// Two targets whose names have the same 64-bit hash would wait for each other; no more.
+// Two targets whose names have the same 64-bit hash would only wait for each other.
 LOCKTAG tag_of(const QualifiedName &target, uint16 kind) {
   const std::string name = quote_qualified(target);
   const uint64 hash = hash_bytes_extended(reinterpret_cast<const unsigned char *>(name.data()),

@@ -1,5 +1,5 @@
-// Work: what a run does between its lock and its end. run.h gives it one transaction after the other, keeps
-// its record, and begins again with a new Work after a failure that may pass.
+// Work: the work of a run between its lock and its end. run.h provides its transactions, writes its record,
+// and starts a new Work after a transient failure.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 namespace tablesync::pg {
 
-// What becomes of the transaction of a step, and what comes next.
+// How the transaction of a step ends, and what follows.
 enum class StepEnd {
   more,   // it is committed; another step follows
   done,   // it is committed with the end of the run
-  again,  // it is rolled back, and the step is repeated: the work has learnt what the step needs
+  again,  // it is rolled back, and the step is repeated with what the work has learnt
 };
 
 class Work {
@@ -25,22 +25,21 @@ class Work {
   Work &operator=(const Work &) = delete;
   virtual ~Work() = default;
 
-  // Does the next part, in the current transaction, and writes what must be committed with its rows. What
-  // earlier parts did is committed, and a new Work goes on from there. Work without an end returns `more`
-  // each time.
+  // Does the next part in the current transaction, and writes the records that must commit with its rows.
+  // Earlier parts are committed, and a new Work resumes from there. Work without an end always returns
+  // `more`.
   virtual StepEnd step() = 0;
-  // Whether the last part brought something that a new Work goes on from. If so, its retries are counted from
-  // 0.
+  // Whether a new Work would resume after the last part. If so, retries are counted from 0 again.
   virtual bool progressed() const { return true; }
-  // The first transaction that wrote rows of the target; 0: that of the last part.
+  // The first transaction that wrote rows of the target; 0: the transaction of the last part.
   virtual std::uint64_t first_xid() const { return 0; }
   // The rows of the last part.
   virtual const RunCounts &counts() const = 0;
-  // How far the target is, as the mode counts; empty if it does not count.
+  // The watermark of the target in the terms of the mode; empty if the mode has none.
   virtual std::string watermark() const = 0;
-  // Whether the target is what the source was at one moment.
+  // Whether the target equals the source at one moment.
   virtual bool consistent() const { return true; }
-  // After a part has failed: whether the work can go on without what failed, which is then recorded in the
+  // After a part has failed: whether the work can continue without it; then records the failure in the
   // current transaction. `by_source`: the source raised the error.
   virtual bool recover(const Diagnostics &failure, bool by_source) {
     static_cast<void>(failure), static_cast<void>(by_source);

@@ -84,7 +84,7 @@ ErrorData *to_error_data(const Diagnostics &diagnostics) {
   });
 }
 
-// For when there is no memory to say more.
+// Used if there is no memory for more.
 ErrorData *out_of_memory() {
   static char message[] = "out of memory";
   static ErrorData data;
@@ -130,7 +130,7 @@ Failure describe_failure() noexcept {
 
 void raise(const Failure &failure) {
   if (failure.from_server) {
-    // ReThrowError sends an error where it was to be sent; errstart(), which decides that, is not run again.
+    // ReThrowError keeps the destination of the error, because it does not run errstart() again.
     failure.data->output_to_server = log_min_messages == LOG ? false : log_min_messages <= ERROR;
     failure.data->output_to_client = true;
     ReThrowError(failure.data);

@@ -20,7 +20,7 @@ struct ErrorData;
 namespace tablesync::pg {
 
 // An ERROR that the server raised in this process: its transaction (or subtransaction) is broken. Caught
-// here, in in_subtransaction and in the worker's main function; everyone else lets it pass.
+// in the airlock, in in_subtransaction() and in the worker's main function; all other code lets it pass.
 class ServerError : public Error {
  public:
   using Error::Error;
@@ -49,12 +49,12 @@ class HandlerScope {
   Handler saved_;
 };
 
-// Runs body(argument) under a handler of its own; throws ServerError where the server raised.
+// Runs body(argument) under its own handler; throws ServerError if the server raised an error.
 void guarded(void (*body)(void *), void *argument);
 
 struct Failure {
   ErrorData *data;
-  bool from_server;  // its context was collected already
+  bool from_server;  // its context is complete
 };
 // The exception being handled, as data of the server. Call it in a catch block only.
 Failure describe_failure() noexcept;

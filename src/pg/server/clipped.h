@@ -1,4 +1,4 @@
-// Texts in buffers of a fixed size: cut at the border of a character, so that they stay valid in the
+// Texts in buffers of a fixed size, truncated between two characters, so that they stay valid in the
 // database's encoding.
 #pragma once
 
@@ -7,7 +7,7 @@
 
 namespace tablesync::pg {
 
-// Copies as much of `text` into a buffer of `size` bytes as fits, with a zero behind it.
+// Copies as much of `text` as fits into a buffer of `size` bytes, with a terminating zero.
 void copy_clipped(char *buffer, std::size_t size, const std::string &text);
 
 template <std::size_t size>
@@ -15,7 +15,7 @@ void copy_clipped(char (&buffer)[size], const std::string &text) {
   copy_clipped(buffer, size, text);
 }
 
-// The first characters of `text`, no more than `bytes`.
+// The first characters of `text`, at most `bytes`.
 std::string clipped(const std::string &text, std::size_t bytes);
 
 }  // namespace tablesync::pg

@@ -22,7 +22,7 @@
 #include "varatt.h"
 #endif
 
-// Pages with rows, which are full-page images in the WAL; sets their LSN.
+// Logs pages with rows as full-page images and sets their LSN.
 static inline void compat_log_newpages(Relation relation, int count, BlockNumber *blocks, Page *pages) {
 #if PG_VERSION_NUM >= 160000
   log_newpages(&relation->rd_locator, MAIN_FORKNUM, count, blocks, pages, true);
@@ -31,7 +31,7 @@ static inline void compat_log_newpages(Relation relation, int count, BlockNumber
 #endif
 }
 
-// Of a row that was just inserted, into all indexes that are open.
+// Inserts a new row into all open indexes.
 static inline void compat_insert_index_tuples(ResultRelInfo *table, TupleTableSlot *slot, EState *state) {
 #if PG_VERSION_NUM >= 160000
   list_free(ExecInsertIndexTuples(table, slot, state, false, false, NULL, NIL, false));
@@ -40,7 +40,7 @@ static inline void compat_insert_index_tuples(ResultRelInfo *table, TupleTableSl
 #endif
 }
 
-// Columns that are computed when they are read, and not stored.
+// Whether the table has columns that are computed on reading and not stored.
 static inline bool compat_has_virtual_columns(TupleDesc row) {
 #if PG_VERSION_NUM >= 180000
   return row->constr != NULL && row->constr->has_generated_virtual;
@@ -50,7 +50,7 @@ static inline bool compat_has_virtual_columns(TupleDesc row) {
 #endif
 }
 
-// Whether old_snapshot_threshold has let go of rows that the snapshot should see: raises then.
+// Raises an error if old_snapshot_threshold has removed rows that the snapshot should see.
 static inline void compat_test_old_snapshot(Snapshot snapshot, Relation relation, Page page) {
 #if PG_VERSION_NUM >= 170000
   (void)snapshot;
@@ -108,7 +108,8 @@ static inline AclResult compat_aclcheck_server(Oid server, Oid role, AclMode mod
 #define compat_become_privilege "MEMBER"
 #endif
 
-// Of what the grammar makes of a statement. The older declaration has no arguments, which C++ takes for none.
+// Walks the raw parse tree of a statement. The older declaration has an empty argument list, which C++ reads
+// as none.
 static inline bool compat_walk_raw(Node *node, bool (*walker)(Node *, void *), void *context) {
 #if PG_VERSION_NUM >= 160000
   return raw_expression_tree_walker(node, walker, context);

@@ -43,7 +43,7 @@ struct Fault {
 
 char *setting = nullptr;
 Fault armed;
-int times_there = 0;  // since it was armed
+int times_reached = 0;  // since it was armed
 
 std::string_view take_field(std::string_view &text) {
   const std::string_view field = text.substr(0, text.find(':'));
@@ -57,7 +57,7 @@ int index_of(std::string_view name, const std::string_view (&names)[n]) {
   return found == std::end(names) ? -1 : static_cast<int>(found - std::begin(names));
 }
 
-// False where the text is no fault.
+// False if the text is no fault.
 bool parse(std::string_view text, Fault &fault) {
   if (text.empty()) return true;
   fault.point = index_of(take_field(text), point_names);
@@ -83,7 +83,7 @@ bool check_setting(char **value, void **, GucSource) {
 
 void assign_setting(const char *value, void *) {
   armed = {};
-  times_there = 0;
+  times_reached = 0;
   parse(value, armed);
 }
 
@@ -106,7 +106,7 @@ void pause_at(const char *name) {
 }  // namespace
 
 void fault_point(FaultPoint point) {
-  if (static_cast<int>(point) != armed.point || ++times_there != armed.nth) return;
+  if (static_cast<int>(point) != armed.point || ++times_reached != armed.nth) return;
   const char *const name = point_names[armed.point].data();
   switch (armed.kind) {
     case Kind::error:
@@ -128,10 +128,10 @@ void fault_point(FaultPoint point) {
   }
 }
 
-// Not in pg_settings, which tests compare also where there are fault points.
+// Hidden from pg_settings, which tests also compare in builds with fault points.
 void define_fault_setting() {
-  DefineCustomStringVariable("tablesync.fault", "Where a run is to fail, for tests.", nullptr, &setting, "",
-                             PGC_SUSET, GUC_NO_SHOW_ALL, check_setting, assign_setting, nullptr);
+  DefineCustomStringVariable("tablesync.fault", "Point at which a run fails, for tests.", nullptr, &setting,
+                             "", PGC_SUSET, GUC_NO_SHOW_ALL, check_setting, assign_setting, nullptr);
 }
 
 }  // namespace tablesync::pg

@@ -1,46 +1,46 @@
-// Fault points: places on a run's way where a test can make it fail, die or wait. They exist in builds with
-// `make FAULTS=1` alone; elsewhere fault_point() is nothing.
+// Fault points: places where a test can make a run fail, die or wait. They exist only in builds with
+// `make FAULTS=1`; in others fault_point() is empty.
 //
 // A superuser sets, by ALTER SYSTEM or ALTER ROLE, before the run:
 //
-//   tablesync.fault = 'point[:nth[:kind]]'      nth: from 1, each time that the process comes there counts
+//   tablesync.fault = 'point[:nth[:kind]]'      nth: from 1, the nth time that the process gets to it
 //
-//   error    (the default) an ERROR with SQLSTATE 40001, so that it is tried again where that is asked for
+//   error    (the default) an ERROR with SQLSTATE 40001, which is retried if the run has retries
 //   fatal    a FATAL error: the process ends as the server ends it
 //   sigkill  the process is killed, and the server restarts all others
-//   pause    the process waits, its application_name being 'fault point NAME', until the configuration is
+//   pause    the process waits, with the application_name 'fault point NAME', until the configuration is
 //            reloaded
 #pragma once
 
 namespace tablesync::pg {
 
-// In the order of a run.
+// The points, in the order of a run.
 #define TABLESYNC_FAULT_POINTS(POINT)                                                     \
   POINT(worker_started)      /* connected to its database; nothing of the run is known */ \
   POINT(run_begun)           /* the run's record is written, not committed */             \
   POINT(run_recorded)        /* ... committed */                                          \
   POINT(target_locked)       /* the lock of the target is held */                         \
   POINT(work_begun)          /* in the transaction of the work */                         \
-  POINT(source_connected)    /* there is a connection to the source */                    \
+  POINT(source_connected)    /* connected to the source */                                \
   POINT(horizon_read)        /* incremental: what the source's transactions allow */      \
   POINT(snapshot_open)       /* the reading transaction has its snapshot */               \
   POINT(target_made)         /* a target that did not exist does */                       \
   POINT(target_described)    /* the target is locked and described */                     \
   POINT(stage_made)          /* the stage is there, and empty */                          \
   POINT(row_received)        /* a row has come, or bytes where the server parses them */  \
-  POINT(copy_finished)       /* the source said that it was all */                        \
+  POINT(copy_finished)       /* the source confirmed the end of the rows */               \
   POINT(rows_converted)      /* rows that had to be converted are in the stage */         \
-  POINT(keys_staged)         /* the keys of all rows are here, to find what is gone */    \
+  POINT(keys_staged)         /* the keys of all rows are staged, to find missing ones */  \
   POINT(absent_rows_fetched) /* rows that were not among the changed ones are staged */   \
   POINT(source_done)         /* the connection to the source is closed */                 \
   POINT(deletes_begun)       /* rows are about to be deleted */                           \
-  POINT(deletes_done)        /* they are */                                               \
+  POINT(deletes_done)        /* rows were deleted */                                      \
   POINT(merge_done)          /* the stage is in the target */                             \
   POINT(key_built)           /* a new target has its primary key */                       \
   POINT(target_analyzed)     /* ... and its statistics */                                 \
   POINT(watermark_computed)  /* what the next run may rely on is known */                 \
   POINT(target_compared)     /* verify: the differences are known */                      \
-  POINT(rows_repaired)       /* repair: they are mended */                                \
+  POINT(rows_repaired)       /* repair: the differences are repaired */                   \
   POINT(watermark_written)   /* the watermark is written */                               \
   POINT(run_finished)        /* the record says that the run succeeded; next is COMMIT */ \
   POINT(committed)           /* the rows and their record are committed */                \
@@ -57,7 +57,7 @@ enum class FaultPoint {
 
 #ifdef TABLESYNC_FAULTS
 
-// Does what tablesync.fault says of this point. Throws ServerError.
+// Acts as tablesync.fault says for this point. Throws ServerError.
 void fault_point(FaultPoint point);
 void define_fault_setting();
 

@@ -40,10 +40,10 @@ bool is_list_of_names(char **value, void **, GucSource) {
 
 void define_settings() {
   DefineCustomIntVariable("tablesync.chunk_threshold",
-                          "A table of this size or more is read in chunks, where the call does not say.",
-                          nullptr, &chunk_threshold_mb, 10 * 1024, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MB,
-                          nullptr, nullptr, nullptr);
-  // Not for the postmaster's start alone: databases come and go.
+                          "Tables of this size or more are read in chunks, unless the call decides.", nullptr,
+                          &chunk_threshold_mb, 10 * 1024, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MB, nullptr,
+                          nullptr, nullptr);
+  // Can be reloaded, because databases are created and dropped.
   DefineCustomStringVariable("tablesync.databases",
                              "Databases whose interrupted runs are closed and resumed without a call.",
                              "Needs pg_tablesync in shared_preload_libraries.", &databases, "", PGC_SIGHUP,
@@ -54,21 +54,22 @@ void define_settings() {
       &history_retention_min, 30 * 24 * 60, 1, INT_MAX / 3, PGC_SUSET, GUC_UNIT_MIN, nullptr, nullptr,
       nullptr);
   DefineCustomIntVariable("tablesync.launcher_naptime",
-                          "Time between two looks at each database of tablesync.databases.", nullptr,
+                          "Time between two checks of each database in tablesync.databases.", nullptr,
                           &launcher_naptime_ms, 60000, 100, INT_MAX / 2, PGC_SIGHUP, GUC_UNIT_MS, nullptr,
                           nullptr, nullptr);
   DefineCustomIntVariable("tablesync.max_source_transaction",
-                          "The longest transaction on the source that a sync in chunks may have for a chunk.",
+                          "Maximum duration of the transaction on the source that reads one chunk.",
                           "A chunk that takes longer is made smaller.", &max_source_transaction_ms, 60000,
                           100, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("tablesync.max_workers_per_role",
-                          "How many background workers one role may have at one time; -1: half of "
+                          "Maximum number of concurrent background workers of one role; -1 means half of "
                           "max_worker_processes.",
                           "Superusers are not limited.", &max_workers_per_role, -1, -1, 1024, PGC_SUSET, 0,
                           nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
-                          "Staging buffers, the work memory of the merge and the build of the primary key.",
-                          &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "tablesync.memory_limit_mb", "Memory that one worker may use, in megabytes.",
+      "Covers staging buffers, the work memory of the merge and the build of the primary key.",
+      &memory_limit_mb, 64, 16, 65536, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("tablesync.progress_interval",
                           "Time between two progress notices to a waiting caller; 0 turns them off.", nullptr,
                           &progress_interval_ms, 5000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr,

@@ -74,9 +74,8 @@ std::size_t LatchHost::character(std::string_view text) const {
   return static_cast<std::size_t>(std::max(length, 0));
 }
 
-// proc(5), statm: size, resident, shared, text, lib, data in pages. The last of them is what is private and
-// can be written, whether or not it has been. The C library's own account walks through all free chunks,
-// which can take milliseconds.
+// proc(5), statm: size, resident, shared, text, lib, data in pages. The last one is private writable memory,
+// used or not. The C library's own statistics walk through all free chunks, which can take milliseconds.
 std::int64_t LatchHost::memory() const {
   static const int statm =
       open("/proc/self/statm", O_RDONLY | O_CLOEXEC);  // for as long as the process lives

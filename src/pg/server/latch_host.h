@@ -1,5 +1,5 @@
-// LatchHost: the Host of remote connections inside a backend. Waiting ends at once on cancel, terminate and
-// postmaster death; descriptors are counted with the server's own.
+// LatchHost: the Host of remote connections inside a backend. A cancel, a termination or the death of the
+// postmaster ends a wait immediately; descriptors count with those of the server.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ class LatchHost final : public remote::Host {
   std::int64_t memory() const override;
 };
 
-// Milliseconds of a clock that nobody sets; only differences mean something.
+// Milliseconds of a monotonic clock; only differences are meaningful.
 std::int64_t steady_ms();
 
-// Waits that long, unless something is raised: cancel, terminate, timeouts, as ServerError.
+// Waits that long. Throws ServerError on a cancel, a termination or a timeout.
 void wait_for_ms(std::int64_t milliseconds);
 
-// Raises what is pending: cancel, terminate, timeouts. Throws ServerError.
+// Throws ServerError if a cancel, a termination or a timeout is pending.
 void check_for_interrupts();
 
 }  // namespace tablesync::pg

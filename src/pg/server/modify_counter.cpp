@@ -14,7 +14,7 @@ namespace {
 struct Counting {
   std::atomic<std::uint64_t> *rows_seen;
   ModifyTableState *node;      // of the statement being counted
-  ExecProcNodeMtd pull_input;  // what its input's ExecProcNode was
+  ExecProcNodeMtd pull_input;  // the original ExecProcNode of its input
   ModifyCounts counts;
 };
 Counting counting{};

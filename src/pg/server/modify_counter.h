@@ -15,10 +15,10 @@ struct ModifyCounts {
 
 void install_modify_counter();
 
-// From now until stop_counting(), the outermost statement that modifies rows adds every row that reaches it
-// to `rows_seen`.
+// Until stop_counting(), the outermost statement that modifies rows adds every row that reaches it to
+// `rows_seen`.
 void start_counting(std::atomic<std::uint64_t> *rows_seen);
-// The counts of the MERGE that ended since start_counting().
+// Ends counting and returns the counts of the MERGE that ran after start_counting().
 ModifyCounts stop_counting();
 
 }  // namespace tablesync::pg

@@ -5,7 +5,7 @@
 
 namespace tablesync::pg {
 
-// Throws the server's error for an unknown name or a bad value.
+// Sets a setting. Throws the server's error for an unknown name or a bad value.
 void set_session_option(const char *name, const std::string &value);
 std::string session_option(const char *name);
 int lock_timeout_ms();  // 0: none

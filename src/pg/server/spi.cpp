@@ -23,7 +23,7 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// Where f fails, SPI is released by the abort that must follow, not here.
+// If f fails, the abort that must follow releases SPI.
 template <typename F>
 auto in_spi(F f) {
   call([] {
@@ -83,21 +83,21 @@ Rows run_query(const std::string &sql, const Row &parameters, bool read_only,
   });
 }
 
-// What the executor gives rows to. `base` comes first, so that a pointer to it is one to this.
+// The receiver of the executor's rows. `base` comes first, so that a pointer to it is one to this struct.
 struct Receiver {
   DestReceiver base;
   const std::vector<unsigned int> *types;
   const std::function<bool(const std::uintptr_t *, const bool *)> *take;
 };
 
-// Server code around `enter`: an error of the taker goes the way of the server's own.
+// Server code around `enter`: an error of `take` becomes an error of the server.
 bool receive(TupleTableSlot *slot, DestReceiver *self) {
   slot_getallattrs(slot);
   return enter(
       [&] { return (*reinterpret_cast<Receiver *>(self)->take)(slot->tts_values, slot->tts_isnull); });
 }
 
-// Before the first row: a Datum of another type than is expected would be read as something that it is not.
+// Before the first row, because a Datum of another type than expected would be misread.
 void start_up(DestReceiver *self, int, TupleDesc row) {
   const std::vector<unsigned int> &types = *reinterpret_cast<Receiver *>(self)->types;
   bool expected = row->natts == static_cast<int>(types.size());
@@ -105,7 +105,7 @@ void start_up(DestReceiver *self, int, TupleDesc row) {
     expected = TupleDescAttr(row, n)->atttypid == types[static_cast<size_t>(n)];
   if (!expected)
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("a query returned columns of other types than it was planned for"),
+                    errmsg("a query returned columns of unexpected types"),
                     errdetail("A relation that it reads was replaced or altered during the run."),
                     errhint("Run it again.")));
 }
@@ -133,7 +133,7 @@ void each_row(const std::string &sql, const Row &parameters, const std::vector<u
               const std::function<bool(const std::uintptr_t *, const bool *)> &take,
               const std::source_location &where) {
   check_statement(sql, SearchPath::session, where);
-  // Of some kind that is not DestNone: SPI would take the statement for one without rows.
+  // Not DestNone, because SPI would then expect no rows.
   Receiver receiver{{receive, start_up, shut_down, destroy, DestTransientRel}, &types, &take};
   in_spi([&] {
     const int code = call([&] {

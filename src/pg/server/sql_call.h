@@ -21,12 +21,12 @@ std::optional<std::string> name_argument(FunctionCallInfo fcinfo, int n);
 std::optional<bool> bool_argument(FunctionCallInfo fcinfo, int n);
 std::optional<int> int_argument(FunctionCallInfo fcinfo, int n);
 std::optional<std::string> jsonb_argument(FunctionCallInfo fcinfo, int n);  // as JSON text
-// A text[]; NULL is an empty list. Throws 22004 for a null in it.
+// A text[]; NULL is an empty list. Throws 22004 for a null element.
 std::vector<std::string> text_array_argument(FunctionCallInfo fcinfo, int n);
 
-// One composite value from the text of its columns.
+// Makes a composite value from the texts of its columns.
 Datum record_result(FunctionCallInfo fcinfo, const Row &row);
-// All rows of a set-returning function.
+// Returns all rows of a set-returning function.
 Datum set_result(FunctionCallInfo fcinfo, const Rows &rows);
 
 }  // namespace tablesync::pg

@@ -69,13 +69,13 @@ bool check_relation_name(Walk *walk, List *name) {
 
 bool check_sub_link(Walk *walk, const SubLink *link) {
   if (link->subLinkType != ANY_SUBLINK && link->subLinkType != ALL_SUBLINK) return false;
-  // IN has no name of an operator at all.
+  // IN has no operator name.
   return is_bare(walk, link->operName) &&
          fail(walk, "operator without a schema:",
               link->operName == NIL ? "IN (SELECT ...)" : NameListToString(link->operName));
 }
 
-// What a node looks up by name itself; what is below it is walked afterwards.
+// Checks the names that a node itself looks up; its children are walked afterwards.
 bool check_node(Walk *walk, Node *node) {
   const auto bare = [&](List *name, const char *what) {
     return is_bare(walk, name) && fail(walk, what, NameListToString(name));
@@ -182,8 +182,8 @@ Node *node_of(T *part) {
   return reinterpret_cast<Node *>(part);
 }
 
-// Utility statements and their parts, which the server's own walker does not know. One that neither knows is
-// an error: "unrecognized node type".
+// Utility statements and their parts, which the server's walker does not know. A node that neither knows
+// raises "unrecognized node type".
 bool walk_node(Node *node, void *context) {
   auto *const walk = static_cast<Walk *>(context);
   if (node == nullptr) return false;
@@ -235,7 +235,7 @@ bool walk_node(Node *node, void *context) {
   }
 }
 
-// What breaks a rule; empty: nothing does.
+// The first violation of a rule; or empty.
 std::string violation_in(const std::string &sql, bool safe_path, bool in_state_module) {
   Walk walk{};
   walk.safe_path = safe_path;
@@ -262,8 +262,8 @@ std::string_view file_of(const std::source_location &where) {
 
 bool is_state_module(std::string_view file) { return file.starts_with("src/pg/record/"); }
 
-// Statements that hold what the caller of sync_table wrote, where the source is in this database: its names
-// are the caller's business.
+// Statements with SQL of the caller of sync_table, if the source is in this database. The caller is
+// responsible for its names.
 bool holds_users_text(std::string_view file, std::string_view sql) {
   return file == "src/pg/pair/table_pair.cpp" && sql.starts_with("INSERT INTO ");
 }
@@ -280,7 +280,7 @@ void append_to_list(const std::string &entry) {
   line += '\n';
   const int file = open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
   if (file < 0) return;
-  // What is not on the list has not been seen, which script/lint says.
+  // script/lint reports statements that are not on the list.
   static_cast<void>(!write(file, line.data(), line.size()));
   close(file);
 }

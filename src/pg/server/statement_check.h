@@ -1,17 +1,16 @@
-// Checks the text of each statement that runs here, in builds with fault points (fault.h): no name in it may
-// be looked up where a user can put something. Elsewhere check_statement() is nothing.
+// Checks the text of each statement that runs on this server, in builds with fault points (fault.h): no name
+// in it may be looked up where a user can create objects. In other builds check_statement() is empty.
 //
-// The statement is parsed by the server's own grammar. What must hold depends on the search_path:
+// The server's own grammar parses the statement. The rules depend on the search_path:
 //
-//   session   the caller's: each operator, function, type, collation and relation is qualified. So nothing
-//   may
-//             be used that looks up an operator by itself, such as IN, BETWEEN, LIKE or JOIN ... USING.
+//   session   the caller's: each operator, function, type, collation and relation is qualified. Constructs
+//             that look up an operator themselves are refused, such as IN, BETWEEN, LIKE or JOIN ... USING.
 //   safe      pg_catalog and pg_temp: each relation is qualified. Operators and functions are never looked up
 //             in pg_temp, and types are looked up in pg_catalog first.
 //
-// A table or view of the schema tablesync may be named by files of the state module only.
+// Only files of the state module may name a table or view of the schema tablesync.
 //
-// Where the environment variable TABLESYNC_STATEMENTS names a file, each statement is appended to it:
+// If the environment variable TABLESYNC_STATEMENTS names a file, each statement is appended to it:
 // file:line, the kind of the path, the text, separated by tabs. script/lint prints and checks that list.
 #pragma once
 

@@ -37,12 +37,12 @@ void commit_transaction() {
 
 void end_unused_transaction() {
   if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
-    throw Error(sqlstate::internal, "the transaction that was to be ended has changed something");
+    throw Error(sqlstate::internal, "the transaction to be ended has changed something");
   commit_transaction();
 }
 
 void abort_transaction() noexcept {
-  // What AbortTransaction cannot do is beyond us too: the process is about to end.
+  // If AbortTransaction fails, we cannot recover either: the process will end.
   try {
     call([] { AbortOutOfAnyTransaction(); });
   } catch (const ServerError &) {
@@ -70,7 +70,7 @@ void commit_subtransaction(const Subtransaction &outer) {
 }
 
 void abort_subtransaction(const Subtransaction &outer) {
-  // The current context may be one that the rollback deletes.
+  // The rollback may delete the current context.
   return_to(outer);
   call([] { RollbackAndReleaseCurrentSubTransaction(); });
   return_to(outer);
@@ -106,7 +106,7 @@ int push_setting(const char *name, const char *value) {
 }
 
 void pop_settings(int nest_level) noexcept {
-  // AtEOXact_GUC raises nothing but on a broken nesting, which would be ours to fix.
+  // AtEOXact_GUC raises an error only for broken nesting, which would be our bug.
   AtEOXact_GUC(false, nest_level);
 }
 

@@ -1,5 +1,5 @@
-// Scopes over server state. They are functions, not destructors: leaving one normally and leaving it by an
-// exception need different work, and the former can itself raise.
+// Scopes over server state. They are functions, not destructors, because leaving a scope normally and leaving
+// it by an exception differ, and the former can itself raise.
 #pragma once
 
 #include "pg/server/airlock.h"
@@ -44,8 +44,8 @@ void in_transaction(F f) {
       []() noexcept { detail::abort_transaction(); });
 }
 
-// Runs f in a transaction of its own, with an active snapshot; for workers. Commits unless f returns true;
-// then, or where f throws, its effects are undone.
+// Runs f in a transaction of its own, with an active snapshot; for workers. Rolls back if f returns true or
+// throws, otherwise commits.
 template <typename F>
 void in_transaction_unless(F f) {
   bool undone = false;
@@ -59,8 +59,8 @@ void in_transaction_unless(F f) {
   if (undone) detail::abort_transaction();
 }
 
-// Ends the current transaction of a worker, which has changed nothing yet, runs f, which may take long, and
-// begins another.
+// Ends the current transaction of a worker, which must not have changed anything yet, runs f, which may take
+// long, and begins another transaction.
 template <typename F>
 void between_transactions(F f) {
   detail::end_unused_transaction();
@@ -68,8 +68,8 @@ void between_transactions(F f) {
   detail::start_transaction();
 }
 
-// Runs f in a subtransaction. Where f fails with a server error for which `handles(error)` is true, its
-// effects are undone and false is returned; every other failure passes.
+// Runs f in a subtransaction. If f fails with a server error for which `handles(error)` is true, rolls it
+// back and returns false; every other error passes.
 template <typename F, typename H>
 bool in_subtransaction(F f, H handles) {
   const detail::Subtransaction outer = detail::start_subtransaction();
@@ -78,15 +78,15 @@ bool in_subtransaction(F f, H handles) {
     detail::commit_subtransaction(outer);
     return true;
   } catch (const Error &error) {
-    // Also where it passes: scopes around this one would be left in a subtransaction that is not theirs.
+    // Also if the error passes, so that outer scopes are not left in this subtransaction.
     detail::abort_subtransaction(outer);
-    const auto *const said = dynamic_cast<const ServerError *>(&error);
-    if (said == nullptr || !handles(*said)) throw;
+    const auto *const server_error = dynamic_cast<const ServerError *>(&error);
+    if (server_error == nullptr || !handles(*server_error)) throw;
   }
   return false;
 }
 
-// Runs f in a subtransaction and undoes all that it did, whether it fails or not.
+// Runs f in a subtransaction and always rolls it back.
 template <typename F>
 void in_discarded_subtransaction(F f) {
   const detail::Subtransaction outer = detail::start_subtransaction();
@@ -100,7 +100,7 @@ void in_discarded_subtransaction(F f) {
 }
 
 namespace detail {
-// Runs f, then `leave`, also where f throws.
+// Runs f, then `leave`, even if f throws.
 template <typename F, typename C>
 auto leaving(F f, C leave) {
   if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
@@ -114,25 +114,25 @@ auto leaving(F f, C leave) {
 }
 }  // namespace detail
 
-// Runs f with another value of a setting; afterwards it is what it was, also where f fails.
+// Runs f with another value of a setting and restores it, even if f throws.
 template <typename F>
 auto with_setting(const char *name, const char *value, F f) {
   const int nest_level = detail::push_setting(name, value);
   return detail::leaving(f, [&]() noexcept { detail::pop_settings(nest_level); });
 }
 
-// Runs f with a search_path that no user can put anything in, whatever the session's is.
+// Runs f with a search_path on which no user can create objects.
 template <typename F>
 auto with_safe_search_path(F f) {
   return with_setting("search_path", "pg_catalog, pg_temp", f);
 }
 
-// Runs f as the extension's owner, in a restricted operation: the only way to write our state tables. f runs
-// fixed statements on our own tables, never anything that could reach a user's code.
+// Runs f as the extension's owner, in a restricted operation, which writing our state tables requires. f may
+// only run fixed statements on our own tables, nothing that could reach a user's code.
 template <typename F>
 auto as_extension_owner(F f) {
   const detail::Identity identity = detail::become_extension_owner();
-  // Our tables leave out what a replica writes: see tablesync.leave_out_replicated().
+  // Our tables ignore writes of a replica: see tablesync.leave_out_replicated().
   const auto work = [&] {
     return detail::acts_as_replica() ? with_setting("session_replication_role", "origin", f) : f();
   };

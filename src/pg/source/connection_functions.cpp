@@ -55,10 +55,10 @@ struct ConnectionTest {
   }
 };
 
-Row failed_row(const std::string &step, const Diagnostics &said) {
+Row failed_row(const std::string &step, const Diagnostics &error) {
   ConnectionTest test;
   test.failed_step = step;
-  test.error = said;
+  test.error = error;
   return encode(test);
 }
 
@@ -81,7 +81,7 @@ std::string as_interval(std::chrono::steady_clock::duration time) {
 Row connect_and_ask(const std::string &server) {
   LatchHost host;
   remote::Connection connection(host, connection_settings(server, memory_limit_mb));
-  // The first statement loads catalogs; the second shows the way there and back.
+  // The first statement loads catalogs; the second one measures the round trip.
   const auto [role, standby] = values_of<std::string, bool>(
       only_row(connection.query("SELECT current_user, pg_catalog.pg_is_in_recovery()")));
   const auto start = std::chrono::steady_clock::now();
@@ -97,7 +97,7 @@ Row connect_and_ask(const std::string &server) {
   return encode(test);
 }
 
-// A failure is an answer here, except one of our own server's (a cancel, say).
+// A failure becomes the result, except an error of this server (for example a cancel).
 Row test_task(SharedRun &, std::string_view request) {
   const std::string server(request);
   Row row;
@@ -119,7 +119,7 @@ Row test_connection(const std::string &server) {
   } catch (const ServerError &) {
     throw;
   } catch (const Error &error) {
-    // No such server is a mistake of the call; the rest is what the call asks about.
+    // An unknown server is an error of the call; other failures are its result.
     const std::string &code = error.diagnostics().sqlstate;
     if (code == sqlstate::wrong_object_type ||
         (code == sqlstate::undefined_object && step_of(error) != "user mapping"))

@@ -35,7 +35,7 @@ std::vector<NamedOption> named_options(List *options) {
   return named;
 }
 
-// As the server's own GetUserMapping, but a missing mapping is no error: the caller says more of it.
+// As the server's GetUserMapping(), but without an error for a missing mapping: the caller has a better one.
 bool has_user_mapping(Oid user, Oid server) {
   return call([&] {
     return SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server)) ||
@@ -76,7 +76,7 @@ ConnectionSource connection_source(const std::string &server_name) {
   if (source.mapping_found) {
     UserMapping *mapping = call([&] { return GetUserMapping(user, server->serverid); });
     source.mapping_options = named_options(mapping->options);
-    // A PUBLIC mapping belongs to nobody; the rule for the one who uses it holds.
+    // A PUBLIC mapping has no owner, so the rule for the current user applies.
     if (OidIsValid(mapping->userid))
       source.role_is_superuser = call([&] { return superuser_arg(mapping->userid); });
   }

@@ -9,12 +9,12 @@
 namespace tablesync::pg {
 
 // Looks up `server` and the current user's mapping. Throws 42704 for an unknown server, 42809 for one of
-// another kind of wrapper, 42501 without USAGE. A missing mapping is not an error here (mapping_found is
+// another kind of wrapper, 42501 without USAGE. Does not throw for a missing mapping (mapping_found is
 // false).
 ConnectionSource connection_source(const std::string &server);
 
-// What to connect with, for the current user, and how much memory (in megabytes) one row or answer may take.
-// Reads the password: keep the result out of messages and shared memory.
+// The connection settings of the current user. `most_mb`: memory for one row or answer, in megabytes. The
+// result has the password: keep it out of messages and shared memory.
 remote::ConnectionSettings connection_settings(const std::string &server, int most_mb);
 
 }  // namespace tablesync::pg

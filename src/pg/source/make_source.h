@@ -9,8 +9,8 @@
 
 namespace tablesync::pg {
 
-// Connects to the foreign server by that name, as the current user's mapping says. `host` must outlive the
-// source. Throws as connection_settings() does, and 08001 where no connection comes about.
+// Connects to the foreign server of that name with the current user's mapping. `host` must outlive the
+// source. Throws as connection_settings() does, and 08001 if the connection fails.
 std::unique_ptr<Source> make_source(remote::Host &host, const std::string &server, int memory_limit_mb);
 
 }  // namespace tablesync::pg

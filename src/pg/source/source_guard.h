@@ -1,4 +1,4 @@
-// The guard that keeps a sync from reading a source that is busy: max_source_lag, max_source_sessions.
+// The guard that delays a run while the source is overloaded: max_source_lag, max_source_sessions.
 #pragma once
 
 #include "core/range/source.h"
@@ -7,11 +7,11 @@
 
 namespace tablesync::pg {
 
-// Waits until the source is within spec.source_limits; at once where there are none. Meanwhile no transaction
-// is open, there or here: one that is open there is ended; the one here, which must not have changed anything
-// yet nor taken a lock that it needs, is ended and another begun. Call it before each transaction that reads
-// rows. Throws 42501 where the
-// role there may not see what is limited, and what ends a wait: cancel, terminate, timeout.
+// Waits until the source is within spec.source_limits; returns immediately if there are none. While it waits,
+// no transaction is open on either side: it ends an open transaction on the source, and replaces the local
+// one, which must not have changed anything yet nor taken a lock that it needs. Call it before each
+// transaction that reads rows. Throws 42501 if the role on the source may not see its load, and on a cancel,
+// a termination or a timeout.
 void wait_for_source(Source &source, const RunSpec &spec, RunSteps &steps);
 
 }  // namespace tablesync::pg

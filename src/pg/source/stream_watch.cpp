@@ -17,12 +17,12 @@ StreamWatch::StreamWatch(const RowSource &stream, const Rate &rate, Progress &pr
       bytes_before_(progress.bytes) {}
 
 void StreamWatch::look(bool at_clock) {
-  tell_progress(at_clock);
-  keep_pace();
+  publish_progress(at_clock);
+  throttle();
 }
 
-// The clock and the system's account of memory are dear next to a row.
-void StreamWatch::tell_progress(bool at_clock) {
+// Reading the clock and the memory usage is expensive compared with reading a row.
+void StreamWatch::publish_progress(bool at_clock) {
   progress_.rows.store(rows_before_ + static_cast<std::uint64_t>(stream_.rows()), std::memory_order_relaxed);
   progress_.bytes.store(bytes_before_ + static_cast<std::uint64_t>(stream_.bytes()),
                         std::memory_order_relaxed);
@@ -33,8 +33,8 @@ void StreamWatch::tell_progress(bool at_clock) {
   progress_.memory_bytes = private_memory();
 }
 
-// What is not read stays in the buffers between the two servers, until the source waits for room in them.
-void StreamWatch::keep_pace() {
+// Unread data stays in the buffers between the two servers, until they are full and the source waits.
+void StreamWatch::throttle() {
   if (!rate_.limited()) return;
   const std::int64_t wait_ms = ms_ahead(rate_, stream_.rows(), stream_.bytes(), steady_ms() - began_ms_);
   constexpr std::int64_t worth_a_wait = 20;
@@ -42,7 +42,7 @@ void StreamWatch::keep_pace() {
 }
 
 void StreamWatch::finish() {
-  tell_progress(false);
+  publish_progress(false);
   progress_.memory_bytes = private_memory();
 }
 

@@ -23,14 +23,14 @@ ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync) {
     return {false, "only a part of the table is read", {}};
   const SourceFiles files = pair.source->files();
   if (asked) return {true, "chunk_mode is true", files};
-  if (pair.checkpoint && !spec.restart) return {true, "that is how it was begun", files};
+  if (pair.checkpoint && !spec.restart) return {true, "the sync was begun in chunks", files};
   const std::int64_t threshold = static_cast<std::int64_t>(chunk_threshold_mb) << 20;
   const std::string size = "it has " + human_bytes(files.bytes);
   const std::string limit = "tablesync.chunk_threshold is " + human_bytes(threshold);
   if (files.bytes < threshold) return {false, size + ", and " + limit, files};
   if (!pair.plan.keyed()) return {false, "it has no key, though " + size, files, true};
   if (!spec.custom_count.empty())
-    return {false, "custom_count counts the rows of one moment, though " + size, files, true};
+    return {false, "custom_count counts the rows of one snapshot, though " + size, files, true};
   return {true, size + ", and " + limit, files, true};
 }
 

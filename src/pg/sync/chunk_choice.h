@@ -8,13 +8,13 @@
 
 namespace tablesync::pg {
 
-// Whether a sync is done in chunks, and why, fit to follow "since". Throws 42P10 where chunks are asked for
-// and there is no key, 0A000 without a server. `sync` is prepared.
+// The decision whether a sync is done in chunks. `sync` must be prepared. Throws 42P10 where the call asks
+// for chunks but the table has no key, 0A000 where there is no server.
 struct ChunkChoice {
   bool chunks = false;
-  std::string why;
-  SourceFiles files;        // of the source, where it was asked for
-  bool surprising = false;  // the caller did not say so, and should know
+  std::string why;          // a clause that follows "because"
+  SourceFiles files;        // of the source; empty where they were not read
+  bool surprising = false;  // the caller did not choose this, and should be notified
 };
 ChunkChoice choose_chunks(const SyncSpec &spec, TableSync &sync);
 

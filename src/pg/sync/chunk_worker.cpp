@@ -1,4 +1,4 @@
-// One of several workers that copy the chunks of a table's sync.
+// A worker that copies chunks of a sync, in parallel with others.
 extern "C" {
 #include "postgres.h"
 
@@ -30,7 +30,7 @@ Row copy_table_chunks(SharedRun &run, std::string_view request) {
 
 extern "C" {
 
-// The entry of such a worker's process.
+// The entry point of the worker process.
 PGDLLEXPORT void tablesync_chunk_worker(Datum argument);
 
 void tablesync_chunk_worker(Datum argument) {

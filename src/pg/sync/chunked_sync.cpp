@@ -8,7 +8,7 @@
 #include "pg/pair/field_bounds.h"
 #include "pg/server/guc.h"
 #include "pg/server/spi.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 
@@ -51,7 +51,7 @@ StepEnd ChunkedSync::prepare() {
   }
   begin();
   stage_ = Stage::chunks;
-  // The target is there from here on, whatever becomes of the first chunk.
+  // The target exists from now on, even if the first chunk fails.
   pair_.source->close();
   return StepEnd::more;
 }
@@ -60,9 +60,9 @@ StepEnd ChunkedSync::copy_chunk() {
   if (copier_.failed() >= most_failed_chunks) fail_incomplete();
   const bool redoes = leader_.choose_failed();
   if (!redoes && (checkpoint_.complete || spec_.failed_chunks_only)) return end();
-  if (!redoes && copy_by_several()) return StepEnd::more;
+  if (!redoes && copy_in_parallel()) return StepEnd::more;
   starts_again(copier_.open());
-  // The failed chunks of what was begun before are no chunks any more.
+  // If the sync started again, the chunks that failed before no longer exist.
   if (!copier_.in_chunk() && spec_.failed_chunks_only) return end_of_failed_chunks();
   return copy_opened();
 }
@@ -74,11 +74,11 @@ StepEnd ChunkedSync::copy_opened() {
   return copied;
 }
 
-// If what was read before does not go together with what would be read now (`why` is not empty), starts again
-// from the first chunk and returns true.
+// If `why` is not empty, the rows that were read before do not match those that would be read now. Then
+// starts again from the first chunk and returns true.
 bool ChunkedSync::starts_again(const std::string &why) {
   if (why.empty()) return false;
-  notice(spec_, "starts again from the first chunk, since " + why);
+  notice(spec_, "starts again from the first chunk, because " + why);
   start();
   copier_.forget();
   keys_.reset();
@@ -86,8 +86,8 @@ bool ChunkedSync::starts_again(const std::string &why) {
   return true;
 }
 
-// Where several workers are wanted: all that is not handed out, in one step.
-bool ChunkedSync::copy_by_several() {
+// Copies all remaining chunks in one step, if parallel workers can copy them.
+bool ChunkedSync::copy_in_parallel() {
   const std::int64_t whole =
       checkpoint_.by == ChunkBy::ctid ? files_.longest() : pair_.source_table.row_estimate;
   const std::int64_t chunks = whole / std::max<std::int64_t>(checkpoint_.size, 1);
@@ -95,10 +95,10 @@ bool ChunkedSync::copy_by_several() {
   if (wanted < 2 || !leader_.may_have_others()) return false;
   pair_.source.reset();  // it would be idle for long
   const std::optional<RunCounts> done =
-      leader_.copy_by_several(wanted, "tablesync_chunk_worker", serialize(share_of(spec_, wanted)));
+      leader_.copy_in_parallel(wanted, "tablesync_chunk_worker", serialize(share_of(spec_, wanted)));
   if (!done) return false;
   counts_ = *done;
-  // Too many have failed, so that the workers have given up.
+  // The workers stopped early because too many chunks failed.
   if (!checkpoint_.complete) fail_incomplete();
   return true;
 }
@@ -115,10 +115,10 @@ bool ChunkedSync::wants_chunks() {
   const ChunkChoice choice = choose_chunks(spec_, sync_);
   copier_.files = choice.files;
   if (choice.surprising)
-    notice(
-        spec_,
-        std::string("is read in ") + (choice.chunks ? "chunks" : "one transaction") + ", since " + choice.why,
-        {}, choice.chunks ? "chunk_mode => false reads it in one transaction." : "");
+    notice(spec_,
+           std::string("is read in ") + (choice.chunks ? "chunks" : "one transaction") + ", because " +
+               choice.why,
+           {}, choice.chunks ? "chunk_mode => false reads it in one transaction." : "");
   return choice.chunks;
 }
 
@@ -133,20 +133,19 @@ void ChunkedSync::resume() {
   checkpoint_ = *pair_.checkpoint;
   std::string why = copier_.outdated();
   if (pair_.overwritten_since(checkpoint_.run_id)) why = "another role has synced the target meanwhile";
-  if (checkpoint_.starts_over) why = "a dump does not say which of its chunks were done";
-  // A further attempt of the same run goes on in any case.
+  if (checkpoint_.starts_over) why = "the dump does not record which of its chunks were done";
+  // A further attempt of the same run resumes in any case.
   if (!spec_.enable_checkpoint && checkpoint_.run_id != pair_.run_id) why = "enable_checkpoint is false";
   if (!why.empty()) {
-    notice(spec_, "starts again from the first chunk, since " + why);
+    notice(spec_, "starts again from the first chunk, because " + why);
     start();
     return;
   }
   leader_.redo_up_to(checkpoint_.chunks);
   const std::int64_t failed = count_failed_chunks(pair_.target.oid);
   notice(spec_, "resumes run " + std::to_string(checkpoint_.run_id) + " after " +
-                    with_commas(checkpoint_.chunks) + " chunks" +
-                    (failed > 0 ? ", of which " + with_commas(failed) + " are not done" : "") +
-                    describe_done());
+                    counted(checkpoint_.chunks, "chunk") +
+                    (failed > 0 ? ", " + with_commas(failed) + " of them not done" : "") + describe_done());
   checkpoint_.run_id = pair_.run_id;
   checkpoint_.request = to_kept(spec_);
   copier_.save();
@@ -162,20 +161,20 @@ std::string ChunkedSync::describe_done() const {
 void ChunkedSync::start() {
   const Table &source = pair_.source_table;
   if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
-  // A restart does not make it another's: the rows that are here are of the first load still.
+  // A restart is still part of the first load, because all rows of the target come from it.
   const bool first_load = pair_.checkpoint ? pair_.checkpoint->first_load : pair_.target_is_empty;
   checkpoint_ = {};
   checkpoint_.run_id = pair_.run_id;
   checkpoint_.request = to_kept(spec_);
   checkpoint_.definition = definition_of(spec_, source.name);
   checkpoint_.first_load = first_load;
-  // What is in a table that only we have made comes in once, and needs no index to be found by: rows that
-  // were written since the beginning are left to the end.
+  // In a table that only we have created, each row arrives once, so no index is needed to find it. Rows that
+  // were written after the beginning are left to the end.
   checkpoint_.key_pending = pair_.target_is_new && pair_.plan.target_key_pending && pair_.plan.key_proven &&
                             !pair_.plan.converts() && has_history(source) && pair_.target_is_plain();
   if (pair_.plan.target_key_pending && !checkpoint_.key_pending) {
-    // Of a first load that could not get its key: they are read again.
-    if (!pair_.target_is_empty) execute(delete_repeated(spec_.target, pair_.plan));
+    // These rows prevented the key of an earlier first load. They are read again.
+    if (!pair_.target_is_empty) pair_.the_target->execute(delete_repeated(spec_.target, pair_.plan));
     pair_.build_key(0);
   }
   checkpoint_.by = choose_by();
@@ -193,7 +192,7 @@ void ChunkedSync::start() {
   copier_.save();
 }
 
-// Of the first chunk, in rows or pages.
+// The size of the first chunk, in rows or pages.
 std::int64_t ChunkedSync::first_size(ChunkBy by) const {
   constexpr std::int64_t default_batch_rows = 100'000;
   const std::int64_t rows = spec_.batch_size > 0 ? spec_.batch_size : default_batch_rows;
@@ -212,19 +211,19 @@ ChunkBy ChunkedSync::choose_by() const {
   if (spec_.chunk_by == "ctid" && !by_ctid)
     throw Error(sqlstate::not_supported,
                 "\"" + display_name(pair_.source_table.name) + "\" on the source cannot be read by ctid",
-                "That needs a table whose rows are all in heaps, on PostgreSQL 14 or later.",
-                "Leave chunk_by out: it is read by its key.");
+                "Reading by ctid requires a table whose rows are all in heaps, on PostgreSQL 14 or later.",
+                "Leave chunk_by out to read the table by its key.");
   return spec_.chunk_by == "key" || !by_ctid ? ChunkBy::key : ChunkBy::ctid;
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------
 
-// All chunks are there. What is left, each in a step: the key, what was written since the first chunk began,
-// and the keys of all rows.
+// All chunks are copied. These are left, each in a step: the primary key, the rows written since the first
+// chunk began, and the keys of all rows.
 StepEnd ChunkedSync::end() {
   if (keys_) keys_->committed();
-  // There are two statements: for rows and for keys, or for a range of keys and for these. A verification of
-  // everything is asked for, however long it takes.
+  // Two statements share the time limit: one for rows and one for keys, or one for a range of keys and one
+  // for the keys in it. A full verification has no limit, because the caller asked for it.
   const int statements = spec_.verify == VerifyMode::full ? 0 : 2;
   if (starts_again(copier_.open(statements)) && !spec_.failed_chunks_only) return copy_opened();
   if (!checkpoint_.complete) return end_of_failed_chunks();
@@ -252,7 +251,7 @@ ChunkedSync::Stage ChunkedSync::stage_after_chunks() const {
 StepEnd ChunkedSync::end_of_failed_chunks() {
   if (leader_.has_failed()) fail_incomplete();
   notice(spec_, "the chunks that failed are done; the sync is not complete", {},
-         "The same call of sync_table() as before goes on with it.");
+         "Repeat the call of sync_table() to resume the sync.");
   pair_.source->close();
   consistent_ = false;
   return StepEnd::done;
@@ -267,16 +266,16 @@ StepEnd ChunkedSync::add_key() {
   return StepEnd::more;
 }
 
-// In one snapshot, which makes the target consistent. Where that takes longer than a transaction on the
-// source may, recover() goes on with a second round.
+// Reads the rows written meanwhile in one snapshot, which makes the target consistent. If that takes longer
+// than a transaction on the source may, recover() continues with a second round.
 StepEnd ChunkedSync::conclude() {
-  drop_if_exists(stage_name);
+  pg::Stage(*pair_.the_target, stage_name).drop_if_exists();
   steps_.progress().rows_before = 0;
   sync_.catch_up(checkpoint_.since);
   consistent_ = sync_.window().kind == ReadWindow::Kind::written_since_position;
   if (!consistent_)
-    notice_inconsistent("The source does not tell which rows of \"" + display_name(pair_.source_table.name) +
-                        "\" were written since the run began.");
+    notice_inconsistent("The source does not record which rows of \"" +
+                        display_name(pair_.source_table.name) + "\" were written since the run began.");
   finish();
   return StepEnd::done;
 }
@@ -284,7 +283,8 @@ StepEnd ChunkedSync::conclude() {
 void ChunkedSync::finish() {
   sync_.finish();
   counts_ = pair_.counts;
-  if (checkpoint_.first_load && may_analyze(pair_.target)) execute(analyze(spec_.target));
+  if (checkpoint_.first_load && may_analyze(*pair_.the_target, pair_.target))
+    pair_.the_target->execute(analyze(spec_.target));
 }
 
 void ChunkedSync::notice_inconsistent(const std::string &detail) const {
@@ -292,12 +292,12 @@ void ChunkedSync::notice_inconsistent(const std::string &detail) const {
          "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
 }
 
-// What was written since the first chunk, chunk by chunk.
+// Reads the rows written since the first chunk, chunk by chunk.
 StepEnd ChunkedSync::begin_second_round() {
   checkpoint_.next = pair_.source->position();
   checkpoint_.lower.clear();
   checkpoint_.size = first_size(checkpoint_.by);
-  // Where the source does not tell what was written when, there is nothing to look for.
+  // If the source does not record when rows were written, there is nothing to look for.
   checkpoint_.complete = !has_history(pair_.source_table) && checkpoint_.since.value.empty();
   copier_.save();
   pair_.source->close();
@@ -318,23 +318,23 @@ StepEnd ChunkedSync::read_keys() {
 }
 
 StepEnd ChunkedSync::conclude_in_parts() {
-  drop_if_exists(stage_name);
+  pg::Stage(*pair_.the_target, stage_name).drop_if_exists();
   Watermark since = checkpoint_.since;
   if (has_history(pair_.source_table)) since.position = *checkpoint_.next;
   sync_.conclude(since, keys_ ? keys_->count() : -1);
   consistent_ = false;
   notice_inconsistent(
-      "What was written during the run was read in several transactions. The next sync reads what came "
-      "after.");
+      "Rows that were written during the run were read in several transactions. The next sync reads later "
+      "changes.");
   finish();
-  if (keys_) query(drop_table(keys_name));
+  if (keys_) pg::Stage(*pair_.the_target, keys_name).drop_if_exists();
   return StepEnd::done;
 }
 
-// ---- what can go wrong ------------------------------------------------------------------------------------
+// ---- failures ---------------------------------------------------------------------------------------------
 
-// Which of two rows with one key has come is left to chance: the next run begins at the first chunk. This one
-// fails when that is committed.
+// It is undefined which of two rows with the same key was copied, so the next run must begin at the first
+// chunk. This run fails after that is committed.
 StepEnd ChunkedSync::start_over() {
   copier_.open();
   start();
@@ -354,7 +354,7 @@ bool ChunkedSync::recover(const Diagnostics &failure, bool by_source) {
   if (stage_ == Stage::conclude && too_long) {
     pair_.source.reset();
     stage_ = Stage::second_round;
-    notice(spec_, "the end is read in several transactions, since one would be longer than " +
+    notice(spec_, "the end is read in several transactions, because one would take longer than " +
                       human_seconds(max_source_transaction_ms / 1000.0) +
                       " on the source (tablesync.max_source_transaction)");
     return true;
@@ -365,7 +365,7 @@ bool ChunkedSync::recover(const Diagnostics &failure, bool by_source) {
     throw Error("54000",
                 "the source took longer than " + human_seconds(max_source_transaction_ms / 1000.0) +
                     " to find a few keys of \"" + display_name(pair_.source_table.name) + "\"",
-                "Which rows are to be deleted is told by the keys of all rows, in the order of the key.",
+                "To find deleted rows, the sync reads the keys of all rows in the order of the key.",
                 "Give the source an index on the key, raise tablesync.max_source_transaction, or pass "
                 "delete_missing => false.");
   }

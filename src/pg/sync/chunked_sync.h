@@ -1,7 +1,8 @@
-// ChunkedSync: a sync that reads its table in chunks, each in a short transaction there and one here, and can
-// be resumed at the first chunk that is not done. A table that is not large is synced at once.
+// ChunkedSync: a sync that reads its table in chunks, each in one short transaction on the source and one on
+// the target. It can be resumed at the first chunk that is not done. A table that is not large is synced in
+// one transaction.
 //
-//   checkpoint -> chunk after chunk (stage -> apply -> checkpoint) -> what changed meanwhile -> watermark
+//   checkpoint -> chunk after chunk (stage -> apply -> checkpoint) -> rows written meanwhile -> watermark
 #pragma once
 
 #include <cstdint>
@@ -32,18 +33,18 @@ class ChunkedSync final : public Work {
   std::uint64_t first_xid() const override { return sync_.first_xid(); }
 
  private:
-  // What the next step does. Those from `key` to `last` are the end.
+  // What the next step does. The stages from `key` to `last` are the end of the sync.
   enum class Stage {
-    prepare,   // looks at both sides, and chooses whether to read in chunks
-    at_once,   // goes on with a sync that is not in chunks
-    chunks,    // copies a chunk, or all that are left by several workers; after the last one, the end begins
-    key,       // builds the primary key
-    conclude,  // reads what was written since the first chunk, in one snapshot
-    second_round,  // that takes too long: begins to read it in chunks
+    prepare,       // describes both sides, and chooses whether to read in chunks
+    at_once,       // continues a sync that is not in chunks
+    chunks,        // copies a chunk, or all remaining ones in parallel; after the last one, the end begins
+    key,           // builds the primary key
+    conclude,      // reads the rows written since the first chunk, in one snapshot
+    second_round,  // conclude took too long: begins to read these rows in chunks
     keys,          // reads a range of the keys of all rows
-    last,          // ends what was read in several transactions
-    start_over,    // a key came more than once: what was done is to be done again
-    failed,        // ... by the next run
+    last,          // concludes a sync that was read in several transactions
+    start_over,    // a key came more than once: the sync must begin again
+    failed,        // fails this run, and the next one begins again
   };
   static bool is_end(Stage stage) { return stage >= Stage::key && stage <= Stage::last; }
 
@@ -61,7 +62,7 @@ class ChunkedSync final : public Work {
   void start();
   ChunkBy choose_by() const;
   std::int64_t first_size(ChunkBy by) const;
-  bool copy_by_several();
+  bool copy_in_parallel();
   StepEnd add_key();
   StepEnd conclude();
   StepEnd begin_second_round();
@@ -82,9 +83,9 @@ class ChunkedSync final : public Work {
   Checkpoint &checkpoint_;    // the copier's
   const SourceFiles &files_;  // the copier's
   Stage stage_ = Stage::prepare;
-  std::optional<Diagnostics> repeated_;  // a key that the source has more than once: what the run fails with
+  std::optional<Diagnostics> repeated_;  // the error of a key that the source has more than once
   std::unique_ptr<KeyPass> keys_;
-  bool progressed_ = false;  // by the last step
+  bool progressed_ = false;  // in the last step
   RunCounts counts_;
   bool consistent_ = true;
 };

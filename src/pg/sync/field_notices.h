@@ -1,4 +1,4 @@
-// What somebody who syncs by a field should know of the source: told once in a run, as NOTICEs.
+// NOTICEs about the source, for syncs by an incremental field. Each is raised once in a run.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,11 @@
 
 namespace tablesync::pg {
 
-// What its horizon, which is read, says: a standby, transactions that are hidden or old.
+// Raises NOTICEs about its horizon, which must be read: a standby, transactions that are hidden or old.
 void notice_horizon(TablePair &pair);
 
-// That other servers, or sessions with numbers in stock, write rows late. Where a sync by the same field
-// fills the source: how far that is.
+// Raises NOTICEs where other servers, or sessions with cached sequence values, write rows late. If a sync by
+// the same field fills the source, returns its watermark.
 std::optional<std::string> notice_feed(TablePair &pair, const IncrementalField &field);
 
 }  // namespace tablesync::pg

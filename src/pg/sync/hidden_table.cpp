@@ -17,14 +17,15 @@ extern "C" {
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
 #include "pg/server/transaction.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {
 
-// Nobody can know it beforehand: whoever may make tables in the schema could make one of that name.
+// The name is random, because anyone who may create tables in the schema could create one with a predictable
+// name first.
 QualifiedName name_for(std::int64_t run_id, const RunSpec &spec) {
   const std::uint32_t random = call([] {
     std::uint32_t bits = 0;
@@ -34,7 +35,7 @@ QualifiedName name_for(std::int64_t run_id, const RunSpec &spec) {
   return {spec.target.schema, "tablesync_hidden_" + std::to_string(run_id) + "_" + std::to_string(random)};
 }
 
-// Takes from others what default privileges gave them: they may not be allowed to read the target.
+// Revokes what default privileges granted to others, because they may not be allowed to read the target.
 void revoke_all(const QualifiedName &name, unsigned int oid) {
   const auto grantees = only_column<std::string>(query(R"(
 SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
@@ -54,12 +55,12 @@ int drop(const std::vector<HiddenTableRecord> &tables) {
   int dropped = 0;
   for (const HiddenTableRecord &record : tables) {
     const std::optional<HeldRelation> table = look_up_relation(record.oid);
-    // Under another name it is what a run made of it, or another table that has its oid by now.
-    const bool is_there = table && table->name.name == record.name;
-    if (is_there && (!may_drop(*table) || !hold_same(*table, HeldFor::writing))) continue;
-    if (is_there) execute(drop_table(table->name));
+    // A table with another name has become a target, or is another table that has the oid by now.
+    const bool exists = table && table->name.name == record.name;
+    if (exists && (!may_drop(*table) || !hold_same(*table, HeldFor::writing))) continue;
+    if (exists) execute(drop_table(table->name));
     forget_hidden_table(record.oid);
-    dropped += is_there ? 1 : 0;
+    dropped += exists ? 1 : 0;
   }
   return dropped;
 }
@@ -116,9 +117,9 @@ void drop_hidden_table(const HeldRelation &hidden) {
 
 namespace {
 
-// Of the current role, whatever the target.
+// Drops the hidden tables of the current role, whatever their target.
 Row sweep(SharedRun &run, std::string_view) {
-  run.run_id = -1;  // nobody need wait for it
+  run.run_id = -1;  // no session waits for it
   in_transaction([] {
     set_session_option("lock_timeout", "5s");  // the next pass tries again
     drop(hidden_tables(""));
@@ -134,7 +135,7 @@ void drop_hidden_tables_of(const RunSpec &spec) { drop(hidden_tables(display_nam
 
 extern "C" {
 
-// The entry of a process of the owner of hidden tables that the launcher has found.
+// The entry point of a process that the launcher starts with the role of an owner of hidden tables.
 PGDLLEXPORT void tablesync_sweep_worker(Datum argument);
 
 void tablesync_sweep_worker(Datum argument) {
@@ -144,7 +145,7 @@ void tablesync_sweep_worker(Datum argument) {
 
 PG_FUNCTION_INFO_V1(tablesync_drop_hidden_tables);
 
-// tablesync.drop_hidden_tables(): those of runs that are not going on.
+// tablesync.drop_hidden_tables(): drops those of runs that have ended.
 Datum tablesync_drop_hidden_tables(PG_FUNCTION_ARGS) {
   using namespace tablesync;
   return pg::enter([=]() -> Datum {

@@ -1,6 +1,6 @@
-// Hidden tables: what several loaders fill before the target is touched. Each is the caller's own, in the
-// target's schema, on record in tablesync.hidden_table, known by its oid, and gone when its run ends: as the
-// target itself, or dropped. What a crash leaves is dropped by the next run of the same target.
+// Hidden tables: tables that parallel loaders fill before they touch the target. Each belongs to the caller,
+// is in the target's schema, and is recorded in tablesync.hidden_table by its oid. When its run ends, it has
+// become the target or is dropped. If a crash leaves one, the next run of the same target drops it.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,21 @@
 
 namespace tablesync::pg {
 
-// Whether the name of a table of that schema, while it is filled, would come to those who decode changes from
-// the WAL: it is in a publication with it, or a slot of this database has a plugin of its own. They do not
-// know it.
+// Whether consumers of logical decoding would receive the name of a hidden table of that schema, which they
+// do not know: a publication includes the table, or a slot of this database has a plugin of its own.
 bool is_name_decoded(const std::string &schema);
-// Whether the current user may make one.
+// Whether the current user may create a hidden table.
 bool may_make_hidden_table(const RunSpec &spec);
-// Makes one that is like the stage.
+// Creates a hidden table with the columns of the stage.
 HeldRelation make_hidden_stage(std::int64_t run_id, const RunSpec &spec, const SyncPlan &plan);
-// Hides the target, which was made in this transaction.
+// Renames the target, which was created in this transaction, to a hidden name.
 HeldRelation hide_target(std::int64_t run_id, const RunSpec &spec, unsigned int target_oid);
-// Makes it the target; it must be held. 42P07 where there is one by now.
+// Renames the hidden table, which must be held, to the target. Throws 42P07 where the target exists by now.
 void make_target(const HeldRelation &hidden, const RunSpec &spec);
 void drop_hidden_table(const HeldRelation &hidden);
 
-// Drops what runs of this target have left, where the current user may. Hold the target's lock.
+// Drops the hidden tables that runs of this target left, as far as the current user may. The caller must hold
+// the target's lock.
 void drop_hidden_tables_of(const RunSpec &spec);
 
 }  // namespace tablesync::pg

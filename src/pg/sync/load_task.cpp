@@ -7,7 +7,7 @@
 namespace tablesync::pg {
 namespace {
 
-// A task as it travels.
+// A task as it is serialized.
 struct LoadRequest {
   std::string spec;
   LoadTask task;
@@ -43,7 +43,7 @@ SharedLoad *SharedLoad::create(int loaders, dsm_handle &handle) {
 
 SharedLoad *SharedLoad::attach(dsm_handle handle) {
   dsm_segment *const segment = call([&] { return dsm_attach(handle); });
-  if (segment == nullptr) throw Error(sqlstate::internal, "the run of this loader is gone");
+  if (segment == nullptr) throw Error(sqlstate::internal, "the run of this loader has ended");
   return static_cast<SharedLoad *>(dsm_segment_address(segment));
 }
 

@@ -1,4 +1,4 @@
-// LoadTask: what the loaders of a run are told, and SharedLoad: how they share the work. Each loader reads
+// LoadTask: the input of the loaders of a run, and SharedLoad: how they share the work. Each loader reads
 // over a connection of its own, in the snapshot of the run, and fills the run's hidden table in a transaction
 // of its own.
 #pragma once
@@ -22,12 +22,13 @@ extern "C" {
 
 namespace tablesync::pg {
 
-// In shared memory.
+// Lives in shared memory.
 struct SharedLoad {
-  std::atomic<int> next_statement;  // of LoadTask::statements, that nobody reads yet
-  std::atomic<int> loaders;         // among which max_rate is split
+  std::atomic<int> next_statement;  // the next one of LoadTask::statements to be read
+  std::atomic<int> loaders;         // their number, by which max_rate is split
 
-  // Lives as long as the current transaction, or processes that attached to it. Let go of it before a commit.
+  // Creates a segment that lives as long as the current transaction, or a process that attached to it. Call
+  // detach() before a commit.
   static SharedLoad *create(int loaders, dsm_handle &handle);
   static SharedLoad *attach(dsm_handle handle);
   static void detach(dsm_handle handle);
@@ -37,12 +38,12 @@ struct LoadTask {
   SyncSpec spec;
   dsm_handle shared = 0;
   std::string snapshot;
-  // What the connection must lead to.
+  // The relation that a loader's connection must lead to.
   std::string system_identifier, database_oid, relation_oid;
   std::uint64_t snapshot_xmin = 0;
-  HeldRelation table;                   // to be filled
-  std::vector<std::string> columns;     // in the order of the statements
-  std::vector<std::string> statements;  // COPY ... TO STDOUT, each of a part of the rows
+  HeldRelation table;                   // the hidden table
+  std::vector<std::string> columns;     // in the order of their columns
+  std::vector<std::string> statements;  // COPY ... TO STDOUT, each for a part of the rows
 };
 
 std::string serialize(const LoadTask &task);

@@ -20,7 +20,7 @@ extern "C" {
 #include "pg/server/transaction.h"
 #include "pg/source/foreign_server.h"
 #include "pg/sync/load_task.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 #include "remote/copy.h"
@@ -33,7 +33,7 @@ class StatementLoader {
  public:
   StatementLoader(const LoadTask &task, SharedRun &run) : task_(task), run_(run) {}
 
-  // Reads statement after statement, as long as there are any. Returns what it has read, a RunCounts.
+  // Runs statements until none is left. Returns the counts of its rows, a RunCounts.
   Row load_all() {
     SharedLoad &shared = *SharedLoad::attach(task_.shared);
     remote::ServerSource source(host_, connection_settings(task_.spec.server, task_.spec.memory_limit_mb));
@@ -52,7 +52,8 @@ class StatementLoader {
                     "received " + with_commas(stream.rows()) + " rows, but stored " + with_commas(stored));
       counts.read += stream.rows();
       counts.bytes += stream.bytes();
-      // What a statement was ahead by at its end is too little to be waited for there, but adds up.
+      // A statement may end a little ahead of the rate. One such lead is too short to wait for, but they add
+      // up.
       const auto elapsed_ms = static_cast<std::int64_t>((now_seconds() - began) * 1000);
       wait_for_ms(ms_ahead(rate(shared.loaders), counts.read, counts.bytes, elapsed_ms));
     }
@@ -62,27 +63,27 @@ class StatementLoader {
   }
 
  private:
-  // The same name may lead to another server: then its rows would not be of one state.
+  // The same name may lead to another server, whose rows would not be from the same snapshot.
   void open(remote::ServerSource &source) {
     const std::string hint =
-        "The address leads to more than one server (through a load balancer, perhaps). Name one of them in "
-        "the "
-        "options of the server, or leave parallel_workers out.";
+        "The address may lead to more than one server, for example through a load balancer. Name one of "
+        "them in the options of the server, or leave parallel_workers out.";
     const std::string message =
         "a connection to server \"" + task_.spec.server + "\" cannot join the run's snapshot";
     source.find(sql_name(task_.spec.source));
     try {
       source.open({{}, task_.spec.custom_where, {}, task_.spec.time_zone}, task_.snapshot);
     } catch (const Error &error) {
-      const Diagnostics &said = error.diagnostics();
-      // An unknown snapshot, before and since PostgreSQL 17.
-      if (said.sqlstate != sqlstate::invalid_parameter && said.sqlstate != sqlstate::undefined_object) throw;
-      throw Error(sqlstate::wrong_state, message, "It says: " + said.message + ".", hint);
+      const Diagnostics &reported = error.diagnostics();
+      // The codes of an unknown snapshot, before and from PostgreSQL 17.
+      if (reported.sqlstate != sqlstate::invalid_parameter && reported.sqlstate != sqlstate::undefined_object)
+        throw;
+      throw Error(sqlstate::wrong_state, message, "The server reported: " + reported.message + ".", hint);
     }
     const Table &table = source.table();
     if (table.system_identifier != task_.system_identifier || table.database_oid != task_.database_oid ||
         table.oid != task_.relation_oid || source.position().xmin != task_.snapshot_xmin)
-      throw Error(sqlstate::wrong_state, message, "It leads to another server.", hint);
+      throw Error(sqlstate::wrong_state, message, "The connection leads to another server.", hint);
   }
 
   Rate rate(int loaders) const { return part_of(task_.spec.max_rate, loaders); }
@@ -106,7 +107,7 @@ Row load_task(SharedRun &run, std::string_view request) {
 
 extern "C" {
 
-// The entry of a loader's process.
+// The entry point of a loader's process.
 PGDLLEXPORT void tablesync_load_worker(Datum argument);
 
 void tablesync_load_worker(Datum argument) {

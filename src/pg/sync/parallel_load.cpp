@@ -22,9 +22,9 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// ---- whether it can be done ----------------------------------------------------------------------------
+// ---- obstacles -----------------------------------------------------------------------------------------
 
-// What keeps the rows from being read by several; empty where nothing does. `ranges`: how they are split.
+// Like ParallelLoad::obstacle(). `ranges`: how the rows are split.
 std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ranges) {
   const SyncSpec &spec = pair.spec;
   const Table &source = pair.source_table;
@@ -35,12 +35,12 @@ std::string obstacle(TablePair &pair, bool by_field, std::vector<BlockRange> &ra
     return "a server before version 14 cannot read ranges of blocks";
   if (pair.plan.converts()) return "columns are converted after they have arrived";
   if (pair.target_is_new && !pair.target_is_plain())
-    return "a new table in its schema cannot be filled directly";
+    return "a new table in the schema of the target cannot be filled directly";
   if (!may_make_hidden_table(spec))
-    return "the role may not create the table that several would fill: GRANT CREATE ON SCHEMA " +
+    return "the role may not create the table that the workers would fill: GRANT CREATE ON SCHEMA " +
            display_name(spec.target.schema);
   if (pair.target_is_new && is_name_decoded(spec.target.schema))
-    return "the table that several would fill has a name that its subscribers do not know";
+    return "the table that the workers would fill has a name that its subscribers do not know";
   const SourceFiles files = pair.source->files();
   if (!files.in_blocks) return "its rows, or those of a partition, are not stored in blocks";
   if (files.in_recovery && !shares_standby_snapshots(pair.source->server_version()))
@@ -62,7 +62,7 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   if (pair.spec.parallel_workers <= 1) return nullptr;
   std::vector<BlockRange> ranges;
   if (const std::string why = pg::obstacle(pair, by_field, ranges); !why.empty()) {
-    notice(pair.spec, "the source is read by one worker, since " + why);
+    notice(pair.spec, "the source is read by one worker, because " + why);
     return nullptr;
   }
   std::unique_ptr<ParallelLoad> load(new ParallelLoad);
@@ -74,11 +74,14 @@ std::unique_ptr<ParallelLoad> ParallelLoad::prepare(TablePair &pair, const Sourc
   load->target_files_ = pair.files_of_target();
   load->hidden_ = pair.target_is_new ? hide_target(pair.run_id, pair.spec, oid_of(pair.target))
                                      : make_hidden_stage(pair.run_id, pair.spec, load->plan_);
-  // Readers of it would see nothing: a table that is made in this schema is an extension's, say.
+  // Readers of the hidden table would see no rows: an extension may own all tables that are created in this
+  // schema.
   if (!load->makes_target_ && !is_plain_table(load->hidden_.name)) {
     drop_hidden_table(load->hidden_);
-    notice(pair.spec,
-           "the source is read by one worker, since a new table in its schema cannot be filled directly");
+    notice(
+        pair.spec,
+        "the source is read by one worker, because a new table in the schema of the target cannot be filled "
+        "directly");
     return nullptr;
   }
   if (load->makes_target_)
@@ -142,7 +145,7 @@ void ParallelLoad::check_unchanged(const TablePair &pair) const {
   if (!shape || !content)
     throw Error("40001",
                 "\"" + display_name(pair.spec.target) + "\" was altered, emptied or replaced during the sync",
-                "The source was read for the table that it was.", "Run it again.");
+                "The source was read to fill the table as it was before.", "Run it again.");
 }
 
 }  // namespace tablesync::pg

@@ -17,23 +17,23 @@ namespace tablesync::pg {
 
 class ParallelLoad {
  public:
-  // What keeps the rows from being read by several; empty where nothing does. `by_field`: they are those
-  // above a watermark of incremental_field.
+  // Returns why the rows cannot be read in parallel, as a clause that follows "because"; empty if they can.
+  // `by_field`: they are those above a watermark of incremental_field.
   static std::string obstacle(TablePair &pair, bool by_field);
 
-  // Settles how the rows are read by several, and makes the hidden table, which is to be committed before
-  // run(). Nothing where they are to be read by one: then a NOTICE says why.
+  // Plans the parallel read, and creates the hidden table, which must be committed before run(). Returns null
+  // where one worker reads all rows; if the call asked for more workers, a NOTICE gives the reason.
   static std::unique_ptr<ParallelLoad> prepare(TablePair &pair, const SourceRows &rows, bool by_field);
 
-  // Reads them all: returns when each loader has committed its part. Throws the first error of a loader, when
-  // all have ended. Fills counts.read and counts.bytes.
+  // Reads all rows, and returns when each loader has committed its part. Throws the first error of a loader,
+  // after all have ended. Fills counts.read and counts.bytes.
   void run(TablePair &pair);
 
-  // What was planned for, against what the target is now; throws 40001 where they are not the same.
+  // Throws 40001 where the target is no longer what prepare() planned for.
   void check_unchanged(const TablePair &pair) const;
 
   const HeldRelation &hidden() const { return hidden_; }
-  // Whether it has all that the target is to have, which did not exist.
+  // Whether the hidden table becomes the target, which did not exist.
   bool makes_target() const { return makes_target_; }
   std::uint64_t first_xid() const { return first_xid_; }
 

@@ -1,4 +1,4 @@
-// The SQL function retry_chunks: the chunks of a sync that failed, alone, in a run of their own.
+// The SQL function retry_chunks: retries only the failed chunks of a sync, in a run of their own.
 extern "C" {
 #include "postgres.h"
 
@@ -21,14 +21,14 @@ namespace {
 KeptRequest request_of(std::int64_t run_id) {
   const std::string run = "run " + std::to_string(run_id);
   if (!find_run(run_id))
-    throw Error(sqlstate::undefined_object, run + " does not exist", "Or it belongs to another role.",
+    throw Error(sqlstate::undefined_object, run + " does not exist", "It may belong to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   std::optional<KeptRequest> request = find_request(run_id);
   if (!request)
     throw Error(
-        sqlstate::wrong_state, run + " has no chunks to be done again",
-        "It was complete, or no sync in chunks, or another one has completed or replaced it; or you may "
-        "not SET ROLE to the role that it belongs to.");
+        sqlstate::wrong_state, run + " has no chunks to retry",
+        "The run was complete, was not a sync in chunks, was completed or replaced by another run, or "
+        "belongs to a role that you may not SET ROLE to.");
   return *request;
 }
 
@@ -36,7 +36,7 @@ SyncSpec spec_of(const KeptRequest &kept) {
   std::optional<SyncSpec> spec = from_kept(kept.request);
   if (!spec)
     throw Error(sqlstate::wrong_state, "the run was started by another version of pg_tablesync", {},
-                "Call sync_table() as before: it does the failed chunks again, and goes on.");
+                "Repeat the call of sync_table(): it retries the failed chunks and resumes the sync.");
   spec->failed_chunks_only = true;
   return *spec;
 }
@@ -48,10 +48,10 @@ std::vector<ListedChunk> retry(std::int64_t run_id, bool dry_run) {
     check_may_launch("retry_chunks");
     const SyncSpec spec = spec_of(kept);
     WorkerTask task = task_for(spec);
-    // Whoever calls it: the request is SQL of the role that made it.
+    // The worker has the role that made the request, because the request contains SQL of that role.
     task.role = kept.owner;
     start_run(spec, name_of(spec.mode), task, run_in_worker);
-    // They are gone with their run's record only.
+    // Chunks are deleted only with the record of their run.
     for (ChunkOfRun &chunk : listed) chunk = list_chunk(kept, chunk).value_or(chunk);
   }
   std::vector<ListedChunk> chunks;

@@ -4,7 +4,7 @@
 #include "pg/run/call_arguments.h"
 #include "pg/run/run_kind.h"
 #include "pg/server/guc.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 
@@ -16,7 +16,7 @@ WorkerTask task_for(const SyncSpec &spec) { return worker_of(spec, serialize(spe
 
 namespace {
 
-// What the mode needs, and what goes with nothing else.
+// Checks which arguments the mode requires, and which exclude each other.
 void check_mode(const SyncSpec &spec) {
   const std::string mode = name_of(spec.mode);
   const auto refuse = [](const std::string &message, const std::string &hint = {}) {
@@ -25,7 +25,7 @@ void check_mode(const SyncSpec &spec) {
   if (spec.mode == SyncMode::incremental && spec.incremental_field.empty())
     refuse("sync_mode \"incremental\" requires incremental_field");
   if (spec.mode != SyncMode::incremental) {
-    const std::string hint = "It goes with sync_mode => 'incremental'.";
+    const std::string hint = "Use it with sync_mode => 'incremental'.";
     if (!spec.incremental_field.empty())
       refuse("sync_mode \"" + mode + "\" does not use incremental_field", hint);
     if (!spec.incremental_field_type.empty())
@@ -34,13 +34,13 @@ void check_mode(const SyncSpec &spec) {
       refuse("sync_mode \"" + mode + "\" does not use the option \"lookback\"", hint);
   }
   if (spec.mode == SyncMode::xmin && !spec.custom_select.empty())
-    throw Error(sqlstate::not_supported, "sync_mode \"xmin\" does not go with custom_select",
+    throw Error(sqlstate::not_supported, "sync_mode \"xmin\" cannot be combined with custom_select",
                 "The rows of a query have no xmin.", "Use custom_where, or sync_mode => 'incremental'.");
   if (spec.chunk_mode == ChunkMode::always && !spec.custom_count.empty())
-    refuse("custom_count does not go with chunk_mode",
-           "The rows of chunks are not those of one moment, which custom_count counts.");
+    refuse("custom_count cannot be combined with chunk_mode",
+           "custom_count counts the rows of one snapshot, and each chunk is read in a snapshot of its own.");
   if (spec.chunk_by == "ctid" && !spec.custom_select.empty())
-    refuse("chunk_by \"ctid\" does not go with custom_select", "The rows of a query have no ctid.");
+    refuse("chunk_by \"ctid\" cannot be combined with custom_select", "The rows of a query have no ctid.");
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ SyncSpec sync_spec_from(FunctionCallInfo fcinfo) {
   take_options(spec, fcinfo, functions::sync_table);
   check_mode(spec);
 
-  sql_name(spec.source);  // that it is a name at all
+  sql_name(spec.source);  // throws if it is not a name
   spec.target = resolve_target(spec.target.name);
   take_session_settings(spec);
   return spec;

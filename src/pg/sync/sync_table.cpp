@@ -1,5 +1,5 @@
-// The SQL functions of sync: sync_table, run_sync, wait_run, cancel_run, tablesync.run_progress.
-// They validate, hand over to a worker, and wait; the work is in chunked_sync.h and table_sync.h.
+// The SQL functions of sync: sync_table, run_sync, wait_run, cancel_run, tablesync.run_progress. They
+// validate their arguments, start a worker, and wait; the work is in chunked_sync.h and table_sync.h.
 extern "C" {
 #include "postgres.h"
 
@@ -26,14 +26,15 @@ extern "C" {
 #include "pg/server/sql_call.h"
 #include "pg/source/foreign_server.h"
 #include "pg/sync/sync_call.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/worker/shared_run.h"
 #include "pg/worker/worker.h"
 
 namespace tablesync::pg {
 namespace {
 
-// What can be known before a worker is started, said by the caller's own session. The worker checks again.
+// Raises errors that can be found before a worker is started, in the caller's session. The worker checks
+// again.
 void check_early(const SyncSpec &spec) {
   connection_options(connection_source(spec.server));
   if (Oid const oid = find_target(spec.target); OidIsValid(oid)) {
@@ -42,13 +43,13 @@ void check_early(const SyncSpec &spec) {
   }
 }
 
-void tell_result(const SyncSpec &spec, const RunReply &reply) {
+void report_result(const SyncSpec &spec, const RunReply &reply) {
   const RunResult &result = reply.result;
   const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
   const std::string name = display_name(spec.target.name), run = std::to_string(result.run_id);
   std::string text;
   if (reply.skipped())
-    text = name + ": skipped, another run is going on (run " + run + ")";
+    text = name + ": skipped, because another run is in progress (run " + run + ")";
   else
     text = name + ": " + count(result.read) + " read, " + count(result.inserted) + " inserted, " +
            count(result.updated) + " updated, " + count(result.deleted) + " deleted, " +
@@ -65,7 +66,7 @@ RunResult started_result(std::int64_t run_id) {
   return result;
 }
 
-// Lets the transaction go, and with it the snapshot that would hold back vacuum during the wait.
+// Commits the transaction, and so releases the snapshot that would hold back vacuum during the wait.
 void release_snapshot() {
   call([] {
     SPI_connect_ext(SPI_OPT_NONATOMIC);
@@ -83,7 +84,7 @@ RunResult sync(FunctionCallInfo fcinfo, const char *function, bool may_release_s
   if (!wait) return started_result(start_run(spec, mode, task_for(spec), start_in_worker));
   if (may_release_snapshot) release_snapshot();
   const RunReply reply = decode_reply(start_run(spec, mode, task_for(spec), run_in_worker));
-  tell_result(spec, reply);
+  report_result(spec, reply);
   return reply.result;
 }
 
@@ -91,12 +92,12 @@ RunRecord existing_run(std::int64_t run_id) {
   std::optional<RunRecord> run = find_run(run_id);
   if (!run)
     throw Error(sqlstate::undefined_object, "run " + std::to_string(run_id) + " does not exist",
-                "Or it belongs to another role.",
+                "It may belong to another role.",
                 "SELECT * FROM tablesync.run ORDER BY run_id DESC LIMIT 10;");
   return *run;
 }
 
-// A run whose worker was gone when its record was read, and had not written it.
+// Whether the worker was gone when the record was read, and had not written how the run ended.
 bool ended_unrecorded(const RunRecord &run) {
   return run.result.status == "interrupted" && run.error.sqlstate.empty();
 }
@@ -104,11 +105,11 @@ bool ended_unrecorded(const RunRecord &run) {
 RunResult wait_for_run(std::int64_t run_id, TimestampTz give_up) {
   for (;;) {
     RunRecord run = existing_run(run_id);
-    // The worker may have written it and gone since.
+    // The worker may have written its end after the first look.
     if (ended_unrecorded(run)) run = existing_run(run_id);
     if (ended_unrecorded(run))
-      throw Error("57P02", "the worker of run " + std::to_string(run_id) + " ended without a word",
-                  "It was killed, or the server crashed or was stopped.", "The server's log says more.");
+      throw Error("57P02", "the worker of run " + std::to_string(run_id) + " ended unexpectedly",
+                  "It was killed, or the server crashed or was stopped.", "See the server log.");
     const std::string &status = run.result.status;
     if (status == "failed" || status == "canceled" || status == "interrupted") throw Error(run.error);
     if (status != "running" || (give_up != 0 && GetCurrentTimestamp() >= give_up)) return run.result;
@@ -145,7 +146,7 @@ std::vector<ProgressRow> progress_of(std::int64_t run_id) {
   if (handle == 0) return {};
   SharedSegment segment = SharedSegment::attach(handle);
   std::vector<ProgressRow> rows;
-  // The handle may have been taken by another run by now.
+  // Another run may have the handle by now.
   if (segment.run() != nullptr && segment.run()->run_id.load() == run_id) {
     const ProgressReading now = read(segment.run()->progress, GetCurrentTimestamp());
     const auto known = [](double value) {

@@ -21,7 +21,7 @@ Row sync_task(SharedRun &shared, std::string_view request) {
   return Run(shared, {spec,
                       name_of(spec.mode),
                       {{spec.target}},
-                      [&] { check_may_lock(spec); },
+                      [&] { make_target(spec)->check(spec); },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         return std::make_unique<ChunkedSync>(spec, run_id, steps);
                       },
@@ -32,7 +32,7 @@ Row sync_task(SharedRun &shared, std::string_view request) {
 std::optional<WorkerTask> resume_sync(std::string_view kept) {
   std::optional<SyncSpec> spec = from_kept(kept);
   if (!spec) return std::nullopt;
-  spec->if_running = IfRunning::skip;  // a call that was made meanwhile goes on with it
+  spec->if_running = IfRunning::skip;  // a call that was made meanwhile resumes it
   return task_for(*spec);
 }
 

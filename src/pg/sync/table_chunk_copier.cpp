@@ -9,13 +9,13 @@
 #include "pg/server/guc.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
 
-// So that a failure costs little, the target's other users wait for no long transaction, and the fixed cost
-// of a chunk (milliseconds) does not count.
+// Short enough that a failure costs little and that other users of the target do not wait long; long enough
+// that the fixed cost of a chunk (milliseconds) does not count.
 constexpr double chunk_seconds = 5;
 
 }  // namespace
@@ -43,18 +43,18 @@ std::string TableChunkCopier::outdated() const {
   if (since.relation_oid != source.oid) return "the source is another table of that name";
   if (const std::string why = marks_change(since.shape, source); !why.empty()) return why;
   if (checkpoint.by == ChunkBy::ctid && checkpoint.files != files.identity)
-    return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a partition more or less)";
+    return "its rows were moved to other files (TRUNCATE, VACUUM FULL, CLUSTER, a new or dropped partition)";
   if (has_history(source) && !proves_position(since, source, pair_.source->position(), [&](int timeline) {
         return pair_.source->switch_point(timeline);
       }))
-    return "the source is not of the history that was read (a failover, a restored backup, 2^31 "
+    return "the source does not continue the history that was read (a failover, a restored backup, 2^31 "
            "transactions)";
   return {};
 }
 
 // ---- which rows -------------------------------------------------------------------------------------------
 
-// No worker shall be left with much when the others find nothing more.
+// Makes the last chunks small, so that no worker has much left when the others are done.
 std::int64_t TableChunkCopier::fair_size(std::int64_t pages_left) const {
   constexpr std::int64_t least = 1024;
   if (!claims_) return checkpoint.size;
@@ -68,7 +68,7 @@ void TableChunkCopier::find_end() {
     if (from + size_ < files.longest()) chunk_.upper = {std::to_string(from + size_)};
     return;
   }
-  // Of what was written since the beginning there may be little, far apart.
+  // Rows that were written since the beginning may be few and far apart, so all rows are counted.
   const SourceRows &counted = checkpoint.next ? pair_.all_rows : sync_.rows();
   chunk_.upper = bound_of(pair_.source->query(nth_key(rows_in_chunk(counted), pair_.plan, checkpoint.size)));
 }
@@ -95,8 +95,8 @@ std::int64_t TableChunkCopier::size_after(double seconds) const {
   return next_chunk_size(size_, seconds, pair_.counts.bytes, limits);
 }
 
-// Straight into the target. A row that was written before the beginning is in one chunk only, wherever it
-// moves. Rows that are marked as deleted are none of the sync: here is nothing yet that they could delete.
+// Copies straight into the target. A row that was written before the beginning is in one chunk only. Rows
+// that are marked as deleted are left out, because the target has no rows yet that they could delete.
 void TableChunkCopier::store() {
   SourceRows rows = rows_in_chunk(pair_.all_rows);
   rows.conditions.push_back("NOT (" + written_since(pair_.source_table, checkpoint.since.position.xmin) +

@@ -1,5 +1,5 @@
-// TableChunkCopier: the way of the rows of one chunk of a table's sync that is begun: one transaction there
-// and one here.
+// TableChunkCopier: copies the rows of one chunk of a sync, in one transaction on the source and one on the
+// target.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +13,18 @@ namespace tablesync::pg {
 
 class TableChunkCopier final : public ChunkCopier {
  public:
-  TableChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool one_of_several)
-      : ChunkCopier(spec, sync.pair().run_id, steps, one_of_several),
+  TableChunkCopier(const SyncSpec &spec, RunSteps &steps, TableSync &sync, bool in_parallel)
+      : ChunkCopier(spec, sync.pair().run_id, steps, in_parallel),
         spec_(spec),
         sync_(sync),
         pair_(sync.pair()) {}
 
   std::string open() override;
-  // The same where so many `statements` on the source share what a transaction there may take, which are
-  // those of a chunk if it is not said; 0: as long as it takes.
+  // The same, but `statements` statements share the time limit of a transaction on the source; 0: without a
+  // limit. open() assumes the statements of one chunk.
   std::string open(int statements);
+  // Returns why the chunks of the checkpoint cannot be continued, as a clause that follows "because"; empty
+  // if they can.
   std::string outdated() const;
   const std::string &subject() const override { return pair_.target.oid; }
 
@@ -42,7 +44,7 @@ class TableChunkCopier final : public ChunkCopier {
   const SyncSpec &spec_;
   TableSync &sync_;
   TablePair &pair_;
-  Stage stage_{stage_name, OnCommit::empty};  // one for many chunks
+  Stage stage_{*pair_.the_target, stage_name, OnCommit::empty};  // kept for many chunks
 };
 
 }  // namespace tablesync::pg

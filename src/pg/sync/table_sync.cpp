@@ -9,15 +9,11 @@
 #include "core/table/target_files.h"
 #include "pg/pair/compare.h"
 #include "pg/pair/field_bounds.h"
-#include "pg/record/watermark_record.h"
-#include "pg/rows/load.h"
 #include "pg/server/fault.h"
-#include "pg/server/session_option.h"
-#include "pg/server/spi.h"
 #include "pg/sync/field_notices.h"
 #include "pg/target/apply.h"
 #include "pg/target/stage.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/target/triggers.h"
 
 namespace tablesync::pg {
@@ -30,13 +26,13 @@ void TableSync::open() {
 
 void TableSync::prepare() {
   open();
-  if (!window_.why.empty()) notice(spec_, "reads everything, since " + window_.why);
+  if (!window_.why.empty()) notice(spec_, "reads everything, because " + window_.why);
   if (pair_.horizon) notice_horizon(pair_);
   if (spec_.mode == SyncMode::incremental) cap_ = notice_feed(pair_, *field_);
   read_count();
 }
 
-// One step; where several read the source, two: their table must be committed before they can fill it.
+// One step, or two if several workers read the source: their table must be committed before they can fill it.
 StepEnd TableSync::step() {
   if (!parallel_) prepare();
   return finish();
@@ -52,14 +48,14 @@ StepEnd TableSync::finish() {
   advance();
   fault_point(FaultPoint::watermark_computed);
   if (spec_.verify == VerifyMode::full) verify();
-  write_watermark(pair_.run_id, spec_, pair_.target.oid, watermark_);
-  // Whatever was begun in chunks: it is all there now.
+  pair_.the_target->record(pair_.run_id, spec_, pair_.target.oid, watermark_);
+  // A sync in chunks that was begun before is obsolete, because all rows are in the target now.
   if (pair_.checkpoint) drop_checkpoint(pair_.target.oid);
   if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
   return StepEnd::done;
 }
 
-// Which rows the sync is of, and which of them this run reads.
+// Chooses the rows of the sync, and those of them that this run reads.
 void TableSync::choose_rows() {
   const Table &source = pair_.source_table;
   const std::string source_name = display_name(source.name);
@@ -71,7 +67,7 @@ void TableSync::choose_rows() {
     throw Error(sqlstate::invalid_key, "there is no key to match the rows of \"" + source_name + "\" by", {},
                 "Give the source a primary key, or pass primary_key => ARRAY[...].");
 
-  // What the chunks of a first load have brought so far is no part of what the watermark speaks of.
+  // The watermark does not cover the rows that the chunks of a first load have copied so far.
   const bool began_empty = pair_.target_is_empty || (pair_.checkpoint && pair_.checkpoint->first_load);
   window_ = choose_window(spec_, pair_.known, source, pair_.source->position(), began_empty,
                           [&](int timeline) { return pair_.source->switch_point(timeline); });
@@ -86,19 +82,20 @@ void TableSync::refuse_without_history() const {
   const std::string name = "\"" + display_name(source.name) + "\"";
   if (!source.outside_heap.empty())
     throw Error(sqlstate::not_supported, "xmin mode needs a source table whose rows are all in heaps",
-                "The xmin of rows of " + source.outside_heap +
-                    " says nothing: it is a view, a foreign table, a distributed table, or of another access "
-                    "method.",
+                source.outside_heap +
+                    " has no usable xmin: it is a view, a foreign table, a distributed table, or a table of "
+                    "another access method.",
                 source.kind == 'v' ? "Use sync_mode => 'incremental', or sync the table behind it."
                                    : "Use sync_mode => 'incremental' or 'full'.");
   if (!source.joined.empty())
-    throw Error(sqlstate::not_supported,
-                "xmin mode does not go with a custom_where that reads other relations",
-                "It reads " + join(source.joined, ", ") + ": a change there writes no row of " + name + ".",
-                "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
+    throw Error(
+        sqlstate::not_supported,
+        "xmin mode cannot be combined with a custom_where that reads other relations",
+        "It reads " + join(source.joined, ", ") + ". A change of these writes no row of " + name + ".",
+        "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
 }
 
-// The horizon is of the source's own database. Rows that come from elsewhere can come later than it says.
+// The horizon covers the transactions of the source's own database. Rows from elsewhere can arrive later.
 void TableSync::refuse_unseen_writers() const {
   const Table &source = pair_.source_table;
   if (source.fed_from_elsewhere.empty() || !spec_.lookback.empty()) return;
@@ -127,10 +124,10 @@ void TableSync::conclude(const Watermark &since, std::int64_t keys) {
   choose_conditions(since_);
 }
 
-// Which of all rows are in the window; `known`: what that is counted from.
+// Adds the conditions of the window. `known`: the watermark that the window begins with.
 void TableSync::choose_conditions(const std::optional<Watermark> &known) {
   rows_ = pair_.all_rows;
-  // A row that is marked as deleted must be seen, to be deleted where the target has it.
+  // Rows that are marked as deleted must be read, so that the target deletes them.
   const bool deletes_absent = spec_.mode == SyncMode::full && spec_.delete_missing;
   if (!pair_.target_is_empty && !deletes_absent) std::erase(rows_.conditions, pair_.live_rows);
   switch (window_.kind) {
@@ -168,14 +165,14 @@ void TableSync::read_count() {
   counted_ = as_int64(count);
 }
 
-// It counts what the sync is of; a run that reads a part of that can only be held to be less.
+// custom_count counts all rows of the sync, so a run that reads a part of them must not read more.
 void TableSync::check_count() const {
   if (counted_ < 0) return;
   const bool everything = window_.kind == ReadWindow::Kind::everything &&
                           rows_.conditions.size() == pair_.all_rows.conditions.size();
   if (everything ? pair_.counts.read == counted_ : pair_.counts.read <= counted_) return;
   throw Error(sqlstate::wrong_state,
-              "custom_count says " + with_commas(counted_) + " rows, but the source returned " +
+              "custom_count counted " + counted(counted_, "row") + ", but the source returned " +
                   with_commas(pair_.counts.read),
               "Both were read in one snapshot.",
               "Let custom_count count the rows of the same query, or leave it out.");
@@ -200,29 +197,28 @@ void TableSync::copy() {
 void TableSync::finish_copy() {
   for (const Column &column : pair_.target.columns)
     if (column.identity != 0 && (pair_.counts.inserted > 0 || since_))
-      query(advance_identity(spec_.target, column.name));
-  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(pair_.target)) {
-    execute(analyze(spec_.target));
+      pair_.the_target->query(advance_identity(spec_.target, column.name));
+  if (pair_.target_is_empty && pair_.counts.read > 0 && may_analyze(*pair_.the_target, pair_.target)) {
+    pair_.the_target->execute(analyze(spec_.target));
     fault_point(FaultPoint::target_analyzed);
   }
 }
 
-// ---- copy by several -----------------------------------------------------------------------------------
+// ---- copy in parallel ----------------------------------------------------------------------------------
 
 bool TableSync::begin_in_parallel() {
-  if (since_) return false;  // what chunks have left is little
+  if (since_) return false;  // chunks leave little to read
   parallel_ = ParallelLoad::prepare(pair_, rows_, window_.kind == ReadWindow::Kind::at_or_above_value);
   return parallel_ != nullptr;
 }
 
-// The target is as nobody had left it: others may have changed it, or made one, while the loaders were at
-// work.
+// Others may have changed or created the target while the loaders worked.
 void TableSync::copy_in_parallel() {
   enter_copy();
   parallel_->run(pair_);
-  if (parallel_->makes_target() && find_target(spec_.target) == 0) {
+  if (parallel_->makes_target() && pair_.the_target->find(spec_.target) == 0) {
     make_target(parallel_->hidden(), spec_);
-    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(spec_.target, pair_.plan);
+    if (pair_.plan.keyed() && !pair_.plan.key_proven) check_keys(*pair_.the_target, spec_.target, pair_.plan);
     pair_.counts.inserted = pair_.counts.read;
     finish_first_load(pair_.counts.read);
   } else {
@@ -234,7 +230,7 @@ void TableSync::copy_in_parallel() {
   finish_copy();
 }
 
-// The first load: the target is empty under our lock, so what an abort leaves behind is nothing.
+// In a first load the target is empty and locked by us, so an abort leaves no rows behind.
 bool TableSync::may_store_directly() {
   return pair_.target_is_empty && pair_.exclusively_locked && !pair_.plan.converts() &&
          (pair_.plan.key_proven || !pair_.plan.keyed()) && pair_.target_is_plain();
@@ -245,8 +241,8 @@ void TableSync::copy_into_target() {
   {
     const std::unique_ptr<RowSource> stream = pair_.source->rows(rows_, pair_.plan);
     naming_repeated_key(pair_.plan, [&] {
-      stored =
-          load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate, steps_.progress());
+      stored = pair_.the_target->load(*stream, spec_.target, pair_.plan, pair_.target_is_new, spec_.max_rate,
+                                      steps_.progress());
     });
     pair_.counts.read = pair_.counts.inserted = stream->rows();
     pair_.counts.bytes = stream->bytes();
@@ -262,29 +258,30 @@ void TableSync::finish_first_load(std::int64_t stored) {
                 "\"" + display_name(spec_.target) + "\" did not take every row: of " +
                     with_commas(pair_.counts.read) + " rows received, " + with_commas(stored) +
                     " were stored",
-                "A BEFORE ROW trigger returned NULL: " + join(before_row_triggers(pair_.target), ", ") + ".",
+                "A BEFORE ROW trigger returned NULL: " +
+                    join(before_row_triggers(*pair_.the_target, pair_.target), ", ") + ".",
                 "Let the trigger return NEW for every row, or disable it: ALTER TABLE " +
                     display_name(spec_.target) + " DISABLE TRIGGER ....");
   check_seen(stored);
   if (pair_.plan.target_key_pending) pair_.build_key(pair_.counts.bytes);
 }
 
-// They were written past the executor: what a statement sees of them is what readers will.
+// The rows were written without the executor, so a statement checks that readers will see them.
 void TableSync::check_seen(std::int64_t stored) const {
   if (stored == 0 || spec_.verify == VerifyMode::none) return;
   std::int64_t seen = stored;
   if (!pair_.target_is_new)
-    seen = single<std::int64_t>(query(count_rows(spec_.target)));
-  else if (single<bool>(query(is_empty(spec_.target))))
+    seen = single<std::int64_t>(pair_.the_target->query(count_rows(spec_.target)));
+  else if (single<bool>(pair_.the_target->query(is_empty(spec_.target))))
     seen = 0;
   if (seen != stored)
-    fail_swallowed(pair_.target,
+    fail_swallowed(*pair_.the_target, pair_.target,
                    "of " + with_commas(stored) + " rows stored, " + with_commas(seen) + " are there", true);
 }
 
 void TableSync::copy_into_stage() {
   const SyncPlan staged = pair_.plan.staged();
-  Stage(stage_name).make(staged);
+  Stage(*pair_.the_target, stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
   merge_stage(pair_.stage(stage_name, staged, rows_));
 }
@@ -294,11 +291,12 @@ void TableSync::merge_stage(std::int64_t staged) {
   const bool everything = window_.kind == ReadWindow::Kind::everything;
   check_count();
   if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
-  // Rows that came between chunks are known by their transaction, or by their key.
+  // Rows that were written between chunks are found by their transaction, or by their key.
   const bool between_chunks =
       since_ && !concludes_ && window_.kind != ReadWindow::Kind::written_since_position;
   if (!everything && !concludes_) {
-    // Where a key may be in several chunks, or be one with another here, only all keys together tell.
+    // If a key may be in several chunks, or equal another key in the target, only the keys of all rows
+    // together show it.
     const bool needs_keys = spec_.delete_missing || between_chunks || pair_.plan.key_is_coarser ||
                             (since_ && !pair_.plan.key_proven);
     if (needs_keys)
@@ -307,22 +305,23 @@ void TableSync::merge_stage(std::int64_t staged) {
       pair_.check_source_keys(staged);
   }
   if (staged_keys_ >= 0) {
-    check_keys(keys_name, pair_.plan);
+    check_keys(*pair_.the_target, keys_name, pair_.plan);
     staged += fetch_absent_rows();
   }
   leave_source();
-  // A small part of the target is found row by row, by the index of the key, whatever the statistics.
+  // A small part of the target is found by the index of the key, whatever the statistics are.
   const bool small_part = !everything && staged < pair_.target.row_estimate / 50;
   if (staged > 1000 && !small_part)
-    query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
+    pair_.the_target->query(everything ? analyze(pair_.plan.stage)
+                                       : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.plan.target_key_pending) pair_.build_key(0);
   apply_stage(staged, choose_deletes(), everything);
 }
 
-// The source has done its part: its transaction need not wait for ours.
+// Ends the transaction on the source, which need not wait for ours.
 void TableSync::leave_source() {
   if (field_ && field_is_converted()) {
-    highest_there_ = single_or<std::string>(
+    highest_on_source_ = single_or<std::string>(
         pair_.source->query(select(since_ ? pair_.all_rows : rows_,
                                    highest_in_field(*field_, quote_identifier(field_->name)))),
         "");
@@ -331,7 +330,8 @@ void TableSync::leave_source() {
   fault_point(FaultPoint::source_done);
 }
 
-// What is here says nothing of the field then: it is a date that was a number, say.
+// Whether the target has the field in another type, such as a date that was a number. Then the target does
+// not show the highest value of the source.
 bool TableSync::field_is_converted() const {
   const std::vector<ColumnPlan> &columns = pair_.plan.columns;
   return std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
@@ -339,61 +339,57 @@ bool TableSync::field_is_converted() const {
   });
 }
 
-// The keys of all rows, in the same snapshot: what is not among them is gone.
+// Reads the keys of all rows in the same snapshot: a row whose key is not among them is gone.
 void TableSync::stage_keys() {
   const SyncPlan keys = pair_.plan.key_alone();
-  Stage stage(keys_name);
+  Stage stage(*pair_.the_target, keys_name);
   stage.make(keys);
   staged_keys_ = pair_.stage(stage.name(), keys, pair_.all_rows);
   stage.analyze();
   fault_point(FaultPoint::keys_staged);
 }
 
-// Rows that are there, and neither in the target nor among the changed ones: a key that was changed without
-// its field, say.
+// Fetches rows of the source that are neither in the target nor among the changed ones, such as a row whose
+// key was changed without its field.
 std::int64_t TableSync::fetch_absent_rows() {
   if (spec_.delete_missing) refuse_empty(staged_keys_);
-  const std::int64_t fetched = pair_.stage_by_key(query(find_absent_keys(spec_.target, pair_.plan)));
+  const std::int64_t fetched =
+      pair_.stage_by_key(pair_.the_target->query(find_absent_keys(spec_.target, pair_.plan)));
   fault_point(FaultPoint::absent_rows_fetched);
   return fetched;
 }
 
 void TableSync::refuse_empty(std::int64_t rows) const {
   if (rows > 0 || pair_.target_is_empty || spec_.allow_empty) return;
-  const auto there = single<std::int64_t>(query(count_rows(spec_.target)));
+  const auto present = single<std::int64_t>(pair_.the_target->query(count_rows(spec_.target)));
   throw Error(
       sqlstate::wrong_state,
-      "refusing to delete all " + with_commas(there) + " rows of \"" + display_name(spec_.target) + "\"",
-      "The source returned no rows.", "If it is really empty now: options => '{\"allow_empty\": true}'.");
+      "refusing to delete all " + counted(present, "row") + " of \"" + display_name(spec_.target) + "\"",
+      "The source returned no rows.", "If it is really empty: options => '{\"allow_empty\": true}'.");
 }
 
 Deletes TableSync::choose_deletes() const {
   if (!spec_.delete_missing) return Deletes::none;
   if (window_.kind != ReadWindow::Kind::everything) return Deletes::absent_from_keys;
   if (pair_.counts.rejected == 0) return Deletes::absent_from_stage;
-  // A row that was rejected is on the source all the same: it must not seem to be gone.
-  notice(spec_, "deletes nothing, since rows were rejected", {},
+  // A rejected row is still on the source, so it must not count as gone.
+  notice(spec_, "deletes nothing, because rows were rejected", {},
          "SELECT * FROM tablesync.reject WHERE run_id = " + std::to_string(pair_.run_id) + ".");
   return Deletes::none;
 }
 
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
-  const ApplyJob job{spec_,
-                     pair_.plan,
-                     pair_.target,
-                     staged,
-                     pair_.exclusively_locked,
-                     steps_,
-                     deletes,
-                     stage_is_everything && deletes != Deletes::none};
-  // Few rows, found by their key: at the default cost of a page the whole target would be read instead.
-  if (!stage_is_everything) set_session_option("random_page_cost", "1.1");
+  const ApplyJob job{spec_,        pair_.plan, *pair_.the_target,
+                     pair_.target, staged,     pair_.exclusively_locked,
+                     steps_,       deletes,    stage_is_everything && deletes != Deletes::none};
+  // The few rows are to be found by their key. At the default cost of a page the whole target would be read.
+  if (!stage_is_everything) pair_.the_target->set("random_page_cost", "1.1");
   apply(job, pair_.counts);
 }
 
 // ---- watermark -----------------------------------------------------------------------------------------
 
-// What the next run may rely on: written with the rows, in the same transaction.
+// Sets the watermark that the next run relies on. It is written in the transaction of the rows.
 void TableSync::advance() {
   const Table &source = pair_.source_table;
   const std::optional<Watermark> &known = pair_.known;
@@ -401,7 +397,7 @@ void TableSync::advance() {
     watermark_ = *since_;
   else if (window_.kind != ReadWindow::Kind::everything)
     watermark_ = *known;
-  // Values of another field, or of a time when nobody kept them, prove nothing of this one.
+  // Values of another field, or from before another mode, prove nothing about this field.
   if (known && (known->mode != SyncMode::incremental || known->field != spec_.incremental_field)) {
     watermark_.value.clear();
     watermark_.pending.clear();
@@ -416,7 +412,7 @@ void TableSync::advance() {
   watermark_.take_table(source);
   watermark_.target_files = pair_.files_of_target();
   watermark_.last_read = pair_.source->position();
-  // A read by field does not see every change, so it proves nothing of transactions.
+  // A read by field does not see every change, so it proves nothing about transactions.
   const bool saw_all_changes = window_.kind == ReadWindow::Kind::everything ||
                                window_.kind == ReadWindow::Kind::written_since_position;
   if (saw_all_changes) watermark_.position = pair_.source->position();
@@ -427,12 +423,12 @@ void TableSync::advance() {
   }
   const std::string highest =
       field_is_converted()
-          ? highest_there_
-          : find_highest(*field_, quote_qualified(merged_ && !since_ ? pair_.plan.stage : spec_.target));
+          ? highest_on_source_
+          : find_highest(*pair_.the_target, *field_, merged_ && !since_ ? pair_.plan.stage : spec_.target);
   advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);
 }
 
-// What the source had in the snapshot that was read, against what is here now.
+// Compares the rows of the source, in the snapshot that was read, with the target.
 void TableSync::verify() {
   steps_.enter(Phase::verify);
   const std::int64_t read = pair_.counts.read;
@@ -440,16 +436,15 @@ void TableSync::verify() {
   fault_point(FaultPoint::target_compared);
   pair_.counts.read = read;
   pair_.source->close();
-  // Without a delete pass rows that are gone from the source may be here.
+  // Without a delete pass the target may have rows that are gone from the source.
   if (!spec_.delete_missing) found.extra = 0;
   if (found.total() == 0) return;
   throw Error(sqlstate::wrong_state,
-              "\"" + display_name(spec_.target) + "\" is not what the source is: " + tell_counts(found),
+              "\"" + display_name(spec_.target) + "\" differs from the source: " + tell_counts(found),
               tell_first(found, pair_.plan),
-              (since_ ? "" : "Nothing was changed by this run. ") +
-                  std::string("SELECT * FROM verify_table(") + quote_literal(spec_.server) + ", " +
-                  quote_literal(spec_.source) + ", " + quote_literal(display_name(spec_.target)) +
-                  ", repair => true) mends it.");
+              (since_ ? "" : "This run changed nothing. ") + std::string("SELECT * FROM verify_table(") +
+                  quote_literal(spec_.server) + ", " + quote_literal(spec_.source) + ", " +
+                  quote_literal(display_name(spec_.target)) + ", repair => true) mends it.");
 }
 
 std::string TableSync::watermark() const {

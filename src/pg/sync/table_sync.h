@@ -1,5 +1,4 @@
-// TableSync: the way of the rows of one table, from the source to the target, in one transaction here and one
-// there.
+// TableSync: copies the rows of one table from the source to the target, in one transaction on each side.
 //
 //   describe both sides -> plan -> choose the window -> copy into the target or the stage -> apply ->
 //   watermark
@@ -30,21 +29,22 @@ class TableSync final : public Work {
   StepEnd step() override;
   bool progressed() const override { return parallel_ == nullptr; }
   std::uint64_t first_xid() const override { return parallel_ ? parallel_->first_xid() : 0; }
-  // Its first part: what is read and written is settled, and nothing has been read or written yet, but a
-  // target that did not exist was made.
+  // The first part of step(): chooses what to read and write. Reads and writes no row yet, but creates a
+  // target that does not exist.
   void prepare();
-  // The same for a further transaction of the same run, without its notices.
+  // Like prepare(), for a further transaction of the same run, without the notices.
   void open();
-  // The rest of it; or, if several workers are to read the source, the first of two parts: then `more`, and
-  // the other part is a step() in a further transaction.
+  // The rest of step(). If several workers are to read the source, returns `more`; then call step() in a
+  // further transaction.
   StepEnd finish();
-  // After open(), before finish(): to read what chunks may have missed that were read since, and not the rows
-  // that the mode says.
+  // Call it between open() and finish(), to read the rows that chunks may have missed because they were
+  // written after `since`, instead of the rows that the mode chooses.
   void catch_up(const Watermark &since);
-  // After open(), before finish(): all rows were brought; what is left is the end. `since`: what the next run
-  // begins with. `keys`: so many are in keys_name, those of all rows; below 0: none are needed.
+  // Call it between open() and finish() when all rows were copied and only the end is left. `since`: the
+  // watermark that the next run begins with. `keys`: the number of keys in keys_name, those of all rows;
+  // below 0: none are needed.
   void conclude(const Watermark &since, std::int64_t keys);
-  // Brings the rows of the stage, `staged` of them, into the target.
+  // Applies the `staged` rows of the stage to the target.
   void apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything);
   TablePair &pair() { return pair_; }
   const ReadWindow &window() const { return window_; }
@@ -85,17 +85,17 @@ class TableSync final : public Work {
   const SyncSpec &spec_;
   RunSteps &steps_;
   std::optional<IncrementalField> field_;
-  std::optional<std::string> cap_;  // of the watermark, where a sync fills the source in turn
-  std::int64_t counted_ = -1;       // what custom_count says; below 0: not given
+  std::optional<std::string> cap_;  // limit of the watermark, where another sync fills the source
+  std::int64_t counted_ = -1;       // result of custom_count; below 0: not given
   ReadWindow window_;
-  SourceRows rows_;                 // what this run reads of all rows
-  std::optional<Watermark> since_;  // of catch_up()
+  SourceRows rows_;                 // the rows that this run reads
+  std::optional<Watermark> since_;  // the argument of catch_up() or conclude()
   Watermark watermark_;
-  std::unique_ptr<ParallelLoad> parallel_;  // where several read the source: from the second step on
+  std::unique_ptr<ParallelLoad> parallel_;  // set if several workers read the source, from the second step on
   bool concludes_ = false;                  // conclude() was called
   std::int64_t staged_keys_ = -1;
-  std::string highest_there_;  // of the field, on the source, where it is converted here
-  bool merged_ = false;        // the rows came by the stage
+  std::string highest_on_source_;  // of the field, where the target has it converted
+  bool merged_ = false;            // the rows came through the stage
 };
 
 }  // namespace tablesync::pg

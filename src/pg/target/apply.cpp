@@ -6,38 +6,31 @@
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
 #include "pg/server/fault.h"
-#include "pg/server/modify_counter.h"
-#include "pg/server/spi.h"
-#include "pg/server/transaction.h"
-#include "pg/target/target.h"
 #include "pg/target/triggers.h"
 
 namespace tablesync::pg {
 namespace {
 
 [[noreturn]] void fail_swallowed(const ApplyJob &job, const std::string &what) {
-  pg::fail_swallowed(job.target, what, job.exclusively_locked);
+  pg::fail_swallowed(job.the_target, job.target, what, job.exclusively_locked);
 }
 
 // Runs one statement on the target and sees that every row that it meant to change was changed.
 std::int64_t modify(const ApplyJob &job, const std::string &statement, const char *verb) {
-  job.steps.progress().rows = 0;
-  start_counting(&job.steps.progress().rows);
-  const auto done = static_cast<std::int64_t>(execute(statement));
-  stop_counting();
-  const auto meant = static_cast<std::int64_t>(job.steps.progress().rows.load());
-  if (meant > done)
-    fail_swallowed(job,
-                   "of " + with_commas(meant) + " rows to be " + verb + ", " + with_commas(done) + " were");
-  return done;
+  const Modified done = job.the_target.modify(statement, job.steps.progress());
+  if (done.meant > done.rows)
+    fail_swallowed(job, "of " + with_commas(done.meant) + " rows to be " + verb + ", " +
+                            with_commas(done.rows) + " were");
+  return done.rows;
 }
 
 }  // namespace
 
-void fail_swallowed(const Table &target, const std::string &what, bool exclusively_locked) {
-  const std::vector<std::string> before = before_row_triggers(target), all = triggers_of(target);
-  const std::string table = display_name(target.name);
-  const std::string disable = "disable it: ALTER TABLE " + table + " DISABLE TRIGGER ....";
+void fail_swallowed(Target &target, const Table &table, const std::string &what, bool exclusively_locked) {
+  const std::vector<std::string> before = before_row_triggers(target, table),
+                                 all = triggers_of(target, table);
+  const std::string name = display_name(table.name);
+  const std::string disable = "disable it: ALTER TABLE " + name + " DISABLE TRIGGER ....";
   std::string detail = "Another session changed the table during the run.", hint = "Run it again.";
   if (!before.empty()) {
     detail = "It has BEFORE ROW triggers that may return NULL: " + join(before, ", ") + ".";
@@ -49,8 +42,7 @@ void fail_swallowed(const Table &target, const std::string &what, bool exclusive
     detail = "No other session could write it, and it has no trigger: an extension may own the table.";
     hint = "Sync into an ordinary table.";
   }
-  throw Error(sqlstate::protocol_violation, "\"" + table + "\" did not take every row: " + what, detail,
-              hint);
+  throw Error(sqlstate::protocol_violation, "\"" + name + "\" did not take every row: " + what, detail, hint);
 }
 
 namespace {
@@ -64,9 +56,9 @@ std::string key_columns(const SyncPlan &plan) {
 
 }  // namespace
 
-bool is_of_key(const Diagnostics &said, const SyncPlan &plan) {
-  return said.sqlstate == sqlstate::unique_violation &&
-         said.detail.find(key_columns(plan) + "(") != std::string::npos;
+bool is_of_key(const Diagnostics &error, const SyncPlan &plan) {
+  return error.sqlstate == sqlstate::unique_violation &&
+         error.detail.find(key_columns(plan) + "(") != std::string::npos;
 }
 
 void fail_repeated_key(const std::string &key, const SyncPlan &plan) {
@@ -86,8 +78,8 @@ void fail_repeated_key(const std::string &key, const SyncPlan &plan) {
                   : "Choose columns that are unique on the source: primary_key => ARRAY[...].");
 }
 
-void check_keys(const QualifiedName &table, const SyncPlan &plan) {
-  const Rows bad = query(find_bad_key(table, plan));
+void check_keys(Target &target, const QualifiedName &table, const SyncPlan &plan) {
+  const Rows bad = target.query(find_bad_key(table, plan));
   if (bad.empty()) return;
   const auto [key, has_null] = values_of<std::string, bool>(bad.front());
   if (!has_null) fail_repeated_key(key, plan);
@@ -113,7 +105,8 @@ std::int64_t rows_before(const ApplyJob &job, const RunCounts &counts) {
   const double clearly_allowed = job.spec.max_delete_fraction / 10;
   const auto estimate = static_cast<double>(job.target.row_estimate);
   if (static_cast<double>(counts.deleted) < clearly_allowed * estimate) return job.target.row_estimate;
-  return single<std::int64_t>(query(count_rows(job.target.name))) + counts.deleted - counts.inserted;
+  return single<std::int64_t>(job.the_target.query(count_rows(job.target.name))) + counts.deleted -
+         counts.inserted;
 }
 
 void check_deletes(const ApplyJob &job, const RunCounts &counts) {
@@ -159,20 +152,18 @@ void upsert_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
     counts.inserted = modify(job, insert_absent(job.target.name, job.plan), "inserted");
     return;
   }
-  start_counting(&job.steps.progress().rows);
-  const auto done = static_cast<std::int64_t>(execute(merge(job.target.name, job.plan)));
-  const ModifyCounts acted = stop_counting();
-  if (acted.inserted + acted.updated != done)
-    fail_swallowed(job, "of " + with_commas(acted.inserted + acted.updated) +
-                            " rows to be inserted or updated, " + with_commas(done) + " were");
-  counts.inserted = acted.inserted;
-  counts.updated = acted.updated;
+  const Modified done = job.the_target.modify(merge(job.target.name, job.plan), job.steps.progress());
+  if (done.inserted + done.updated != done.rows)
+    fail_swallowed(job, "of " + with_commas(done.inserted + done.updated) +
+                            " rows to be inserted or updated, " + with_commas(done.rows) + " were");
+  counts.inserted = done.inserted;
+  counts.updated = done.updated;
 }
 
 // Deletes come first: a row that stays may get a value of a unique index from one that goes. But where
 // deleting a row takes others of the table with it, those that stay must first point elsewhere.
 void merge_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
-  const bool cascades = cascades_to_itself(job.target);
+  const bool cascades = cascades_to_itself(job.the_target, job.target);
   if (!cascades) counts.deleted = delete_rows(job);
   upsert_rows(job, by_merge, counts);
   if (cascades) counts.deleted = delete_rows(job);
@@ -180,7 +171,7 @@ void merge_rows(const ApplyJob &job, bool by_merge, RunCounts &counts) {
 
 // Changed rows leave before any row comes in: values of a second unique index may be swapped among them.
 void replace_rows(const ApplyJob &job, RunCounts &counts) {
-  const std::vector<std::string> references = cascading_references(job.target);
+  const std::vector<std::string> references = cascading_references(job.the_target, job.target);
   if (!references.empty())
     throw Error(
         sqlstate::unique_violation,
@@ -197,10 +188,10 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
 }
 
 // A row that is gone from the source, or was changed there unseen, can hold a value that another row has now.
-[[noreturn]] void fail_blocked(const ApplyJob &job, const Diagnostics &said) {
+[[noreturn]] void fail_blocked(const ApplyJob &job, const Diagnostics &error) {
   for (const UniqueKey &index : job.target.keys) {
-    if (index.index_name != said.constraint) continue;
-    const Rows found = query(find_blocking_row(job.target.name, job.plan, index));
+    if (index.index_name != error.constraint) continue;
+    const Rows found = job.the_target.query(find_blocking_row(job.target.name, job.plan, index));
     if (found.empty()) break;
     const auto [row, value] = values_of<std::string, std::string>(found.front());
     throw Error(
@@ -213,7 +204,7 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
         "Pass delete_missing => true, which removes what the source has no longer; or "
         "SELECT * FROM verify_table(..., repair => true).");
   }
-  throw Error(said);
+  throw Error(error);
 }
 
 // A 23505 of the key itself comes from the source, or from another writer's row while the target is not
@@ -222,34 +213,35 @@ void replace_rows(const ApplyJob &job, RunCounts &counts) {
 // of the source is found where a repeated key was not looked for before.
 void apply_by_key(const ApplyJob &job, RunCounts &counts) {
   // Counting costs less.
-  if (!job.plan.key_proven || !is_counted(job)) check_keys(job.plan.stage, job.plan);
+  if (!job.plan.key_proven || !is_counted(job)) check_keys(job.the_target, job.plan.stage, job.plan);
   bool must_replace = job.plan.updates_need_replace();
   // MERGE does not say how many rows it meant to update, so it cannot tell when a trigger swallowed one.
-  bool by_merge = before_row_triggers(job.target).empty();
-  Diagnostics said;
+  bool by_merge = before_row_triggers(job.the_target, job.target).empty();
+  Diagnostics error;
   for (int attempt = 1; !must_replace; ++attempt) {
     bool in_key = false;
-    const bool done = in_subtransaction([&] { merge_rows(job, by_merge, counts); },
-                                        [&](const ServerError &error) {
-                                          said = error.diagnostics();
-                                          in_key = is_of_key(said, job.plan);
-                                          return said.sqlstate == sqlstate::unique_violation ||
-                                                 said.sqlstate == sqlstate::cardinality ||
-                                                 (by_merge && said.sqlstate == sqlstate::not_supported);
-                                        });
+    const bool done = job.the_target.attempt([&] { merge_rows(job, by_merge, counts); },
+                                             [&](const Diagnostics &reported) {
+                                               error = reported;
+                                               in_key = is_of_key(error, job.plan);
+                                               return error.sqlstate == sqlstate::unique_violation ||
+                                                      error.sqlstate == sqlstate::cardinality ||
+                                                      (by_merge && error.sqlstate == sqlstate::not_supported);
+                                             });
     if (done) return;
-    if (said.sqlstate == sqlstate::cardinality || in_key) check_keys(job.plan.stage, job.plan);
-    if (said.sqlstate == sqlstate::cardinality || (in_key && (job.exclusively_locked || attempt >= 3)))
-      throw Error(said);
-    must_replace = said.sqlstate == sqlstate::unique_violation && !in_key;
-    if (said.sqlstate == sqlstate::not_supported) by_merge = false;
+    if (error.sqlstate == sqlstate::cardinality || in_key)
+      check_keys(job.the_target, job.plan.stage, job.plan);
+    if (error.sqlstate == sqlstate::cardinality || (in_key && (job.exclusively_locked || attempt >= 3)))
+      throw Error(error);
+    must_replace = error.sqlstate == sqlstate::unique_violation && !in_key;
+    if (error.sqlstate == sqlstate::not_supported) by_merge = false;
   }
-  const bool done = in_subtransaction([&] { replace_rows(job, counts); },
-                                      [&](const ServerError &error) {
-                                        said = error.diagnostics();
-                                        return said.sqlstate == sqlstate::unique_violation;
-                                      });
-  if (!done) fail_blocked(job, said);
+  const bool done = job.the_target.attempt([&] { replace_rows(job, counts); },
+                                           [&](const Diagnostics &reported) {
+                                             error = reported;
+                                             return error.sqlstate == sqlstate::unique_violation;
+                                           });
+  if (!done) fail_blocked(job, error);
 }
 
 // ---- as multisets ----------------------------------------------------------------------------------------
@@ -257,8 +249,9 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
 void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
   job.steps.enter(Phase::remove, -1);
   // Under the same search_path as the statements that use it: the text of a regclass depends on it.
-  execute(create_difference(job.target.name, job.plan));
-  const auto [lacking, too_many] = values_of<std::int64_t, std::int64_t>(only_row(query(sum_difference())));
+  job.the_target.execute(create_difference(job.target.name, job.plan));
+  const auto [lacking, too_many] =
+      values_of<std::int64_t, std::int64_t>(only_row(job.the_target.query(sum_difference())));
   if (job.deletes != Deletes::none) {
     fault_point(FaultPoint::deletes_begun);
     counts.deleted = modify(job, delete_surplus(job.target.name, job.plan), "deleted");
@@ -282,15 +275,16 @@ void apply(const ApplyJob &job, RunCounts &counts) {
   else
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
-  const std::int64_t live = job.plan.mark ? single<std::int64_t>(query(count_staged(job.plan))) : job.staged;
+  const std::int64_t live =
+      job.plan.mark ? single<std::int64_t>(job.the_target.query(count_staged(job.plan))) : job.staged;
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
   check_deletes(job, counts);
 
   if (!is_counted(job)) return;
-  const std::int64_t now = single<std::int64_t>(query(count_rows(job.target.name)));
+  const std::int64_t now = single<std::int64_t>(job.the_target.query(count_rows(job.target.name)));
   if (now == live) return;
-  if (job.plan.keyed()) check_keys(job.plan.stage, job.plan);
+  if (job.plan.keyed()) check_keys(job.the_target, job.plan.stage, job.plan);
   fail_swallowed(job, "the source has " + with_commas(live) + " rows, the target " + with_commas(now));
 }
 

@@ -1,27 +1,25 @@
 #include "pg/target/stage.h"
 
 #include "core/base/record.h"
-#include "pg/server/spi.h"
-#include "pg/target/target.h"
 
 namespace tablesync::pg {
 
 void Stage::make(const SyncPlan &plan) {
   drop_if_exists();
   definition_ = create_stage(name_, plan, on_commit_);
-  query(definition_);
+  target_.query(definition_);
   analyzed_rows_ = -1;
 }
 
 void Stage::make_or_keep(const SyncPlan &plan, double now, double max_age) {
   const bool is_same = !definition_.empty() && definition_ == create_stage(name_, plan, on_commit_);
-  if (is_same && now - made_at_ < max_age && single<bool>(query(table_exists(name_)))) return;
+  if (is_same && now - made_at_ < max_age && single<bool>(target_.query(table_exists(name_)))) return;
   make(plan);
   made_at_ = now;
 }
 
 void Stage::analyze(const std::vector<std::string> &columns) const {
-  query(tablesync::analyze(name_, columns));
+  target_.query(tablesync::analyze(name_, columns));
 }
 
 void Stage::analyze_if_grown(std::int64_t rows, const std::vector<std::string> &columns) {
@@ -31,8 +29,8 @@ void Stage::analyze_if_grown(std::int64_t rows, const std::vector<std::string> &
   analyzed_rows_ = rows;
 }
 
-void Stage::drop() const { query(drop_table(name_)); }
-
-void Stage::drop_if_exists() const { pg::drop_if_exists(name_); }
+void Stage::drop_if_exists() const {
+  if (single<bool>(target_.query(table_exists(name_)))) target_.query(drop_table(name_));
+}
 
 }  // namespace tablesync::pg

@@ -1,11 +1,12 @@
-// Stage: a temporary table of this session. Rows of the source wait in it before they go into the target, or
-// keys before they are compared.
+// Stage: a temporary table of a session on the target. Rows of the source wait in it before they go into the
+// target, or keys before they are compared.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/range/target.h"
 #include "core/sql/deparse.h"
 #include "core/table/sync_plan.h"
 
@@ -13,9 +14,10 @@ namespace tablesync::pg {
 
 class Stage {
  public:
-  // `on_commit`: what happens to it when a transaction commits. Nothing is made yet.
-  explicit Stage(QualifiedName name, OnCommit on_commit = OnCommit::drop)
-      : name_(std::move(name)), on_commit_(on_commit) {}
+  // A stage of `target`, which must outlive this. Nothing is made yet. `on_commit`: what happens to the stage
+  // when a transaction commits.
+  Stage(Target &target, QualifiedName name, OnCommit on_commit = OnCommit::drop)
+      : target_(target), name_(std::move(name)), on_commit_(on_commit) {}
 
   // Makes it with the columns of `plan`, empty. A stage of that name that an earlier attempt has left behind
   // is dropped first.
@@ -28,7 +30,6 @@ class Stage {
   void analyze(const std::vector<std::string> &columns = {}) const;
   // Collects them where it now holds so many rows that those of before mislead the planner.
   void analyze_if_grown(std::int64_t rows, const std::vector<std::string> &columns);
-  void drop() const;
   // Drops the one of that name, whoever made it.
   void drop_if_exists() const;
   // After a failed attempt: its transaction may have taken the stage with it.
@@ -37,6 +38,7 @@ class Stage {
   const QualifiedName &name() const { return name_; }
 
  private:
+  Target &target_;
   QualifiedName name_;
   OnCommit on_commit_;
   std::string definition_;           // as it was made; empty: not by this

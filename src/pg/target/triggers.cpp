@@ -1,7 +1,6 @@
 #include "pg/target/triggers.h"
 
 #include "core/base/record.h"
-#include "pg/server/spi.h"
 
 namespace tablesync::pg {
 
@@ -18,20 +17,21 @@ WHERE (g.tgrelid = $1::oid
 
 }  // namespace
 
-std::vector<std::string> before_row_triggers(const Table &target) {
+std::vector<std::string> before_row_triggers(Target &target, const Table &table) {
   // pg_trigger.tgtype: bit 0 is ROW, bit 1 is BEFORE.
-  return only_column<std::string>(query(std::string(list_triggers) + R"(
+  return only_column<std::string>(target.query(std::string(list_triggers) + R"(
   AND (g.tgtype & 3) = 3
 ORDER BY g.tgname)",
-                                        {target.oid}));
+                                               {table.oid}));
 }
 
-std::vector<std::string> triggers_of(const Table &target) {
-  return only_column<std::string>(query(std::string(list_triggers) + " ORDER BY g.tgname", {target.oid}));
+std::vector<std::string> triggers_of(Target &target, const Table &table) {
+  return only_column<std::string>(
+      target.query(std::string(list_triggers) + " ORDER BY g.tgname", {table.oid}));
 }
 
-bool cascades_to_itself(const Table &target) {
-  return single<bool>(query(R"(
+bool cascades_to_itself(Target &target, const Table &table) {
+  return single<bool>(target.query(R"(
 WITH RECURSIVE taken (oid) AS (
     SELECT c.conrelid
     FROM pg_catalog.pg_constraint c
@@ -44,17 +44,17 @@ WITH RECURSIVE taken (oid) AS (
     WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')
 )
 SELECT EXISTS (SELECT FROM taken t WHERE t.oid = $1::oid))",
-                            {target.oid}));
+                                   {table.oid}));
 }
 
-std::vector<std::string> cascading_references(const Table &target) {
-  return only_column<std::string>(query(R"(
+std::vector<std::string> cascading_references(Target &target, const Table &table) {
+  return only_column<std::string>(target.query(R"(
 SELECT c.conname
 FROM pg_catalog.pg_constraint c
 WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')
   AND c.confrelid = $1::oid
 ORDER BY c.conname)",
-                                        {target.oid}));
+                                               {table.oid}));
 }
 
 }  // namespace tablesync::pg

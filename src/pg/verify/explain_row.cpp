@@ -1,4 +1,4 @@
-// The SQL function explain_row(): where a row is, which run wrote it, and what keeps it out.
+// The SQL function explain_row(): where a row is, which run wrote it, and what excludes it.
 extern "C" {
 #include "postgres.h"
 
@@ -21,7 +21,7 @@ extern "C" {
 #include "pg/source/foreign_server.h"
 #include "pg/source/make_source.h"
 #include "pg/sync/sync_call.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
@@ -34,15 +34,15 @@ class Explainer {
   }
 
   Rows run() {
-    look_here();
-    look_at_records();
-    if (known_) look_there();
-    say("verdict", verdict());
+    look_up_target();
+    look_up_records();
+    if (known_) look_up_source();
+    add("verdict", verdict());
     return lines_;
   }
 
  private:
-  void say(const std::string &item, const std::string &value) { lines_.push_back({item, value}); }
+  void add(const std::string &item, const std::string &value) { lines_.push_back({item, value}); }
 
   void choose_key() {
     for (const UniqueKey &candidate : target_.keys)
@@ -58,66 +58,67 @@ class Explainer {
                 {}, primary == nullptr ? "" : "Its primary key is (" + join(primary->columns, ", ") + ").");
   }
 
-  void look_here() {
+  void look_up_target() {
     std::vector<std::string> conditions;
     const unsigned int oid = as_oid(target_.oid);
-    // Not as a domain: its checks are code of its owner.
+    // Casts to the base type, because the checks of a domain are code of its owner.
     for (size_t n = 0; n < key_.size(); ++n)
       conditions.push_back("t." + quote_identifier(key_[n]) + " " + equality_[n] + " CAST($" +
                            std::to_string(n + 1) + " AS " + base_type(oid, key_[n]) + ")");
     const Rows rows = query("SELECT t.xmin::pg_catalog.text, pg_catalog.to_jsonb(t)::pg_catalog.text FROM " +
                                 quote_qualified(target_.name) + " AS t WHERE " + join(conditions, " AND "),
                             Row(values_.begin(), values_.end()));
-    here_ = !rows.empty();
-    if (!here_) return say("target", "not there");
+    in_target_ = !rows.empty();
+    if (!in_target_) return add("target", "not found");
     const auto [xmin, row] = values_of<std::string, std::string>(rows.front());
-    say("target", "there: " + row);
-    say("written by", writer(xmin));
+    add("target", "found: " + row);
+    add("written by", writer(xmin));
   }
 
   // The run whose transaction, or one of its subtransactions, wrote the row.
   std::string writer(const std::string &xmin) const {
     const std::optional<Writer> run = find_writer(display_name(target_.name), xmin);
-    if (!run) return "no run that is on record (transaction " + xmin + ")";
+    if (!run) return "no run on record (transaction " + xmin + ")";
     return (run->chunk_no ? "chunk " + std::to_string(*run->chunk_no) + " of " : std::string()) + "run " +
            std::to_string(run->run_id) + " of " + run->command + ", which ended " + run->finished_at;
   }
 
-  void look_at_records() {
-    // What another role's sync is of is that role's SQL: it is neither shown nor run.
+  void look_up_records() {
+    // The definition of another role's sync is SQL of that role: it is neither shown nor run.
     known_ = read_watermark(target_.oid);
     if (known_ && !known_->own) known_.reset();
     const std::string name = display_name(target_.name);
     if (const std::optional<LastSync> last = find_last_sync(name))
-      say("last sync", "run " + std::to_string(last->run_id) + ", " + last->status + ", begun " +
+      add("last sync", "run " + std::to_string(last->run_id) + ", " + last->status + ", started " +
                            last->started_at + (last->message.empty() ? "" : ": " + last->message));
     const std::optional<RejectRecord> reject = find_reject(name, values_);
     rejected_ = reject.has_value();
     if (rejected_)
-      say("rejected", "by run " + std::to_string(reject->run_id) + ", column \"" + reject->column_name +
+      add("rejected", "by run " + std::to_string(reject->run_id) + ", column \"" + reject->column_name +
                           "\": " + reject->message);
     if (!known_) return;
-    say("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
+    add("filled from", known_->server + ": " + known_->source + ", sync_mode " + name_of(known_->mode));
     if (!known_->restored.empty())
-      say("restored", "from a dump: the next sync looks whether the table's rows are those of the dump");
+      add("restored", "from a dump: the next sync checks whether the table has the rows of the dump");
     if (known_->mode == SyncMode::incremental)
-      say("watermark",
+      add("watermark",
           known_->field + (known_->value.empty() ? ": nothing is proven yet" : " = " + known_->value));
     if (known_->mode == SyncMode::xmin)
-      say("watermark", "transaction " + std::to_string(known_->position.xmin));
+      add("watermark", "transaction " + std::to_string(known_->position.xmin));
   }
 
-  void look_there() {
+  void look_up_source() {
     try {
-      ask_source();
+      query_source();
     } catch (const Error &error) {
-      const Diagnostics &said = error.diagnostics();
-      if (said.sqlstate == sqlstate::canceled || said.sqlstate == sqlstate::admin_shutdown) throw;
-      say("source", "cannot be asked: " + said.message);
+      const Diagnostics &diagnostics = error.diagnostics();
+      if (diagnostics.sqlstate == sqlstate::canceled || diagnostics.sqlstate == sqlstate::admin_shutdown)
+        throw;
+      add("source", "cannot be queried: " + diagnostics.message);
     }
   }
 
-  void ask_source() {
+  void query_source() {
     const std::unique_ptr<Source> source = make_source(host_, known_->server, memory_limit_mb);
     source->find(known_->source);
     const std::string select = trimmed_query(known_->custom_select);
@@ -126,43 +127,44 @@ class Explainer {
     plan.key = key_;
     for (const std::string &column : key_)
       if (source->table().find_column(column) == nullptr)
-        return say("source", "has no column \"" + column + "\" to find it by");
+        return add("source", "has no column \"" + column + "\" to find the row by");
     const auto has = [&](const std::string &condition) {
       SourceRows rows{&source->table(), select, {}};
       rows.conditions.push_back(key_is_one_of(source->table(), plan, {Row(values_.begin(), values_.end())}));
       if (!condition.empty()) rows.conditions.push_back(condition);
       return !source->query(select_of(rows, plan)).empty();
     };
-    asked_ = true;
-    there_ = has("");
-    say("source", there_ ? "there" : known_->custom_select.empty() ? "not there" : "not in custom_select");
-    if (!there_) return;
+    queried_ = true;
+    on_source_ = has("");
+    const std::string absent = known_->custom_select.empty() ? "not found" : "not in custom_select";
+    add("source", on_source_ ? "found" : absent);
+    if (!on_source_) return;
     filtered_ = !known_->custom_where.empty() && !has(known_->custom_where);
-    if (filtered_) say("filter", "custom_where leaves it out: " + known_->custom_where);
+    if (filtered_) add("filter", "custom_where excludes it: " + known_->custom_where);
     if (const Column *column = source->table().find_column(known_->soft_delete_column))
       marked_ = has(is_soft_deleted(*column, ""));
-    if (marked_) say("marked", "as deleted, by " + known_->soft_delete_column);
+    if (marked_) add("marked", "as deleted, by " + known_->soft_delete_column);
     const std::optional<std::string> waiting =
         unproven_rows(*known_, source->table(), source->position(),
                       [&](int timeline) { return source->switch_point(timeline); });
     waiting_ = waiting && !waiting->empty() && has(*waiting);
-    if (waiting_) say("waiting", "it was written after what the last sync has proven: the next one reads it");
+    if (waiting_) add("waiting", "it was written after the watermark: the next sync reads it");
   }
 
   std::string verdict() const {
     if (!known_)
-      return here_ ? "it is here; no sync of this target by you is known"
-                   : "no sync of this target by you is known";
-    if (!asked_) return "the source could not be asked";
-    if (here_ && there_)
-      return filtered_  ? "it is here from before it left the filter: a delete pass removes it "
+      return in_target_ ? "it is in the target; no sync of this target by you is on record"
+                        : "no sync of this target by you is on record";
+    if (!queried_) return "the source could not be queried";
+    if (in_target_ && on_source_)
+      return filtered_  ? "it was copied before the filter excluded it: a delete pass removes it "
                           "(delete_missing => true)"
-             : marked_  ? "it is here and marked as deleted there: the next sync that reads it removes it"
-             : waiting_ ? "it is here; a later change may still be on its way"
-                        : "it is where it should be; verify_table() says whether it is the same";
-    if (here_) return "it is gone from the source: a delete pass removes it (delete_missing => true)";
-    if (!there_) return "it is on neither side";
-    if (filtered_) return "the filter keeps it out";
+             : marked_  ? "it is marked as deleted on the source: the next sync that reads it removes it"
+             : waiting_ ? "it is in the target; the next sync may bring a later change"
+                        : "it is on both sides; verify_table() shows whether it is the same";
+    if (in_target_) return "it is gone from the source: a delete pass removes it (delete_missing => true)";
+    if (!on_source_) return "it is on neither side";
+    if (filtered_) return "the filter excludes it";
     if (marked_) return "it is marked as deleted on the source";
     if (rejected_) return "it was rejected: see tablesync.reject";
     if (waiting_) return "the next sync brings it";
@@ -173,8 +175,8 @@ class Explainer {
   std::vector<std::string> values_, key_, equality_;
   std::optional<Watermark> known_;
   LatchHost host_;
-  bool here_ = false, there_ = false, asked_ = false, rejected_ = false, filtered_ = false, marked_ = false,
-       waiting_ = false;
+  bool in_target_ = false, on_source_ = false, queried_ = false, rejected_ = false, filtered_ = false,
+       marked_ = false, waiting_ = false;
   Rows lines_;
 };
 
@@ -182,7 +184,8 @@ Rows explain(FunctionCallInfo fcinfo) {
   const QualifiedName target = resolve_target(required(text_argument(fcinfo, 0), "target table"));
   const std::vector<std::string> key = text_array_argument(fcinfo, 1);
   if (key.empty())
-    throw Error(sqlstate::null_not_allowed, "key must not be null", {}, "explain_row('raw.orders', '42')");
+    throw Error(sqlstate::null_not_allowed, "key must not be null", {},
+                "For example: SELECT * FROM explain_row('raw.orders', '42').");
   return Explainer(target, key).run();
 }
 

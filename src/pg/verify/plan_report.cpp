@@ -1,5 +1,5 @@
-// The SQL function sync_plan(): what sync_table() would do with the same arguments, and what stands in its
-// way. It prepares the sync as the worker would, in this session, and undoes it.
+// The SQL function sync_plan(): what sync_table() would do with the same arguments, and what would prevent
+// it. It prepares the sync like the worker, in this session, and rolls that back.
 extern "C" {
 #include "postgres.h"
 
@@ -46,13 +46,14 @@ struct PlanLine {
 
 class Report {
  public:
-  void tell(const std::string &item, const std::string &value) { add(item, value, {}, {}); }
+  void add(const std::string &item, const std::string &value) { add(item, value, {}, {}); }
   void ok(const std::string &item, const std::string &value) { add(item, value, "ok", {}); }
   void warn(const std::string &item, const std::string &value, const std::string &fix) {
     add(item, value, "warning", fix);
   }
-  void fail(const std::string &item, const Diagnostics &said) {
-    add(item, said.message + (said.detail.empty() ? "" : " (" + said.detail + ")"), "error", said.hint);
+  void fail(const std::string &item, const Diagnostics &diagnostics) {
+    add(item, diagnostics.message + (diagnostics.detail.empty() ? "" : " (" + diagnostics.detail + ")"),
+        "error", diagnostics.hint);
   }
   Rows rows() const { return encode_all(lines_); }
 
@@ -64,9 +65,9 @@ class Report {
   std::vector<PlanLine> lines_;
 };
 
-// Empty where it returns no row.
-std::string ask_source(TablePair &pair, const std::string &sql,
-                       const std::vector<std::string> &parameters = {}) {
+// Runs a query that returns one value. Empty where it returns no row.
+std::string query_source(TablePair &pair, const std::string &sql,
+                         const std::vector<std::string> &parameters = {}) {
   return single_or<std::string>(pair.source->query(sql, parameters), "");
 }
 
@@ -77,16 +78,16 @@ class Planner {
 
   void run() {
     sync_.prepare();
-    tell_source();
-    if (limits_.any()) tell_load();
-    tell_window();
-    tell_target();
-    if (pair().horizon) tell_horizon();
-    tell_environment();
+    report_source();
+    if (limits_.any()) report_load();
+    report_window();
+    report_target();
+    if (pair().horizon) report_horizon();
+    report_environment();
   }
 
  private:
-  // Who asks for a plan does not wait for the source.
+  // A plan does not wait for the source.
   static SyncSpec without_limits(SyncSpec spec) {
     spec.source_limits = {};
     return spec;
@@ -94,7 +95,7 @@ class Planner {
 
   TablePair &pair() { return sync_.pair(); }
 
-  void tell_source() {
+  void report_source() {
     const Table &source = pair().source->table();
     report_.ok("connection",
                "PostgreSQL " + pair().source->server_version_text() + " as " + pair().source->role());
@@ -105,9 +106,9 @@ class Planner {
                    (source.row_estimate < 0 ? "" : ", about " + with_commas(source.row_estimate) + " rows") +
                    ", " + human_bytes(bytes.value_or(0)));
     const bool superuser =
-        ask_source(pair(),
-                   "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) "
-                   "current_user") == "t";
+        query_source(pair(),
+                     "SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) "
+                     "current_user") == "t";
     if (superuser)
       report_.warn("role on the source", "a superuser: it may do far more than read",
                    "CREATE ROLE reader LOGIN PASSWORD '...'; GRANT SELECT ON " + display_name(source.name) +
@@ -116,122 +117,124 @@ class Planner {
       report_.ok("role on the source", "may read the table");
   }
 
-  void tell_load() {
-    const std::string excess = tell_excess(limits_, pair().source->load());
+  void report_load() {
+    const std::string excess = describe_excess(limits_, pair().source->load());
     if (excess.empty())
       report_.ok("load of the source", "within the limits");
     else
       report_.warn("load of the source", excess + ": the sync would wait", {});
   }
 
-  void tell_window() {
+  void report_window() {
     std::string reads = "everything";
     if (sync_.window().kind == ReadWindow::Kind::at_or_above_value)
       reads = "rows whose " + spec_.incremental_field + " is at or above " + pair().known->value;
     if (sync_.window().kind == ReadWindow::Kind::written_since_position)
-      reads = "rows written since transaction " + std::to_string(pair().known->position.xmin);
-    if (!sync_.window().why.empty()) reads += ", since " + sync_.window().why;
-    report_.tell("mode", std::string(name_of(spec_.mode)) + ": reads " + reads);
+      reads = "rows written after transaction " + std::to_string(pair().known->position.xmin);
+    if (!sync_.window().why.empty()) reads += ", because " + sync_.window().why;
+    report_.add("mode", std::string(name_of(spec_.mode)) + ": reads " + reads);
     const ChunkChoice choice = choose_chunks(spec_, sync_);
-    report_.tell("chunks", std::string(choice.chunks ? "yes" : "no") + ", since " + choice.why);
+    report_.add("chunks", std::string(choice.chunks ? "yes" : "no") + ", because " + choice.why);
     const std::string statement = copy_out(sync_.rows(), pair().plan);
-    report_.tell("statement on the source", statement);
+    report_.add("statement on the source", statement);
     if (pair().source_table.kind == 'v' || pair().user_sql().any())
-      report_.tell(
+      report_.add(
           "runs in the time zone",
           pair().source->time_zone() + (spec_.time_zone.empty() ? " (see the option time_zone)" : ""));
-    tell_readers();
-    tell_estimate();
-    if (sync_.field() && spec_.custom_select.empty()) tell_field_index();
+    report_readers();
+    report_estimate();
+    if (sync_.field() && spec_.custom_select.empty()) report_field_index();
   }
 
-  // The planner of the source: rows and the width of a row.
-  void tell_readers() {
+  void report_readers() {
     if (spec_.parallel_workers <= 1) return;
     const std::string why =
         ParallelLoad::obstacle(pair(), sync_.window().kind == ReadWindow::Kind::at_or_above_value);
     if (why.empty())
       report_.ok("readers", std::to_string(spec_.parallel_workers) + ", each over a connection of its own");
     else
-      report_.warn("readers", "one, since " + why, {});
+      report_.warn("readers", "one, because " + why, {});
   }
 
-  void tell_estimate() {
+  // By the planner of the source: the rows, and the width of a row.
+  void report_estimate() {
     const std::string plan =
-        ask_source(pair(), "EXPLAIN (FORMAT JSON) " + select_of(sync_.rows(), pair().plan));
+        query_source(pair(), "EXPLAIN (FORMAT JSON) " + select_of(sync_.rows(), pair().plan));
     const auto [rows, width] = values_of<double, double>(only_row(query(
         "SELECT $1::pg_catalog.json #>> '{0,Plan,Plan Rows}', $1::pg_catalog.json #>> '{0,Plan,Plan Width}'",
         {plan})));
-    constexpr double most = 1e15;  // what a planner expects of joins has no bounds
+    constexpr double most = 1e15;  // estimates for joins have no upper bound
     bytes_ = static_cast<std::int64_t>(std::min(rows * width, most));
-    report_.tell("estimate", "about " + with_commas(static_cast<std::int64_t>(std::min(rows, most))) +
-                                 " rows, " + human_bytes(bytes_));
+    report_.add("estimate", "about " + with_commas(static_cast<std::int64_t>(std::min(rows, most))) +
+                                " rows, " + human_bytes(bytes_));
   }
 
-  void tell_field_index() {
-    const std::string there =
-        ask_source(pair(), column_index_query(), {pair().source->table().oid, sync_.field()->name});
+  void report_field_index() {
+    const std::string index =
+        query_source(pair(), column_index_query(), {pair().source->table().oid, sync_.field()->name});
     const std::string column = display_name(sync_.field()->name);
-    if (there.empty())
+    if (index.empty())
       report_.warn(
-          "index on " + column, "none: every run reads the whole table there",
+          "index on " + column, "none: every run reads the whole table on the source",
           "CREATE INDEX CONCURRENTLY ON " + display_name(pair().source->table().name) + " (" + column + ");");
     else
-      report_.ok("index on " + column, there);
+      report_.ok("index on " + column, index);
   }
 
-  void tell_target() {
+  void report_target() {
     const std::string name = display_name(spec_.target);
     report_.ok("target", pair().target_is_new ? name + " will be created" : name);
-    report_.tell("key",
-                 pair().plan.keyed() ? join(pair().plan.key, ", ") : "none: rows are compared as a multiset");
+    report_.add("key",
+                pair().plan.keyed() ? join(pair().plan.key, ", ") : "none: rows are compared as a multiset");
     for (const ColumnPlan &column : pair().plan.columns)
       if (column.converted())
-        report_.tell("column " + display_name(column.name),
-                     "converted value by value to " + pair().target.find_column(column.name)->sql_type +
-                         "; a value that does not fit is " +
-                         (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
-    report_.tell("locks", pair().exclusively_locked
-                              ? "SHARE ROW EXCLUSIVE on " + name + ": others read, and wait to write"
-                              : "ROW EXCLUSIVE on " + name + ": others read and write");
+        report_.add("column " + display_name(column.name),
+                    "converted value by value to " + pair().target.find_column(column.name)->sql_type +
+                        "; a value that does not fit is " +
+                        (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
+    report_.add("locks",
+                pair().exclusively_locked
+                    ? "SHARE ROW EXCLUSIVE on " + name + ": other sessions can read, and wait to write"
+                    : "ROW EXCLUSIVE on " + name + ": other sessions can read and write");
     if (pair().target_is_empty)
-      report_.tell("statement on the target", "rows go straight into the table; then its key is built");
+      report_.add("statement on the target", "rows go straight into the table; then its key is built");
     else if (pair().plan.keyed())
-      report_.tell("statement on the target", merge(spec_.target, pair().plan));
+      report_.add("statement on the target", merge(spec_.target, pair().plan));
     else
-      report_.tell("statement on the target", insert_shortfall(spec_.target, pair().plan));
+      report_.add("statement on the target", insert_shortfall(spec_.target, pair().plan));
     if (spec_.delete_missing && pair().plan.keyed() && !pair().target_is_empty)
-      report_.tell(
+      report_.add(
           "deletes",
           delete_missing(spec_.target, pair().plan,
                          sync_.window().kind == ReadWindow::Kind::everything ? KeysOf::stage : KeysOf::keys));
-    tell_space();
+    report_space();
   }
 
-  void tell_space() {
+  void report_space() {
     struct statvfs disk {};
     if (statvfs(DataDir, &disk) != 0) return;
     const auto free = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
-    // The rows twice: in the stage and in the target; and the log.
+    // The rows are written to the stage, to the target and to the WAL.
     const std::int64_t needed = 3 * bytes_;
-    const std::string told = human_bytes(free) + " free where the data directory is, at most about " +
+    const std::string text = human_bytes(free) + " free on the disk of the data directory, at most about " +
                              human_bytes(needed) + " needed";
     if (free < needed)
-      report_.warn("free space", told, "Make room, or narrow the sync with custom_where.");
+      report_.warn("free space", text, "Free disk space, or narrow the sync with custom_where.");
     else
-      report_.ok("free space", told);
+      report_.ok("free space", text);
   }
 
-  void tell_horizon() {
+  void report_horizon() {
     const Horizon &horizon = *pair().horizon;
     if (horizon.standby)
       report_.warn("horizon",
-                   "the source is a standby: transactions are taken to be shorter than the lookback",
+                   "the source is a standby: transactions are assumed to be shorter than the lookback",
                    "Sync from the primary, or use sync_mode => 'xmin'.");
     else if (horizon.hidden)
-      report_.warn("horizon",
-                   "other sessions' transactions are hidden: they are taken to be shorter than the lookback",
-                   "GRANT pg_read_all_stats TO " + pair().source->role() + "; on the source.");
+      report_.warn(
+          "horizon",
+          "other sessions' transactions are hidden: they are assumed to be shorter than the lookback",
+          "GRANT pg_read_all_stats TO " + pair().source->role() + "; on the source.");
     else if (horizon.prepared)
       report_.warn("horizon", "pinned by a prepared transaction",
                    "SELECT * FROM pg_prepared_xacts; on the source.");
@@ -246,27 +249,28 @@ class Planner {
         single<double>(query("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - " +
                              quote_literal(horizon.clock) + "::pg_catalog.timestamptz)"));
     if (std::fabs(skew) > 5)
-      report_.warn("clocks", human_seconds(std::fabs(skew)) + " apart; only the source's counts",
+      report_.warn("clocks", human_seconds(std::fabs(skew)) + " apart; only the clock of the source is used",
                    "Keep both servers' time with NTP.");
     else
-      report_.ok("clocks", "together");
+      report_.ok("clocks", human_seconds(std::fabs(skew)) + " apart");
     if (sync_.field()->kind == FieldKind::timestamp || is_day_grained(sync_.field()->kind))
-      report_.tell(
-          "time zone",
-          spec_.time_zone.empty()
-              ? spec_.incremental_field + " has none: taken to be written in UTC or in the source's own"
-              : spec_.incremental_field + " is taken to be written in " + spec_.time_zone);
+      report_.add("time zone",
+                  spec_.time_zone.empty()
+                      ? spec_.incremental_field +
+                            " has no time zone: its values are assumed to be in UTC or in that of the source"
+                      : spec_.incremental_field + " is assumed to be in " + spec_.time_zone);
   }
 
-  void tell_environment() {
-    const std::string there = ask_source(pair(), "SELECT pg_catalog.current_setting('server_encoding')");
-    const std::string here = session_option("server_encoding");
-    if (there == here)
-      report_.ok("encoding", here);
+  void report_environment() {
+    const std::string remote = query_source(pair(), "SELECT pg_catalog.current_setting('server_encoding')");
+    const std::string local = session_option("server_encoding");
+    if (remote == local)
+      report_.ok("encoding", local);
     else
-      report_.warn("encoding",
-                   there + " there, " + here + " here: texts are converted; one that cannot be is an error",
-                   {});
+      report_.warn(
+          "encoding",
+          remote + " on the source, " + local + " on the target: a text that cannot be converted is an error",
+          {});
     const int used = single<int>(query(R"(
 SELECT pg_catalog.count(*)
 FROM pg_catalog.pg_stat_activity a
@@ -274,13 +278,13 @@ WHERE a.backend_type NOT IN (
     'client backend', 'autovacuum launcher', 'autovacuum worker', 'checkpointer', 'background writer',
     'walwriter', 'archiver', 'startup', 'walreceiver', 'walsender'))"));
     const int slots = as_int(session_option("max_worker_processes"));
-    const std::string told =
+    const std::string text =
         std::to_string(slots - used) + " of " + std::to_string(slots) + " worker slots free";
     if (used >= slots)
-      report_.warn("worker slots", told,
+      report_.warn("worker slots", text,
                    "ALTER SYSTEM SET max_worker_processes = " + std::to_string(slots + 8) + "; and restart.");
     else
-      report_.ok("worker slots", told);
+      report_.ok("worker slots", text);
   }
 
   const SourceLimits limits_;
@@ -298,7 +302,7 @@ Rows plan(FunctionCallInfo fcinfo) {
   try {
     in_discarded_subtransaction([&] { Planner(spec, report).run(); });
   } catch (const Error &error) {
-    // What a sync would fail with is what the caller wants to know; a cancel is not.
+    // The error of a sync is part of the report; a cancel is not.
     if (error.diagnostics().sqlstate == sqlstate::canceled ||
         error.diagnostics().sqlstate == sqlstate::admin_shutdown)
       throw;

@@ -1,5 +1,5 @@
-// The SQL function verify_table(). It validates, hands over to a worker, waits, and returns what was found;
-// the work is in table_verify.cpp.
+// The SQL function verify_table(). It validates its arguments, starts a worker, waits, and returns the
+// differences; the work is in verify_work.h.
 extern "C" {
 #include "postgres.h"
 
@@ -18,7 +18,7 @@ extern "C" {
 #include "pg/server/sql_call.h"
 #include "pg/source/foreign_server.h"
 #include "pg/sync/sync_call.h"
-#include "pg/target/target.h"
+#include "pg/target/target_table.h"
 #include "pg/verify/verify_work.h"
 #include "pg/worker/worker.h"
 
@@ -33,29 +33,29 @@ SyncSpec spec_from_arguments(FunctionCallInfo fcinfo) {
   spec.on_bad_row = OnBadRow::reject;
   take_options(spec, fcinfo, functions::verify_table);
   if (spec.server.empty()) {
-    // SQL of a user never runs here by our hand: a view does what it would do.
+    // We never run SQL of a user in this database. A view does the same.
     if (!spec.custom_select.empty() || !spec.custom_where.empty())
       throw Error(sqlstate::invalid_parameter, "custom_select and custom_where need a server", {},
                   "For two tables of this database, compare with a view.");
     if (spec.source_limits.any())
       throw Error(sqlstate::invalid_parameter, "max_source_lag and max_source_sessions need a server", {},
-                  "They are kind to another server; this one is not asked.");
-    // Its name is looked up here, with the caller's search_path.
+                  "They limit the load on another server, and both tables are in this database.");
+    // The name is resolved in the caller's session, with its search_path.
     const QualifiedName source = resolve_target(spec.source);
     spec.source = display_name(source);
   } else {
-    sql_name(spec.source);  // that it is a name at all
+    sql_name(spec.source);  // throws if it is not a name
   }
   spec.target = resolve_target(spec.target.name);
   take_session_settings(spec);
   return spec;
 }
 
-void tell_result(const SyncSpec &spec, const RunReply &reply) {
+void report_result(const SyncSpec &spec, const RunReply &reply) {
   const auto found = decode<ComparedRows>(reply.details);
   const RunResult &result = reply.result;
   const auto count = [](std::optional<std::int64_t> rows) { return with_commas(rows.value_or(0)); };
-  std::string text = display_name(spec.target.name) + ": " + count(found.compared) + " rows compared, " +
+  std::string text = display_name(spec.target.name) + ": " + counted(found.compared, "row") + " compared, " +
                      count(found.missing) + " missing, " + count(found.different) + " different, " +
                      count(found.extra) + " extra";
   if (spec.command == Command::repair)
@@ -74,7 +74,7 @@ std::vector<Difference> verify(FunctionCallInfo fcinfo) {
   const RunReply reply = decode_reply(start_run(spec, name_of(spec.mode), task_for(spec), run_in_worker));
   if (reply.skipped())
     throw Error(sqlstate::lock_not_available, "table \"" + display_name(spec.target) + "\" is being synced");
-  tell_result(spec, reply);
+  report_result(spec, reply);
   return find_differences(reply.result.run_id);
 }
 

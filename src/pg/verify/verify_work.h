@@ -1,4 +1,4 @@
-// VerifyWork: compares a table with what it was filled from, and mends it where asked.
+// VerifyWork: compares a table with its source, and repairs it if asked.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace tablesync::pg {
 
-// What a verification sends to its caller beside the result of the run.
+// What a verification returns to its caller in addition to the result of the run.
 struct ComparedRows {
   std::int64_t compared = 0, missing = 0, extra = 0, different = 0;
 
@@ -39,7 +39,7 @@ class VerifyWork final : public Work {
   void repair();
   void refuse_older_source();
   void refuse_many_deletes() const;
-  void start_anew();
+  void choose_watermark();
 
   SyncSpec spec_;
   std::int64_t run_id_;

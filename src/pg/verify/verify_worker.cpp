@@ -20,7 +20,7 @@ Row verify_task(SharedRun &shared, std::string_view request) {
   return Run(shared, {spec,
                       name_of(spec.mode),
                       {{spec.target}},
-                      [&] { check_may_lock(spec); },
+                      [&] { make_target(spec)->check(spec); },
                       [&](std::int64_t run_id, RunSteps &steps) -> std::unique_ptr<Work> {
                         return std::make_unique<VerifyWork>(spec, run_id, steps);
                       },
@@ -30,7 +30,7 @@ Row verify_task(SharedRun &shared, std::string_view request) {
 
 }  // namespace
 
-// It reads this side more than once, and must see one state of it.
+// It reads the target more than once, and must see one state of it.
 constinit const RunKind verify_kind{
     .command = "verify_table",
     .called = "the verification",

@@ -43,7 +43,7 @@ Launched::Launched(const WorkerTask &task, bool caller_waits, std::int64_t patie
     shm_mq_set_receiver(segment_.queue(), MyProc);
     queue_ = shm_mq_attach(segment_.queue(), segment_.segment(), nullptr);
   });
-  // A worker that outlives this call takes one of its own.
+  // A worker that outlives this call takes its own slot.
   if (!caller_waits) release_slot();
   register_worker(task, patience_ms);
   next_check_ms_ = steady_ms() + check_interval_ms;
@@ -77,7 +77,7 @@ void Launched::register_worker(const WorkerTask &task, std::int64_t patience_ms)
       wait_for_ms(10);
       continue;
     }
-    close();  // the caller may go on without it
+    close();  // the caller may continue without the worker
     throw Error(sqlstate::out_of_resources, "could not start a background worker",
                 "All slots of max_worker_processes (" + std::to_string(max_worker_processes) + ") are taken.",
                 "Raise max_worker_processes (needs a restart), or wait until other workers have ended.");
@@ -99,7 +99,7 @@ void end_worker_at_exit(int, Datum handle) {
 }  // namespace
 
 void Launched::wait_until(const std::function<bool()> &done) {
-  // An ERROR here ends the worker by on_failure; a FATAL one leaves by the exit callback alone.
+  // On an ERROR on_failure() ends the worker; on a FATAL error only the exit callback runs.
   call([&] { before_shmem_exit(end_worker_at_exit, PointerGetDatum(handle_)); });
   const auto forget = [&]() noexcept {
     cancel_before_shmem_exit(end_worker_at_exit, PointerGetDatum(handle_));
@@ -117,7 +117,7 @@ void Launched::wait_loop(const std::function<bool()> &done) {
   for (;;) {
     const bool open = take_messages();
     if (done()) return;
-    // It lets go of the queue when it has given back its locks.
+    // The worker detaches from the queue after it has released its locks.
     if (!open && (run().replied || error_ || stopped())) return;
     call([&] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, open ? 100 : 10, PG_WAIT_EXTENSION);
@@ -178,8 +178,8 @@ std::vector<int> blocking_pids(int pid) {
 
 }  // namespace
 
-// A worker that waits for a lock of its own caller waits for ever: the server's deadlock detector sees one
-// lock wait only, ours is a wait for a process.
+// A worker that waits for a lock of its own caller would wait forever: the server's deadlock detector sees
+// only its lock wait, because our wait is for a process.
 void Launched::check_deadlock() {
   pid_t pid = 0;
   if (call([&] { return GetBackgroundWorkerPid(handle_, &pid); }) != BGWH_STARTED) return;
@@ -192,7 +192,7 @@ void Launched::check_deadlock() {
       if (blocker == MyProcPid)
         throw Error(sqlstate::deadlock, "deadlock detected",
                     "The background worker (process " + std::to_string(pid) +
-                        ") waits for a lock that is held by this session, which waits for the worker.",
+                        ") waits for a lock of this session, which waits for the worker.",
                     "COMMIT before the call, so that this session holds no lock on the target.");
       if (blocker > 0 && seen.insert(blocker).second) todo.push_back(blocker);
     }
@@ -204,7 +204,7 @@ void Launched::notice_progress() {
   call([&] { ereport(NOTICE, (errmsg("%s", text.c_str()))); });
 }
 
-void Launched::let_go() noexcept {
+void Launched::release() noexcept {
   try {
     close();
   } catch (const std::exception &) {

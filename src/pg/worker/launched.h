@@ -1,4 +1,4 @@
-// Launched: the caller's end of one background worker.
+// Launched: one background worker, as its caller sees it.
 #pragma once
 
 extern "C" {
@@ -21,7 +21,7 @@ namespace tablesync::pg {
 
 class Launched {
  public:
-  // Starts it. 53000 where there is no free slot, nor will be within `patience_ms`.
+  // Starts the worker. Throws 53000 if no slot becomes free within `patience_ms`.
   Launched(const WorkerTask &task, bool caller_waits, std::int64_t patience_ms = 0);
   Launched(const Launched &) = delete;
   Launched &operator=(const Launched &) = delete;
@@ -29,22 +29,22 @@ class Launched {
   // Waits until `done()` or the end of the worker; throws the worker's error.
   void wait_until(const std::function<bool()> &done);
 
-  // The parts of that, for those who wait for several.
-  // Passes on the messages of the worker. False once the worker has let go of the queue.
+  // The parts of wait_until(), for waiting for several workers.
+  // Relays the messages of the worker. Returns false once the worker has detached from the queue.
   bool take_messages();
   const std::optional<Diagnostics> &error() const { return error_; }
   bool stopped() const;
-  // Asks it to end.
+  // Asks the worker to end.
   void terminate() { TerminateBackgroundWorker(handle_); }
-  // Ends it and waits for that, so that the next call finds its locks and its slot free. The wait is bounded,
-  // because the caller is to stop too.
+  // Ends the worker and waits for its end, so that the next call finds its locks and its slot free. The wait
+  // is bounded, because the caller is stopping, too.
   void end() noexcept;
 
   SharedRun &run() { return *segment_.run(); }
-  // Lets go of the segment. (Where the call fails, the end of its transaction does that.)
+  // Detaches from the segment. (If the call fails, the end of its transaction does that.)
   void close();
-  // The same where the caller goes on after a failure.
-  void let_go() noexcept;
+  // close() for a caller that continues after a failure.
+  void release() noexcept;
 
  private:
   void release_slot();

@@ -20,8 +20,8 @@ LaunchedGroup *first_group = nullptr;
 
 }  // namespace
 
-// An ERROR ends the workers by a clean-up; a FATAL one leaves by the exit callback alone. There is one
-// callback for all groups: the server lets go only of the one that was added last.
+// On an ERROR a clean-up ends the workers; on a FATAL error only the exit callback runs. All groups share one
+// callback, because the server can remove only the callback that was added last.
 void LaunchedGroup::remember() {
   static bool has_callback = false;
   if (!has_callback) call([] { before_shmem_exit(end_all_at_exit, 0); });
@@ -50,25 +50,26 @@ void LaunchedGroup::start(int wanted, const std::function<WorkerTask(int)> &task
   try {
     while (count() < wanted) workers_.emplace_back(task(count()), true);
   } catch (const Error &error) {
-    // No free slot. What the server itself raised has broken the transaction.
-    const bool raised_here = dynamic_cast<const ServerError *>(&error) != nullptr;
-    if (!raised_here && error.diagnostics().sqlstate == sqlstate::out_of_resources) return;
+    // No free slot. An error of the server itself has aborted the transaction.
+    const bool raised_by_server = dynamic_cast<const ServerError *>(&error) != nullptr;
+    if (!raised_by_server && error.diagnostics().sqlstate == sqlstate::out_of_resources) return;
     end();
     throw;
   }
 }
 
-// Whether the worker goes on. Throws its error.
+// Whether the worker is running. Throws its error.
 bool LaunchedGroup::look(Launched &worker) {
   const bool open = worker.take_messages();
   if (worker.error()) {
-    if (worker.run().may_pass) throw remote::ConnectError(*worker.error(), remote::ConnectStep::login, true);
+    if (worker.run().error_is_transient)
+      throw remote::ConnectError(*worker.error(), remote::ConnectStep::login, true);
     throw Error(*worker.error());
   }
   if (open || !worker.stopped()) return true;
   if (!worker.run().replied)
-    throw Error(sqlstate::internal, "a worker of the run ended without an answer", {},
-                "The server's log says why.");
+    throw Error(sqlstate::internal, "a worker of the run ended without a reply", {},
+                "See the server log for the reason.");
   return false;
 }
 

@@ -1,4 +1,4 @@
-// LaunchedGroup: several workers of one run, at work at the same time.
+// LaunchedGroup: several concurrent workers of one run.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace tablesync::pg {
 
-// Lives no longer than the transaction that it was started in.
+// Must not outlive the transaction in which it was started.
 class LaunchedGroup {
  public:
   LaunchedGroup() = default;
@@ -20,16 +20,16 @@ class LaunchedGroup {
   LaunchedGroup &operator=(const LaunchedGroup &) = delete;
   ~LaunchedGroup() { forget(); }
 
-  // Starts as many as there are slots for, and no more than wanted. `task`: of the nth, from 0. Where this
-  // process ends by a FATAL error from here on, so do they.
+  // Starts up to `wanted` workers, as many as there are slots for. `task(n)` returns the task of the nth,
+  // from 0. A FATAL error of this process also ends the workers.
   void start(int wanted, const std::function<WorkerTask(int)> &task);
   int count() const { return static_cast<int>(workers_.size()); }
-  // Passes on their messages and adds to `progress` what they have done since the last time. Returns whether
-  // any is at work. Does not block. Throws the first error of a worker: then end() them.
+  // Relays their messages and adds their progress since the last poll() to `progress`. Returns whether any
+  // worker is running. Does not block. Throws the first error of a worker: then call end().
   bool poll(Progress &progress);
-  // Waits until all have ended well; returns their replies. Throws as poll().
+  // Waits until all have succeeded and returns their replies. Throws as poll().
   std::vector<Row> wait(Progress &progress);
-  // Ends those that are at work, all at once; then waits for each.
+  // Terminates all running workers, then waits for each.
   void end() noexcept;
 
  private:
@@ -38,10 +38,10 @@ class LaunchedGroup {
   void remember();
   void forget() noexcept;
 
-  std::deque<Launched> workers_;        // they stay where they are
-  std::uint64_t rows_ = 0, bytes_ = 0;  // that are in the leader's progress
+  std::deque<Launched> workers_;        // their addresses are stable
+  std::uint64_t rows_ = 0, bytes_ = 0;  // already added to the leader's progress
   bool remembered_ = false;
-  LaunchedGroup *next_ = nullptr;  // in the list of those that the process has
+  LaunchedGroup *next_ = nullptr;  // in the list of the groups of this process
 };
 
 }  // namespace tablesync::pg

@@ -1,6 +1,6 @@
-// SharedRun: the shared memory segment between a caller and its worker, and for whoever watches the run.
+// SharedRun: the shared memory segment of a caller, its worker, and sessions that watch the run.
 //
-//   caller writes    who the worker is to be, the request
+//   caller writes    the role of the worker, the request
 //   worker writes    the run's id once its record is committed, progress, the reply
 //   message queue    the worker's errors and notices, in the protocol's own format (pqmq.h)
 #pragma once
@@ -28,11 +28,11 @@ struct SharedRun {
   Oid role;
   pid_t caller_pid;
   std::uint32_t progress_handle;    // this segment, for others to attach to
-  std::atomic<bool> caller_failed;  // its call was canceled, say: that ends the worker
-  bool caller_waits;                // false: the caller goes away once it has the run's id
+  std::atomic<bool> caller_failed;  // for example, it was canceled: ends the worker
+  bool caller_waits;                // false: the caller only waits for the run's id
   std::atomic<std::int64_t> run_id;
   std::atomic<bool> replied;
-  std::atomic<bool> may_pass;  // of the worker's error: the next attempt may succeed by itself
+  std::atomic<bool> error_is_transient;  // a retry of the run may succeed
   size_t reply_size;
   char reply[16384];  // serialized Row
   Progress progress;
@@ -41,13 +41,13 @@ struct SharedRun {
 // One mapping of the segment in this process. Created by the caller, attached by others.
 class SharedSegment {
  public:
-  // Creates a segment that holds `request`. It lives as long as the current resource owner, or other
-  // processes that attached to it.
+  // Creates a segment with `request`. It exists as long as the current resource owner, or other processes
+  // that attached to it.
   static SharedSegment create(std::string_view request);
-  // Attaches, or finds the mapping that this process has. Its run() is nullptr where the segment is gone or
-  // is not one of ours.
+  // Attaches, or finds the existing mapping of this process. run() is nullptr if the segment no longer exists
+  // or is not one of ours.
   static SharedSegment attach(dsm_handle handle);
-  // Unmaps what create() or attach() mapped; no effect on a mapping that was there before.
+  // Unmaps what create() or attach() mapped; no effect on an earlier mapping.
   void detach();
 
   SharedRun *run() const { return run_; }

@@ -22,8 +22,7 @@ void check_may_launch(const std::string &function) {
   const std::string name = function + "()";
   if (in_worker())
     throw Error(sqlstate::wrong_state, name + " cannot be called from a sync worker",
-                "A trigger or a function that the run calls has called it.",
-                "Call it from a session of your own.");
+                "A trigger or a function that the run calls has called it.", "Call it from another session.");
   if (RecoveryInProgress())
     throw Error("25006", "cannot execute " + name + " during recovery", {}, "Call it on the primary server.");
   if (IsInParallelMode()) throw Error("25000", "cannot execute " + name + " during a parallel operation");
@@ -31,11 +30,10 @@ void check_may_launch(const std::string &function) {
     throw Error(sqlstate::insufficient_privilege,
                 "cannot execute " + name + " within security-restricted operation");
   if (TransactionIdIsValid(call([] { return GetTopTransactionIdIfAny(); })))
-    throw Error(
-        sqlstate::active_transaction,
-        name + " cannot run in a transaction that has already changed data or locked a table",
-        "The work is done by a background worker, another session, which cannot see uncommitted changes.",
-        "COMMIT first, then call it.");
+    throw Error(sqlstate::active_transaction,
+                name + " cannot run in a transaction that has already changed data or locked a table",
+                "A background worker does the work in another session, which cannot see uncommitted changes.",
+                "COMMIT first, then call it.");
   const auto login = call([] {
     struct {
       bool allowed;
@@ -51,18 +49,18 @@ void check_may_launch(const std::string &function) {
     return found;
   });
   if (!login.allowed)
-    throw Error(
-        sqlstate::insufficient_privilege,
-        "role \"" + std::string(login.name) + "\" is not permitted to log in",
-        "The work is done by a background worker that logs in as the calling role.",
-        "ALTER ROLE " + display_name(login.name) +
-            " LOGIN; (without a password nobody else can use it), or SET ROLE to a role that has LOGIN.");
+    throw Error(sqlstate::insufficient_privilege,
+                "role \"" + std::string(login.name) + "\" is not permitted to log in",
+                "A background worker does the work and logs in as the calling role.",
+                "ALTER ROLE " + display_name(login.name) +
+                    " LOGIN, or SET ROLE to a role that has LOGIN. Without a password, "
+                    "nobody else can log in as it.");
 }
 
 namespace {
 
-// A call is over when its worker has given back its locks. The process is gone, and its slot free, a little
-// later: when the kernel has taken down its memory, that of the shared buffers too.
+// A call is over when its worker has released its locks. The process ends and frees its slot a little later,
+// when the kernel has unmapped its memory, including the shared buffers.
 constexpr std::int64_t longest_exit_ms = 1000;
 
 Launched launch(const WorkerTask &task, bool caller_waits) {
@@ -75,7 +73,7 @@ Launched launch(const WorkerTask &task, bool caller_waits) {
   }
 }
 
-// What a worker fails with is of its run, where that has begun.
+// If the run has begun, the error of the worker belongs to it.
 void wait_for(Launched &worker, const std::function<bool()> &done) {
   try {
     worker.wait_until(done);
@@ -92,10 +90,10 @@ void wait_for(Launched &worker, const std::function<bool()> &done) {
 
 Row run_in_worker(const WorkerTask &task) {
   Launched worker = launch(task, true);
-  on_failure([&] { wait_for(worker, [] { return false; }); }, [&]() noexcept { worker.let_go(); });
+  on_failure([&] { wait_for(worker, [] { return false; }); }, [&]() noexcept { worker.release(); });
   if (!worker.run().replied.load())
-    throw Error(sqlstate::internal, "the background worker ended without an answer", {},
-                "The server's log says why.");
+    throw Error(sqlstate::internal, "the background worker ended without a reply", {},
+                "See the server log for the reason.");
   Row reply = deserialize_row({worker.run().reply, worker.run().reply_size});
   worker.close();
   return reply;
@@ -106,8 +104,8 @@ std::int64_t start_in_worker(const WorkerTask &task) {
   wait_for(worker, [&] { return worker.run().run_id.load() != 0; });
   const std::int64_t run_id = worker.run().run_id.load();
   if (run_id == 0)
-    throw Error(sqlstate::internal, "the background worker ended before it began", {},
-                "The server's log says why.");
+    throw Error(sqlstate::internal, "the background worker ended before its task began", {},
+                "See the server log for the reason.");
   worker.close();
   return run_id;
 }

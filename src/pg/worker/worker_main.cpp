@@ -1,4 +1,4 @@
-// The process of a background worker: what happens before and after its task.
+// The process of a background worker before and after its task.
 extern "C" {
 #include "postgres.h"
 
@@ -44,17 +44,18 @@ void on_sigterm(int) {
   errno = saved;
 }
 
-// A user's code can catch a cancel and go on. It cannot catch this: the next check for interrupts is FATAL.
+// A user's code can catch a cancel and continue. It cannot catch this: the next check for interrupts is
+// FATAL.
 void end_for_certain() {
   static int looks = 0;
-  constexpr int patience = 2;  // seconds, for the record and whatever is to be undone
+  constexpr int patience = 2;  // seconds, for the record and the rollback
   if (!terminate || ++looks < patience) return;
   ProcDiePending = true;
   InterruptPending = true;
   SetLatch(MyLatch);
 }
 
-// A handler of a signal cannot set a timer, so one looks every second whether there was a SIGTERM.
+// A signal handler cannot set a timer, so a timer checks every second for a SIGTERM.
 void watch_for_sigterm() {
   constexpr int look_ms = 1000;
   TimeoutId const timer = RegisterTimeout(USER_TIMEOUT, end_for_certain);
@@ -78,9 +79,9 @@ SharedSegment attach(dsm_handle handle) {
 bool in_worker() { return is_worker; }
 bool termination_requested() { return terminate; }
 
-// The postmaster writes it down before it tells its children.
+// The postmaster writes its status to this file before it signals its children.
 bool server_is_stopping() {
-  std::ifstream file("postmaster.pid");  // the working directory is that of the data
+  std::ifstream file("postmaster.pid");  // the working directory is the data directory
   std::string line;
   for (int number = 1; number <= LOCK_FILE_LINE_PM_STATUS; ++number) std::getline(file, line);
   return line == PM_STATUS_STOPPING;
@@ -96,11 +97,11 @@ void worker_main(unsigned long argument, Row (*task)(SharedRun &run, std::string
   SharedRun &run = *segment.run();
   call([&] { BackgroundWorkerInitializeConnectionByOid(run.database, run.role, 0); });
   if (!run.caller_waits) in_transaction([&] { take_worker_slot(run.role, SlotUntil::end_of_process); });
-  // COPY, errors and notices pass untouched: the source was asked for the database's encoding.
+  // COPY, errors and notices need no conversion, because the source sends the database's encoding.
   call([] { SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET, PGC_S_OVERRIDE); });
 
   const std::string reply = serialize(task(run, segment.request()));
-  if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "reply too long");
+  if (reply.size() > sizeof run.reply) throw Error(sqlstate::internal, "the reply of the worker is too long");
   memcpy(run.reply, reply.data(), reply.size());
   run.reply_size = reply.size();
   run.replied = true;

@@ -18,7 +18,7 @@ extern "C" {
 namespace tablesync::pg {
 namespace {
 
-// Of the whole server: workers of other databases count too.
+// Counts workers of all databases of the server.
 LOCKTAG tag_of(Oid role, int slot) {
   constexpr uint16 slot_kind = 0x7456;
   LOCKTAG tag{};
@@ -40,7 +40,7 @@ int slots_of_role() {
   throw Error(sqlstate::out_of_resources,
               "role \"" + std::string(name != nullptr ? name : "") + "\" already has " + count +
                   " background worker" + (slots_of_role() == 1 ? "" : "s"),
-              "That is as many as tablesync.max_workers_per_role allows.",
+              "tablesync.max_workers_per_role allows no more.",
               "Wait until one has ended, or have a superuser raise tablesync.max_workers_per_role.");
 }
 
@@ -53,7 +53,7 @@ int take_worker_slot(unsigned int role, SlotUntil until) {
     const LOCKTAG tag = tag_of(role, slot);
     const LockAcquireResult taken = call([&] { return LockAcquire(&tag, ExclusiveLock, of_process, true); });
     if (taken == LOCKACQUIRE_OK) return slot;
-    // This process holds it for another worker: a lock can be held twice, a slot cannot.
+    // This process holds the lock for another worker: a lock can be held twice, a slot cannot.
     if (taken != LOCKACQUIRE_NOT_AVAIL) call([&] { LockRelease(&tag, ExclusiveLock, of_process); });
   }
   refuse(role);

@@ -1,4 +1,4 @@
-// The target table: resolved, checked, described, made.
+// The target table on this server: resolved, checked, held, described.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "core/range/target.h"
 #include "core/spec/run_spec.h"
 #include "core/table/table.h"
 #include "pg/target/held_relation.h"
 
 namespace tablesync::pg {
+
+std::string current_user_name();
+// Throws 42501: the current user lacks `privilege` on the schema.
+[[noreturn]] void fail_schema(const std::string &schema, const char *privilege);
 
 // Resolves a target's name as the user wrote it, with the current search_path: where no such table exists,
 // the schema in which CREATE TABLE would make it. Throws 42601/42602 for text that is not a name, 0A000 for a
@@ -40,33 +45,16 @@ bool try_lock_exclusively(unsigned int oid);
 // The description of a table here, by the same statements as on the source.
 Table describe_target(const QualifiedName &name);
 
-// Drops a table where there is one by that name.
-void drop_if_exists(const QualifiedName &name);
-
 // A table or view that is to be read, by its name in SQL form: its name; and its description, which stays as
 // it is until the end of the transaction (it is held). Throw 42P01, 42501, 42809.
 QualifiedName find_readable(const std::string &sql_name);
 std::optional<HeldRelation> hold_readable(const QualifiedName &name, HeldFor purpose = HeldFor::reading);
 Table describe_readable(const std::string &sql_name, HeldFor purpose = HeldFor::reading);
 
-// Makes the schema if it is absent, and the table with the source's columns, types, NOT NULLs, identities,
-// collations and comments, without a key. Types that are missing here become text, with a NOTICE.
-void create_target(const QualifiedName &name, const Table &source, const RunSpec &spec);
-
-// Makes the schema if it is absent, and holds it. Throws 42501 where the current user may not make tables in
-// it or does not trust its owner, or it is one of the system's or our own.
-void prepare_schema(const std::string &schema, const RunSpec &spec);
-// Throws 42501 where prepare_schema() would, and changes nothing.
-void check_may_prepare(const std::string &schema, const RunSpec &spec);
 // The type of a column of a table here without the checks of a domain, in SQL form.
 std::string base_type(unsigned int table, const std::string &column);
 
-// Alter an existing target: a column more, or the type of one as wide as on the source. Throw 42501 where the
-// current user does not own the table, 42704 where the type does not exist here.
-void add_target_column(const QualifiedName &target, const Column &source);
-void widen_target_column(const QualifiedName &target, const Column &source);
-
 // Whether the current user may ANALYZE the table: others get a warning each time.
-bool may_analyze(const Table &target);
+bool may_analyze(Target &target, const Table &table);
 
 }  // namespace tablesync::pg
