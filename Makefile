@@ -43,3 +43,12 @@ check-exports: $(shlib)
 	for entry in Pg_magic_func _PG_init $$(sed -n "s/.*AS 'MODULE_PATHNAME', '\([a-z_]*\)'.*/\1/p" $(DATA)); do \
 	  echo "$$exports" | grep -qx "$$entry" || { echo "missing export: $$entry"; exit 1; }; \
 	done
+
+# How each source is compiled, for clang-tidy. PGXS compiles by the rules that are built into make.
+COMPILE_COMMANDS ?= compile_commands.json
+EXTRA_CLEAN += compile_commands.json
+$(COMPILE_COMMANDS): Makefile $(SOURCES)
+	@for source in $(SOURCES); do \
+	  printf '{"directory": "%s", "file": "%s", "command": "%s -o %s %s"}\n' \
+	    "$(CURDIR)" "$$source" "$(COMPILE.cc)" "$${source%.cpp}.o" "$$source"; \
+	done | sed '1s/^/[/; $$!s/$$/,/; $$s/$$/]/' >$@

@@ -356,46 +356,25 @@ COMMENT ON TABLE tablesync.pivot_difference IS 'The first differences that each 
 
 -- None of these tables is dumped as it is, because their oids are not valid in another database: see "Dumps".
 
-ALTER TABLE tablesync.run ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.run_step ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.failed_attempt ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.watermark ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.checkpoint ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.chunk ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.reject ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.difference ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.hidden_table ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.pivot_table ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.pivot_column ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.pivot_run ENABLE ROW LEVEL SECURITY;
-ALTER TABLE tablesync.pivot_difference ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_rows ON tablesync.pivot_table FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.pivot_column FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.pivot_run FOR SELECT
-  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) pivot_run.run_id));
-CREATE POLICY own_rows ON tablesync.pivot_difference FOR SELECT
-  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) pivot_difference.run_id));
-CREATE POLICY own_rows ON tablesync.run FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.run_step FOR SELECT
-  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) run_step.run_id));
-CREATE POLICY own_rows ON tablesync.failed_attempt FOR SELECT
-  USING (EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) failed_attempt.run_id));
-CREATE POLICY own_rows ON tablesync.checkpoint FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.chunk FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.difference FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.reject FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-CREATE POLICY own_rows ON tablesync.watermark FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
-
-CREATE POLICY own_rows ON tablesync.hidden_table FOR SELECT
-  USING (pg_catalog.pg_has_role(owner::pg_catalog.oid, 'USAGE'));
+-- chunk_to_redo has no policy, because nobody reads it but through its view.
+DO $$
+DECLARE
+  state pg_catalog.name;
+  has_owner pg_catalog.bool;
+BEGIN
+  FOR state, has_owner IN
+    SELECT c.relname, EXISTS (SELECT FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attname OPERATOR(pg_catalog.=) 'owner')
+    FROM pg_catalog.pg_class c
+    WHERE c.relnamespace OPERATOR(pg_catalog.=) 'tablesync'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
+      AND c.relname OPERATOR(pg_catalog.<>) 'chunk_to_redo'
+  LOOP
+    EXECUTE pg_catalog.format('ALTER TABLE tablesync.%I ENABLE ROW LEVEL SECURITY', state);
+    EXECUTE pg_catalog.format('CREATE POLICY own_rows ON tablesync.%I FOR SELECT USING (%s)', state,
+      CASE WHEN has_owner THEN 'pg_catalog.pg_has_role(owner::pg_catalog.oid, ''USAGE'')'
+      ELSE pg_catalog.format('EXISTS (SELECT FROM tablesync.run r WHERE r.run_id OPERATOR(pg_catalog.=) %I.run_id)', state) END);
+  END LOOP;
+END $$;
 
 -- Rows that a sync copied carry times of another server, and its late rows arrive late in this database too. A sync that
 -- reads a table which this database fills must not take more for proven than this database does. So every role that may
@@ -831,43 +810,52 @@ COMMENT ON FUNCTION tablesync.refuse_value IS 'Raises an error for a value that 
 
 -- ---- Privileges -----------------------------------------------------------------------------------------
 
+-- The text of grant_to() with other words is revoke_from(), so that it takes what grant_to() gives: rows that a policy
+-- restricts, two views, and functions.
+DO $do$
+DECLARE
+  grant_to pg_catalog.text := $create$
 CREATE FUNCTION tablesync.grant_to(role pg_catalog.regrole) RETURNS pg_catalog.void
 LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  api regnamespace := (SELECT extnamespace FROM pg_extension WHERE extname = 'pg_tablesync');
+  extension pg_extension := (SELECT e FROM pg_extension e WHERE extname = 'pg_tablesync');
+  relations text := (
+    SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+    WHERE relnamespace = 'tablesync'::regnamespace AND (relrowsecurity OR relname IN ('failed_chunk', 'progress')));
+  routines text := (
+    SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+    WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = extension.oid AND d.deptype = 'e'
+      AND (p.pronamespace = extension.extnamespace OR p.proname IN ('run_progress', 'drop_hidden_tables', 'refuse_value', 'digest')));
 BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA tablesync TO %s', role);
-  IF NOT has_schema_privilege(role::oid, api::oid, 'USAGE') THEN
-    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', api, role);
+  -- Where everybody may use the schema, nothing is granted.
+  IF 'GRANT' = 'REVOKE' OR NOT has_schema_privilege(role::oid, extension.extnamespace, 'USAGE') THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', extension.extnamespace::regnamespace, role);
   END IF;
-  EXECUTE format(
-    'GRANT SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress TO %s', role);
-  EXECUTE format('GRANT INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk TO %s', role);
-  EXECUTE format(
-    'GRANT EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest TO %2$s', api, role);
-  EXECUTE format('GRANT EXECUTE ON PROCEDURE %s.run_sync TO %s', api, role);
-END $$;
-COMMENT ON FUNCTION tablesync.grant_to IS 'Grants a role all privileges that it needs to use pg_tablesync';
-
-CREATE FUNCTION tablesync.revoke_from(role pg_catalog.regrole) RETURNS pg_catalog.void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  api regnamespace := (SELECT extnamespace FROM pg_extension WHERE extname = 'pg_tablesync');
+  EXECUTE format('GRANT SELECT ON %s TO %s', relations, role);
+  EXECUTE format('GRANT INSERT (%1$s), UPDATE (%1$s), DELETE ON tablesync.failed_chunk TO %2$s',
+    'ship_id, start_time, end_time, server, source, target_schema, table_prefix', role);
+  EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', routines, role);
+END $$ $create$;
 BEGIN
-  EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s.run_sync FROM %s', api, role);
-  EXECUTE format(
-    'REVOKE EXECUTE ON FUNCTION %1$s.sync_table, %1$s.sync_plan, %1$s.verify_table, %1$s.explain_row, %1$s.retry_chunks, %1$s.pivot_ship, %1$s.reprocess_failed_chunks, %1$s.verify_pivot, %1$s.wait_run, %1$s.cancel_run, %1$s.test_connection, '
-    '%1$s.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest FROM %2$s', api, role);
-  EXECUTE format(
-    'REVOKE SELECT ON tablesync.run, tablesync.run_step, tablesync.failed_attempt, tablesync.watermark, tablesync.checkpoint, tablesync.chunk, tablesync.reject, tablesync.difference, tablesync.hidden_table, tablesync.pivot_table, tablesync.pivot_column, tablesync.pivot_run, tablesync.pivot_difference, tablesync.failed_chunk, tablesync.progress FROM %s', role);
-  EXECUTE format('REVOKE INSERT (ship_id, start_time, end_time, server, source, target_schema, table_prefix), UPDATE (ship_id, start_time, end_time, server, source, target_schema, table_prefix), DELETE ON tablesync.failed_chunk FROM %s', role);
-  EXECUTE format('REVOKE USAGE ON SCHEMA tablesync, %s FROM %s', api, role);
-END $$;
+  EXECUTE grant_to;
+  EXECUTE pg_catalog.replace(pg_catalog.replace(pg_catalog.replace(grant_to, 'grant_to', 'revoke_from'), 'GRANT', 'REVOKE'), ' TO ', ' FROM ');
+END $do$;
+COMMENT ON FUNCTION tablesync.grant_to IS 'Grants a role all privileges that it needs to use pg_tablesync';
 COMMENT ON FUNCTION tablesync.revoke_from IS 'Revokes the privileges that tablesync.grant_to() granted';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_table, @extschema@.sync_plan, @extschema@.verify_table,
-  @extschema@.explain_row, @extschema@.retry_chunks, @extschema@.pivot_ship, @extschema@.reprocess_failed_chunks, @extschema@.verify_pivot, @extschema@.wait_run, @extschema@.cancel_run,
-  @extschema@.test_connection, @extschema@.connection_info, tablesync.run_progress, tablesync.drop_hidden_tables, tablesync.refuse_value, tablesync.digest, tablesync.take_dumped_state, tablesync.leave_out_replicated, tablesync.fdw_validator, tablesync.take_failed_chunk,
-  tablesync.grant_to, tablesync.revoke_from FROM PUBLIC;
-REVOKE ALL ON PROCEDURE @extschema@.run_sync FROM PUBLIC;
+-- Everybody's pg_dump calls state_to_dump().
+DO $$
+DECLARE
+  routine pg_catalog.regprocedure;
+BEGIN
+  FOR routine IN
+    SELECT d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+    WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+      AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype OPERATOR(pg_catalog.=) 'e'
+      AND e.extname OPERATOR(pg_catalog.=) 'pg_tablesync'
+      AND d.objid OPERATOR(pg_catalog.<>) 'tablesync.state_to_dump'::pg_catalog.regproc::pg_catalog.oid
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine);
+  END LOOP;
+END $$;

@@ -23,6 +23,7 @@ use PostgreSQL::Test::Utils;
 use TablesyncTest::Call;
 use TablesyncTest::Proxy;
 use Test::More;
+use Time::HiRes;
 
 our @EXPORT_OK = qw(call_of);
 
@@ -230,7 +231,7 @@ sub poll
 	foreach my $attempt (1 .. 20 * ($seconds // $PostgreSQL::Test::Utils::timeout_default))
 	{
 		return 1 if $done->();
-		select undef, undef, undef, 0.05;
+		Time::HiRes::sleep(0.05);
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use Time::HiRes;
 use TablesyncTest;
 
 my $long  = $ENV{TABLESYNC_TEST_LONG};
@@ -60,7 +61,7 @@ foreach my $form ('first load', 'sync again')
 		# Before anything was done, between two chunks, or in one.
 		my $target = $last + int rand 3;
 		TablesyncTest::poll(sub { $pair->admin($done) >= $target || !$pair->worker_pid }, 60);
-		select undef, undef, undef, rand 0.3;
+		Time::HiRes::sleep(rand 0.3);
 		my $worker = $pair->worker_pid;
 		if ($kill % 3 == 0)
 		{

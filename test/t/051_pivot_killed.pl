@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use Time::HiRes;
 use TablesyncTest;
 use TablesyncTest::Pivot;
 
@@ -56,7 +57,7 @@ foreach my $form (sort keys %forms)
 		# When it has done nothing yet, between two chunks, or in one.
 		my $target = $last + ($last == 0) + int rand 4;
 		TablesyncTest::poll(sub { done() >= $target && workers() > 0 }, 60);
-		select undef, undef, undef, rand 0.2;
+		Time::HiRes::sleep(rand 0.2);
 		my @workers = workers();
 		if ($kill % 3 == 0)
 		{

@@ -17,7 +17,8 @@ std::int64_t retry_wait_ms(std::int64_t first_ms, int attempt, double chance) {
   constexpr std::int64_t longest = 300'000;
   std::int64_t wait = std::min(first_ms, longest);
   for (int doubled = 1; doubled < attempt && wait < longest; ++doubled) wait = std::min(2 * wait, longest);
-  return wait / 2 + static_cast<std::int64_t>(static_cast<double>(wait - wait / 2) * chance);
+  const std::int64_t half = wait / 2;
+  return half + static_cast<std::int64_t>(static_cast<double>(wait - half) * chance);
 }
 
 }  // namespace tablesync

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "core/base/same_text.h"
@@ -221,7 +221,7 @@ bool Value::operator==(const Value &other) const {
     case ValueType::integer:
       return integer == other.integer;
     case ValueType::decimal:
-      return std::memcmp(&decimal, &other.decimal, sizeof decimal) == 0;
+      return std::bit_cast<std::uint64_t>(decimal) == std::bit_cast<std::uint64_t>(other.decimal);
     default:
       return text == other.text;
   }

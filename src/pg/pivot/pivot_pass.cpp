@@ -58,8 +58,7 @@ void Lacking::add(const ChannelName &channel, const Value &value) {
 
 PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::int64_t run_id, bool alone,
                      const std::set<ChannelName> &integers, bool exact)
-    : source_(source),
-      spec_(source.spec),
+    : spec_(source.spec),
       plan_(plan),
       run_id_(run_id),
       alone_(alone),

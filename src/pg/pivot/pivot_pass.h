@@ -90,7 +90,6 @@ class PivotPass final : public ReadingSink {
   void meet_two_values();
   bool is_bulk(WideTable &table);
 
-  const PivotSource &source_;
   const PivotSpec &spec_;
   const ReadingPlan &plan_;
   const std::int64_t run_id_;

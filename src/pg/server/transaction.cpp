@@ -53,7 +53,7 @@ void abort_transaction() noexcept {
 Subtransaction start_subtransaction() {
   const Subtransaction outer{CurrentMemoryContext, CurrentResourceOwner};
   call([&] {
-    BeginInternalSubTransaction(NULL);
+    BeginInternalSubTransaction(nullptr);
     MemoryContextSwitchTo(static_cast<MemoryContext>(outer.memory_context));
   });
   return outer;

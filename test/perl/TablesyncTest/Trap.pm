@@ -35,7 +35,8 @@ sub sprung
 	$log_read{ $node->logfile } += length $log;
 	my %names;
 	$names{$1} = 1 while $log =~ /LOG:  the trap was sprung by (.*)/g;
-	return sort keys %names;
+	my @sorted = sort keys %names;
+	return @sorted;
 }
 
 # Everything in it is qualified, so that it does not spring itself.

@@ -118,7 +118,7 @@ sub watch
 		my $now = TablesyncTest::Hostile::worker_memory($postmaster);
 		$peak = $now if $now > $peak;
 		$call->{run}->pump_nb;
-		select undef, undef, undef, 0.01;
+		Time::HiRes::sleep(0.01);
 	}
 	return $peak;
 }
