@@ -88,11 +88,10 @@ void TableSync::refuse_without_history() const {
                 source.kind == 'v' ? "Use sync_mode => 'incremental', or sync the table behind it."
                                    : "Use sync_mode => 'incremental' or 'full'.");
   if (!source.joined.empty())
-    throw Error(
-        sqlstate::not_supported,
-        "xmin mode cannot be combined with a custom_where that reads other relations",
-        "It reads " + join(source.joined, ", ") + ". A change of these writes no row of " + name + ".",
-        "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
+    throw Error(sqlstate::not_supported,
+                "xmin mode cannot be combined with a custom_where that reads other relations",
+                "It reads " + join(source.joined, ", ") + ", whose changes write no row of " + name + ".",
+                "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
 }
 
 // The horizon covers the transactions of the source's own database. Rows from elsewhere can arrive later.
