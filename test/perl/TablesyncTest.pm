@@ -359,7 +359,7 @@ sub assert_failed
 }
 
 # Nothing is left of any run: see the names below. Waits up to ten seconds for it. With open_record: but the record of a
-# worker that ended without a word, which the next call closes.
+# worker that ended unexpectedly, which the next call closes.
 sub assert_clean
 {
 	my ($self, $name, %except) = @_;

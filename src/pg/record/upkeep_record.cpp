@@ -14,7 +14,7 @@ UPDATE tablesync.run r
 SET status = 'interrupted',
     finished_at = clock_timestamp(),
     sqlstate = '57P02',
-    message = 'the worker ended without a word: the server crashed or was stopped'
+    message = 'the worker ended unexpectedly: the server crashed or was stopped'
 WHERE r.status = 'running'
   AND ($1 = '' OR r.target = $1)
   AND NOT EXISTS (

@@ -289,7 +289,7 @@ void ChunkedSync::finish() {
 
 void ChunkedSync::notice_inconsistent(const std::string &detail) const {
   notice(spec_, "rows that changed during the run may be older than others", detail,
-         "SELECT * FROM verify_table(..., repair => true) finds and mends them.");
+         "SELECT * FROM verify_table(..., repair => true) finds and repairs them.");
 }
 
 // Reads the rows written since the first chunk, chunk by chunk.

@@ -447,7 +447,7 @@ void TableSync::verify() {
               describe_first(found, pair_.plan),
               (since_ ? "" : "This run changed nothing. ") + std::string("SELECT * FROM verify_table(") +
                   quote_literal(spec_.server) + ", " + quote_literal(spec_.source) + ", " +
-                  quote_literal(display_name(spec_.target)) + ", repair => true) mends it.");
+                  quote_literal(display_name(spec_.target)) + ", repair => true) repairs it.");
 }
 
 std::string TableSync::watermark() const {

@@ -142,7 +142,7 @@ void VerifyWork::refuse_many_deletes() const {
           " rows of \"" + display_name(spec_.target) + "\"",
       "The source has no rows with these keys. They are more than max_delete_fraction allows, so none was "
       "deleted.",
-      "If that is intended: options => '{\"max_delete_fraction\": 1}'.");
+      "If this is intended, pass options => '{\"max_delete_fraction\": 1}'.");
 }
 
 // All rows were compared and repaired. So the target equals the source in this snapshot, whatever history the
