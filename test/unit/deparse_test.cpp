@@ -59,10 +59,11 @@ std::vector<std::string> statements_on_the_target(const SyncPlan &plan) {
   if (plan.keyed())
     for (const std::string &statement :
          {delete_missing(target_name, plan, KeysOf::stage), delete_missing(target_name, plan, KeysOf::keys),
-          find_absent_keys(target_name, plan), delete_marked(target_name, marking(plan)),
-          merge(target_name, marking(plan)), merge(target_name, plan), update_changed(target_name, plan),
-          delete_changed(target_name, plan), insert_absent(target_name, plan), find_bad_key(plan.stage, plan),
-          staged_keys(plan, 10), count_staged(marking(plan)), delete_repeated(target_name, plan),
+          insert_absent_keys(target_name, plan), absent_keys(plan, 0, 64),
+          delete_marked(target_name, marking(plan)), merge(target_name, marking(plan)),
+          merge(target_name, plan), update_changed(target_name, plan), delete_changed(target_name, plan),
+          insert_absent(target_name, plan), find_bad_key(plan.stage, plan), staged_keys(plan, 10),
+          count_staged(marking(plan)), delete_repeated(target_name, plan),
           find_blocking_row(target_name, plan, unique_key({hostile, "id"}))})
       statements.push_back(statement);
   return statements;
@@ -201,9 +202,9 @@ TEST(Stage, CanBeAnotherTable) {
        {merge(target_name, plan), delete_missing(target_name, plan, KeysOf::stage),
         insert_absent(target_name, plan), update_changed(target_name, plan),
         delete_changed(target_name, plan), find_bad_key(plan.stage, plan),
-        find_absent_keys(target_name, plan), delete_marked(target_name, marking(plan)),
-        merge(target_name, marking(plan)), staged_keys(plan, 10), count_staged(plan),
-        find_blocking_row(target_name, plan, unique_key({hostile, "id"})),
+        insert_absent_keys(target_name, plan), absent_keys(plan, 0, 64),
+        delete_marked(target_name, marking(plan)), merge(target_name, marking(plan)), staged_keys(plan, 10),
+        count_staged(plan), find_blocking_row(target_name, plan, unique_key({hostile, "id"})),
         create_difference(target_name, plan), insert_shortfall(target_name, plan)}) {
     EXPECT_EQ(statement.find("tablesync_stage"), std::string::npos) << statement;
     EXPECT_NE(statement.find(quote_qualified(plan.stage)), std::string::npos) << statement;
@@ -273,17 +274,24 @@ TEST(DeleteMissing, DeletesByKeyWhatTheStageOrTheKeysLack) {
                   " AS s WHERE " + id_matches + ")");
 }
 
-TEST(FindAbsentKeys, LooksInTheTargetAndInTheStage) {
+TEST(InsertAbsentKeys, LooksInTheTargetAndInTheStage) {
   SyncPlan plan = simple_plan();
-  EXPECT_EQ(find_absent_keys({"raw", "t"}, plan),
-            std::string(R"(SELECT s."id"::pg_catalog.text FROM pg_temp.tablesync_keys AS s )"
-                        R"(WHERE NOT EXISTS (SELECT FROM "raw"."t" AS t WHERE )") +
-                id_matches + R"() AND NOT EXISTS (SELECT FROM "pg_temp"."tablesync_stage" AS t WHERE )" +
-                id_matches + ")");
+  EXPECT_EQ(
+      insert_absent_keys({"raw", "t"}, plan),
+      std::string(R"(INSERT INTO "pg_temp"."tablesync_absent" ("id") SELECT s."id" FROM )"
+                  R"(pg_temp.tablesync_keys AS s WHERE NOT EXISTS (SELECT FROM "raw"."t" AS t WHERE )") +
+          id_matches + R"() AND NOT EXISTS (SELECT FROM "pg_temp"."tablesync_stage" AS t WHERE )" +
+          id_matches + ")");
+}
+
+TEST(AbsentKeys, ReadsARangeOfBlocks) {
+  SyncPlan plan = simple_plan();
   plan.key = {"v", "id"};
-  plan.key_equality.resize(2, "OPERATOR(\"x\".=)");
-  EXPECT_TRUE(find_absent_keys({"raw", "t"}, plan)
-                  .starts_with(R"(SELECT s."v"::pg_catalog.text, s."id"::pg_catalog.text FROM )"));
+  EXPECT_EQ(
+      absent_keys(plan, 64, 64),
+      R"(SELECT s."v"::pg_catalog.text, s."id"::pg_catalog.text FROM "pg_temp"."tablesync_absent" AS s )"
+      "WHERE s.ctid OPERATOR(pg_catalog.>=) '(64,0)'::pg_catalog.tid "
+      "AND s.ctid OPERATOR(pg_catalog.<) '(128,0)'::pg_catalog.tid");
 }
 
 TEST(DeleteMarked, DeletesByKeyWhatTheStageMarks) {

@@ -4,6 +4,7 @@ namespace tablesync {
 
 const QualifiedName stage_name{"pg_temp", "tablesync_stage"};
 const QualifiedName keys_name{"pg_temp", "tablesync_keys"};
+const QualifiedName absent_name{"pg_temp", "tablesync_absent"};
 const QualifiedName received_name{"pg_temp", "tablesync_received"};
 
 namespace {
@@ -237,15 +238,26 @@ std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, Ke
          (kept == KeysOf::keys ? keys : staged(plan)) + " WHERE " + keys_match(plan) + ")";
 }
 
-std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan) {
+std::string insert_absent_keys(const QualifiedName &target, const SyncPlan &plan) {
   const auto none_in = [&](const std::string &table) {
     return "NOT EXISTS (SELECT FROM " + table + " AS t WHERE " + keys_match(plan) + ")";
+  };
+  const SyncPlan key = plan.key_alone();
+  return "INSERT INTO " + quote_qualified(absent_name) + " (" + column_names(key) + ") SELECT " +
+         list(key.columns, ", ", [](const ColumnPlan &c) { return "s." + quote_identifier(c.name); }) +
+         " FROM " + keys + " WHERE " + none_in(quote_qualified(target)) + " AND " +
+         none_in(quote_qualified(plan.stage));
+}
+
+std::string absent_keys(const SyncPlan &plan, std::int64_t block, std::int64_t blocks) {
+  const auto beginning_of = [](std::int64_t number) {
+    return "'(" + std::to_string(number) + ",0)'::pg_catalog.tid";
   };
   return "SELECT " +
          list(plan.key, ", ",
               [](const std::string &c) { return "s." + quote_identifier(c) + "::pg_catalog.text"; }) +
-         " FROM " + keys + " WHERE " + none_in(quote_qualified(target)) + " AND " +
-         none_in(quote_qualified(plan.stage));
+         " FROM " + quote_qualified(absent_name) + " AS s WHERE s.ctid OPERATOR(pg_catalog.>=) " +
+         beginning_of(block) + " AND s.ctid OPERATOR(pg_catalog.<) " + beginning_of(block + blocks);
 }
 
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan) {

@@ -38,8 +38,9 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 
 // ---- staging -------------------------------------------------------------------------------------------
 
-extern const QualifiedName stage_name;  // of SyncPlan::stage, unless a run says otherwise
-extern const QualifiedName keys_name;   // the keys of all rows that the source has
+extern const QualifiedName stage_name;   // of SyncPlan::stage, unless a run says otherwise
+extern const QualifiedName keys_name;    // the keys of all rows that the source has
+extern const QualifiedName absent_name;  // see insert_absent_keys()
 
 // Rows that arrived in another form than the target's, before they are converted into the stage.
 extern const QualifiedName received_name;
@@ -65,8 +66,10 @@ std::string count_staged(const SyncPlan &plan);  // one bigint, without rows mar
 // Deletes rows of the target whose key is not in the stage, or not in keys_name.
 enum class KeysOf { stage, keys };
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept);
-// The keys, as text, that are neither in the target nor in the stage.
-std::string find_absent_keys(const QualifiedName &target, const SyncPlan &plan);
+// Puts into absent_name the keys of keys_name that are neither in the target nor in the stage.
+std::string insert_absent_keys(const QualifiedName &target, const SyncPlan &plan);
+// The keys in so many blocks of absent_name from `block` on, as text.
+std::string absent_keys(const SyncPlan &plan, std::int64_t block, std::int64_t blocks);
 // Deletes rows of the target that the stage marks as deleted. All other statements ignore marked rows.
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan);
 

@@ -10,6 +10,7 @@
 #include "pg/pair/compare.h"
 #include "pg/pair/field_bounds.h"
 #include "pg/server/fault.h"
+#include "pg/sync/absent_rows.h"
 #include "pg/sync/field_notices.h"
 #include "pg/target/apply.h"
 #include "pg/target/stage.h"
@@ -180,8 +181,7 @@ void TableSync::check_count() const {
 // ---- copy ----------------------------------------------------------------------------------------------
 
 void TableSync::enter_copy() {
-  steps_.enter(Phase::copy,
-               window_.kind == ReadWindow::Kind::everything ? pair_.source->table().row_estimate : -1);
+  steps_.enter(Phase::copy, reads_everything() ? pair_.source->table().row_estimate : -1);
 }
 
 void TableSync::copy() {
@@ -277,22 +277,23 @@ void TableSync::check_seen(std::int64_t stored) const {
                    "of " + counted(stored, "row") + " stored, " + with_commas(seen) + " are visible", true);
 }
 
-void TableSync::copy_into_stage() {
+void TableSync::copy_into_stage() { merge_stage(stage_rows()); }
+
+std::int64_t TableSync::stage_rows() {
   const SyncPlan staged = pair_.plan.staged();
   Stage(*pair_.target, stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
-  merge_stage(pair_.stage(stage_name, staged, rows_));
+  return pair_.stage(stage_name, staged, rows_);
 }
 
 void TableSync::merge_stage(std::int64_t staged) {
   merged_ = true;
-  const bool everything = window_.kind == ReadWindow::Kind::everything;
   check_count();
-  if (everything && spec_.delete_missing) refuse_empty(pair_.counts.read);
+  if (reads_everything() && spec_.delete_missing) refuse_empty(pair_.counts.read);
   // Rows that were written between chunks are found by their transaction, or by their key.
   const bool between_chunks =
       since_ && !concludes_ && window_.kind != ReadWindow::Kind::written_since_position;
-  if (!everything && !concludes_) {
+  if (!reads_everything() && !concludes_) {
     // If a key may be in several chunks, or equal another key in the target, only the keys of all rows
     // together show it.
     const bool needs_keys = spec_.delete_missing || between_chunks || pair_.plan.key_is_coarser ||
@@ -304,9 +305,10 @@ void TableSync::merge_stage(std::int64_t staged) {
   }
   if (staged_keys_ >= 0) {
     check_keys(*pair_.target, keys_name, pair_.plan);
-    staged += fetch_absent_rows();
+    staged = add_absent_rows(staged);
   }
   leave_source();
+  const bool everything = reads_everything();
   // A small part of the target is found by the index of the key, whatever the statistics are.
   const bool small_part = !everything && staged < pair_.target_table.row_estimate / 50;
   if (staged > 1000 && !small_part)
@@ -346,14 +348,30 @@ void TableSync::stage_keys() {
   fault_point(FaultPoint::keys_staged);
 }
 
-// Fetches rows of the source that are neither in the target nor among the changed ones, such as a row whose
-// key was changed without its field.
-std::int64_t TableSync::fetch_absent_rows() {
+// Adds rows of the source that are neither in the target nor among the changed ones, such as a row whose key
+// was changed without its field. Returns the number of rows that are in the stage then.
+std::int64_t TableSync::add_absent_rows(std::int64_t staged) {
   if (spec_.delete_missing) refuse_empty(staged_keys_);
-  const std::int64_t fetched =
-      pair_.stage_by_key(pair_.target->query(find_absent_keys(spec_.target, pair_.plan)));
+  AbsentRows absent(pair_);
+  const std::int64_t count = absent.find();
+  // Rows that were loaded in parallel are in a table of several processes, and rejected rows are recorded.
+  const bool may_read_all = !since_ && !parallel_ && pair_.counts.rejected == 0;
+  if (may_read_all && is_cheaper_to_read_all(count, staged_keys_))
+    staged = stage_everything("the target lacks " + counted(count, "row") + " of the source");
+  else
+    staged += absent.fetch();
   fault_point(FaultPoint::absent_rows_fetched);
-  return fetched;
+  return staged;
+}
+
+std::int64_t TableSync::stage_everything(const std::string &why) {
+  window_ = {ReadWindow::Kind::everything, why};
+  notice(spec_, "reads everything, because " + why);
+  choose_conditions(pair_.known);
+  pair_.counts.read = 0;
+  const std::int64_t staged = stage_rows();
+  check_count();
+  return staged;
 }
 
 void TableSync::refuse_empty(std::int64_t rows) const {

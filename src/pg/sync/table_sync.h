@@ -75,7 +75,10 @@ class TableSync final : public Work {
   void leave_source();
   bool field_is_converted() const;
   void stage_keys();
-  std::int64_t fetch_absent_rows();
+  std::int64_t add_absent_rows(std::int64_t staged);
+  std::int64_t stage_everything(const std::string &why);
+  std::int64_t stage_rows();
+  bool reads_everything() const { return window_.kind == ReadWindow::Kind::everything; }
   void refuse_empty(std::int64_t rows) const;
   Deletes choose_deletes() const;
   void verify();
