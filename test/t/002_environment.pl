@@ -83,7 +83,7 @@ $said = $pair->try("SELECT * FROM sync_plan('src', 'settings', 'raw.settings')")
 is($said->{sqlstate}, '', 'sync_plan() works in a hostile environment, too') or diag($said->{text});
 unlike($said->{out}, qr/could not connect/, '... it asks the source');
 $said = $pair->try("SELECT * FROM explain_row('raw.items', '1')");
-like($said->{out}, qr/^source\|there$/m, '... and so does explain_row()') or diag("$said->{out}$said->{text}");
+like($said->{out}, qr/^source\|found$/m, '... and so does explain_row()') or diag("$said->{out}$said->{text}");
 
 # ---- What must not work -------------------------------------------------------------------------------------
 
