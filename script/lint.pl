@@ -100,7 +100,7 @@ sub check_numbers
 sub break_rule { my ($what) = @_; print "$what\n"; $faults++; return }
 
 # Longest of src, in lines. A statement of SQL is one line of its function, however long it is.
-my $longest_file = 480;
+my $longest_file = 460;
 my $longest_function = 60;
 
 sub check_lengths

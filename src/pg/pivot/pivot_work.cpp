@@ -4,12 +4,36 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/sql/deparse.h"
+#include "pg/pivot/wide_view.h"
+#include "pg/record/pivot_record.h"
 #include "pg/run/run_notice.h"
+#include "pg/server/spi.h"
 #include "pg/server/transaction.h"
+#include "pg/target/held_relation.h"
 #include "pg/worker/shared_run.h"
 
 namespace tablesync::pg {
 namespace {
+
+// Drops the tables of these ships (none: of all) that pivot_ship() created and that were not renamed or
+// moved, with their views.
+void drop_wide_tables(const PivotSource &source, const std::vector<std::string> &ships) {
+  for (const KnownTable &table : wide_tables(source)) {
+    const bool asked = ships.empty() || std::find(ships.begin(), ships.end(), table.ship) != ships.end();
+    if (!table.made_here || !asked) continue;
+    // A table that its owner renamed or moved is kept.
+    if (table.name != table.recorded || !hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) {
+      notice_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
+                  "It was created as " + display_name(table.recorded) + " and renamed or moved later.");
+      forget_wide_table(table.oid);
+      continue;
+    }
+    drop_wide_view(source, table.ship);
+    execute(drop_table(table.name));
+    forget_wide_table(table.oid);
+  }
+}
 
 // Collects the channels of readings.
 class Sample final : public ReadingSink {
@@ -87,7 +111,7 @@ StepEnd PivotWork::prepare() {
   }
   if (spec_.drop_tables && spec_.mode != PivotMode::schema_only) {
     changed_tables_ = true;
-    WideTables::drop(copier_.source(), spec_.ships);
+    drop_wide_tables(copier_.source(), spec_.ships);
     copier_.forget_tables();
     copier_.close_source();
     copier_.open();

@@ -438,25 +438,6 @@ void WideTables::make_views() {
   }
 }
 
-// ---- dropping tables --------------------------------------------------------------------------------------
-
-void WideTables::drop(const PivotSource &source, const std::vector<std::string> &ships) {
-  for (const KnownTable &table : wide_tables(source)) {
-    const bool asked = ships.empty() || std::find(ships.begin(), ships.end(), table.ship) != ships.end();
-    if (!table.made_here || !asked) continue;
-    // A table that its owner renamed or moved is kept.
-    if (table.name != table.recorded || !hold_same({table.oid, table.name, table.owner}, HeldFor::writing)) {
-      notice_once(source, "keeps table " + display_name(table.name) + " of ship " + table.ship,
-                  "It was created as " + display_name(table.recorded) + " and renamed or moved later.");
-      forget_wide_table(table.oid);
-      continue;
-    }
-    drop_wide_view(source, table.ship);
-    execute(drop_table(table.name));
-    forget_wide_table(table.oid);
-  }
-}
-
 std::vector<std::string> WideTables::definition() const {
   std::vector<std::string> statements;
   for (const WideTable &table : tables_) {

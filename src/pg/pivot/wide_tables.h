@@ -95,9 +95,6 @@ class WideTables {
   std::deque<WideTable> &tables() { return tables_; }
   // The statements that would create what is missing.
   std::vector<std::string> definition() const;
-  // Drops the tables of these ships (none: of all) that pivot_ship() created and that were not renamed or
-  // moved. Call it before load().
-  static void drop(const PivotSource &source, const std::vector<std::string> &ships);
 
  private:
   struct Ship {

@@ -5,6 +5,7 @@
 #include "core/base/cell.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/range/mode_rules.h"
 #include "core/sql/deparse.h"
 #include "core/table/target_files.h"
 #include "pg/pair/compare.h"
@@ -59,14 +60,9 @@ StepEnd TableSync::finish() {
 // Chooses the rows of the sync, and those of them that this run reads.
 void TableSync::choose_rows() {
   const Table &source = pair_.source_table;
-  const std::string source_name = display_name(source.name);
   if (spec_.mode == SyncMode::incremental)
     field_ = find_incremental_field(source, spec_.incremental_field, spec_.incremental_field_type);
-  if (spec_.mode == SyncMode::xmin) refuse_without_history();
-  if (spec_.mode == SyncMode::incremental) refuse_unseen_writers();
-  if (spec_.mode != SyncMode::full && !pair_.plan.keyed())
-    throw Error(sqlstate::invalid_key, "there is no key to match the rows of \"" + source_name + "\" by", {},
-                "Give the source a primary key, or pass primary_key => ARRAY[...].");
+  check_mode(spec_, source, pair_.plan.keyed());
 
   // The watermark does not cover the rows that the chunks of a first load have copied so far.
   const bool began_empty = pair_.target_is_empty || (pair_.checkpoint && pair_.checkpoint->first_load);
@@ -76,37 +72,6 @@ void TableSync::choose_rows() {
       was_rewritten(pair_.known->target_files, pair_.files_of_target()))
     window_ = {ReadWindow::Kind::everything, std::string(rewritten) + " since the last run"};
   choose_conditions(pair_.known);
-}
-
-void TableSync::refuse_without_history() const {
-  const Table &source = pair_.source_table;
-  const std::string name = "\"" + display_name(source.name) + "\"";
-  if (!source.outside_heap.empty())
-    throw Error(sqlstate::not_supported, "xmin mode needs a source table whose rows are all in heaps",
-                source.outside_heap +
-                    " has no usable xmin: it is a view, a foreign table, a distributed table, or a table of "
-                    "another access method.",
-                source.kind == 'v' ? "Use sync_mode => 'incremental', or sync the table behind it."
-                                   : "Use sync_mode => 'incremental' or 'full'.");
-  if (!source.joined.empty())
-    throw Error(sqlstate::not_supported,
-                "xmin mode cannot be combined with a custom_where that reads other relations",
-                "It reads " + join(source.joined, ", ") + ", whose changes write no row of " + name + ".",
-                "Use sync_mode => 'full', or a custom_where over columns of " + name + " alone.");
-}
-
-// The horizon covers the transactions of the source's own database. Rows from elsewhere can arrive later.
-void TableSync::refuse_unseen_writers() const {
-  const Table &source = pair_.source_table;
-  if (source.fed_from_elsewhere.empty() || !spec_.lookback.empty()) return;
-  throw Error(
-      sqlstate::not_supported,
-      "incremental mode needs the option \"lookback\" for \"" + display_name(source.name) + "\"",
-      "It reads " + join(source.fed_from_elsewhere, ", ") +
-          ": a foreign table or materialized view, whose rows can appear long after the time that they "
-          "carry. Transactions that write them cannot be seen on the source.",
-      "Pass how late a row may appear, such as options => '{\"lookback\": \"1 hour\"}'. Rows that appear "
-      "later than that are not read.");
 }
 
 void TableSync::catch_up(const Watermark &since) {

@@ -55,8 +55,6 @@ class TableSync final : public Work {
 
  private:
   void choose_rows();
-  void refuse_without_history() const;
-  void refuse_unseen_writers() const;
   std::optional<std::vector<std::string>> no_days(const std::string &bound);
   void choose_conditions(const std::optional<Watermark> &known);
   void read_count();
