@@ -80,14 +80,15 @@ $pair->assert_identical('items', 'raw.strict');
 
 # Its connection.
 $pair->sql('DROP TABLE raw.items');
-my $sync = $pair->start_sync('items', 'raw.items', call('parallel_workers => 2, max_retries => 3', max_rate => '3 MB'));
-TablesyncTest::poll(sub { $pair->admin(q(SELECT count(*) FROM tablesync.chunk c JOIN tablesync.checkpoint p USING (subject) WHERE c.status = 'running')) > 1 });
-# One that is reading: the end of an idle one loses nothing, so no attempt fails.
-$pair->wait_until($pair->source, q(SELECT count(pg_terminate_backend(pid)) > 0 FROM (
-	SELECT pid FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1) reading));
+my $sync = $pair->start_sync('items', 'raw.items', call('parallel_workers => 2, max_retries => 20', max_rate => '3 MB'));
+# The end of a connection that has brought all its rows loses nothing, so that no attempt fails: then another one is ended.
+ok(TablesyncTest::poll(sub {
+	return 1 if $sync->has_heard(qr/attempt 1 of 21 failed: .*Committed work is kept/s);
+	$pair->source_sql(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE 'COPY%' LIMIT 1));
+	return 0;
+}, 20), 'a connection breaks, which is reported');
 $said = $sync->finish;
-is(TablesyncTest::row_of($said->{out})->{status}, 'succeeded', 'a connection that breaks is opened again') or diag($said->{text});
-like($said->{text}, qr/attempt 1 of 4 failed: .*Committed work is kept/s, '... which is told');
+is(TablesyncTest::row_of($said->{out})->{status}, 'succeeded', '... is opened again') or diag($said->{text});
 unlike($said->{text}, qr/resumes run/, '... by its worker alone');
 $pair->assert_identical('items', 'raw.items');
 

@@ -219,7 +219,7 @@ foreach my $name (qw(by_time by_xmin))
 	same_in('other_rows', 'orders', "raw.$name");
 	is(row_in('other_rows', 'orders', "raw.$name", q(sync_mode => 'xmin'))->{read}, 0, '... until verify_table() has proven what it has');
 }
-like((call_in('other_rows', TablesyncTest::call_of('large', 'raw.begun', $chunks)))[1], qr/because its rows are not those of the dump.*ERROR/s, '... nor is a sync in chunks resumed');
+like((call_in('other_rows', TablesyncTest::call_of('large', 'raw.begun', $chunks)))[1], qr/because the rows are not those of the dump.*ERROR/s, '... nor is a sync in chunks resumed');
 like((call_in('partial', TablesyncTest::call_of(@{ $call{parted} })))[1], qr/55000: refusing to replace/, 'a row is missing: refused');
 my $row = row_in('partial', 'parted', 'raw.parted', q(sync_mode => 'xmin', options => '{"adopt": true}'));
 is($row->{read}, 1003, '... adopt reads everything');

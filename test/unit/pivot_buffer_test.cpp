@@ -192,6 +192,49 @@ TEST_F(Pivot, MemoryIsToldAndGivenBack) {
   EXPECT_LE(buffer.bytes(), 1U << 20);
 }
 
+// Channel after channel: what rows leave when they become wider is used again, and nothing is lost.
+TEST_F(Pivot, RowsThatBecomeWiderLeaveNoMemoryBehind) {
+  constexpr std::int64_t times = 5000;
+  constexpr int channels = 300;
+  constexpr std::size_t limit = 20U << 20;
+  const auto text_of_cell = [](int channel, std::int64_t time) {
+    return std::to_string(channel) + " at " + std::to_string(time);
+  };
+  std::vector<PivotColumn *> columns;
+  for (int channel = 0; channel < channels; ++channel) {
+    const ValueType type = channel % 100 == 0 ? ValueType::string : ValueType::integer;
+    columns.push_back(buffer.add_column("s", std::to_string(channel), table, channel + 1, type));
+    for (std::int64_t time = 0; time < times; ++time) {
+      const std::string text = text_of_cell(channel, time);
+      buffer.add(*columns.back(), time,
+                 type == ValueType::string ? Value::of(std::string_view(text)) : Value::of(channel * time));
+      if (buffer.bytes() > limit) buffer.compact();
+      ASSERT_LE(buffer.bytes(), limit) << channel;
+    }
+  }
+  ASSERT_EQ(table->rows.size(), static_cast<size_t>(times));
+  for (const WideRow &row : table->rows)
+    for (int channel = 0; channel < channels; ++channel)
+      ASSERT_EQ(cell(row, channel + 1, columns[static_cast<size_t>(channel)]->type),
+                channel % 100 == 0 ? text_of_cell(channel, row.time) : std::to_string(channel * row.time));
+}
+
+TEST_F(Pivot, CompactingLeavesFullRowsAlone) {
+  PivotColumn *name = buffer.add_column("s", "name", table, 1, ValueType::string);
+  const std::string text(100'000, 'x');
+  for (std::int64_t time = 0; time < 100; ++time) buffer.add(*name, time, Value::of(std::string_view(text)));
+  const auto before = table->rows.front().values;
+  buffer.compact();
+  EXPECT_EQ(table->rows.front().values, before);
+  // Half of the texts are replaced.
+  for (std::int64_t time = 0; time < 100; time += 2)
+    buffer.add(*name, time, Value::of(std::string_view("new")));
+  for (std::int64_t time = 0; time < 100; time += 2)
+    buffer.add(*name, time, Value::of(std::string_view("newest")));
+  EXPECT_EQ(cell(table->rows[0], 1, ValueType::string), "newest");
+  EXPECT_EQ(cell(table->rows[1], 1, ValueType::string), text);
+}
+
 // Readings at random, with repeated and unordered times, many ships, taken out at random: what comes out is
 // what a map of (table, time, channel) holds.
 TEST(PivotAtRandom, EqualsAMap) {
@@ -231,6 +274,7 @@ TEST(PivotAtRandom, EqualsAMap) {
     EXPECT_EQ(outcome == Outcome::not_convertible, !stored);
     if (stored) expected[{ship, time, channel}] = text_of(*stored);
     if (any(5000) == 0) take_out();
+    if (any(500) == 0) buffer.compact();
   }
   take_out();
   EXPECT_GT(expected.size(), 10'000U);

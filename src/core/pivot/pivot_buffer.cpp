@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "core/base/same_text.h"
 
@@ -142,6 +143,7 @@ std::uint64_t PivotBuffer::store(const Value &value) {
     case ValueType::decimal:
       return std::bit_cast<std::uint64_t>(value.decimal);
     default: {
+      text_bytes_ += header_size + value.text.size();
       char *const text = arena_.take(header_size + value.text.size());
       texts_.set_header(text, value.text.size());
       std::memcpy(text + header_size, value.text.data(), value.text.size());
@@ -215,6 +217,35 @@ void PivotBuffer::reorder(WideRows &table, const std::vector<std::int32_t> &plac
   table.time_at = places[static_cast<std::size_t>(table.time_at)];
 }
 
+void PivotBuffer::compact() {
+  constexpr std::size_t bytes_per_cell = sizeof(std::uint64_t) + sizeof(bool);
+  std::size_t used = text_bytes_;
+  for (const WideRows &table : tables_)
+    for (const WideRow &row : table.rows) used += static_cast<std::size_t>(row.width) * bytes_per_cell;
+  // Each copy frees at least a quarter, so that copying costs a few times what filling did, at most.
+  if (used > arena_.bytes() / 4 * 3) return;
+
+  const Arena before = std::exchange(arena_, Arena());
+  text_bytes_ = 0;
+  for (WideRows &table : tables_) {
+    for (WideRow &row : table.rows) {
+      const auto width = static_cast<std::size_t>(row.width);
+      auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(width * sizeof(std::uint64_t)));
+      auto *const nulls = reinterpret_cast<bool *>(arena_.take(width));
+      std::copy_n(row.values, width, values);
+      std::copy_n(row.nulls, width, nulls);
+      row.values = values;
+      row.nulls = nulls;
+      row.room = row.width;
+    }
+    for (const PivotColumn *const column : table.columns)
+      if (column->type == ValueType::string)
+        for (WideRow &row : table.rows)
+          if (row.width > column->at && !row.nulls[column->at])
+            row.values[column->at] = store(value_at(*column, row));
+  }
+}
+
 void PivotBuffer::clear() {
   for (WideRows &table : tables_) {
     for (const WideRow &row : table.rows) {
@@ -228,6 +259,7 @@ void PivotBuffer::clear() {
     table.last = 0;
   }
   rows_ = 0;
+  text_bytes_ = 0;
   arena_.clear();
 }
 

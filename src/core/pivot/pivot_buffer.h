@@ -113,6 +113,9 @@ class PivotBuffer {
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return arena_.bytes() + rows_ * bytes_per_row; }
   const std::deque<WideRows> &tables() const { return tables_; }
+  // Frees the memory that rows left behind when they became wider, where that is a quarter of all or more.
+  // Costs a copy of the rows, whose arrays move.
+  void compact();
   // Removes the rows, after they were written; keeps the columns.
   void clear();
   // Call it if the next readings have other times than those before: none of their rows is late.
@@ -144,6 +147,7 @@ class PivotBuffer {
   tsl::robin_map<Key, PivotColumn *, HashKey> by_name_;
   PivotColumn *last_ = nullptr;  // that was found
   Arena arena_;
+  std::size_t text_bytes_ = 0;  // of texts in the arena, also of those that were replaced
   std::size_t rows_ = 0;
 };
 

@@ -138,6 +138,8 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
   }
   if (outcome == PivotBuffer::Outcome::replaced) meet_two_values();
   if (needs_order_) return;
+  // Readings that come channel after channel widen every row again and again.
+  if (buffer_.bytes() > most_bytes_) buffer_.compact();
   if (buffer_.bytes() > most_bytes_ || buffer_.rows() >= most_rows_) flush();
 }
 

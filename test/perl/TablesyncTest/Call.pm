@@ -34,6 +34,14 @@ sub wait_for
 	return pump_until($self->{run}, $self->{timeout}, \$self->{err}, $pattern);
 }
 
+# Whether it has been said to the session's user by now.
+sub has_heard
+{
+	my ($self, $pattern) = @_;
+	$self->{run}->pump_nb if $self->{run}->pumpable;
+	return $self->{err} =~ $pattern;
+}
+
 # The client goes away without a word.
 sub kill_client
 {
