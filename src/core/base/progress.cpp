@@ -16,6 +16,8 @@ const char *name_of(Phase phase) {
       return "describe";
     case Phase::source_busy:
       return "waiting for the source";
+    case Phase::scan:
+      return "scan";
     case Phase::copy:
       return "copy";
     case Phase::key:
@@ -35,7 +37,7 @@ const char *name_of(Phase phase) {
 }
 
 bool counts_rows(Phase phase) {
-  return phase == Phase::copy || phase == Phase::merge || phase == Phase::remove;
+  return phase == Phase::scan || phase == Phase::copy || phase == Phase::merge || phase == Phase::remove;
 }
 
 double ProgressReading::rate() const {

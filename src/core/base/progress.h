@@ -12,6 +12,7 @@ enum class Phase : int {
   waiting,
   describe,
   source_busy,
+  scan,
   copy,
   key,
   remove,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -16,6 +17,7 @@
 #include "core/base/rate.h"
 #include "core/base/row_source.h"
 #include "core/base/rows.h"
+#include "core/range/row_filter.h"
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 #include "core/table/sync_plan.h"
@@ -86,6 +88,12 @@ class Target {
   // the table yet.
   virtual std::int64_t load(RowSource &rows, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                             const Rate &rate, Progress &progress) = 0;
+
+  // A filter of streams of the plan's columns, by the rows of `table`, of which nobody else may change any
+  // until the end of the transaction. Reads the whole table. Null where that is not possible: then `why_not`
+  // is a clause that follows "because". `memory`: bytes that it may use.
+  virtual std::unique_ptr<RowFilter> filter(const Table &table, const SyncPlan &plan, std::int64_t memory,
+                                            Progress &progress, std::string &why_not) = 0;
 
   // ---- what it was filled from
 

@@ -21,6 +21,7 @@ constexpr Word chunk_orders[] = {{"ctid", 0}, {"key", 1}};
 constexpr Word soft_deletes[] = {spell("delete", SoftDelete::remove), spell("mark", SoftDelete::mark)};
 constexpr Word schema_changes[] = {spell("error", OnSchemaChange::raise), spell("add", OnSchemaChange::add),
                                    spell("ignore", OnSchemaChange::ignore)};
+constexpr Word comparisons[] = {spell("filter", CompareBy::filter), spell("stage", CompareBy::stage)};
 constexpr Word bad_rows[] = {spell("error", OnBadRow::raise), spell("reject", OnBadRow::reject)};
 
 // Of the older engines.
@@ -202,6 +203,15 @@ constexpr Parameter table[] = {
      .field = field<&SyncSpec::chunk_by>,
      .default_value = "`ctid` if possible",
      .meaning = "`ctid` (pages of a heap; source 14 or later) or `key` (ranges in the order of the key)"},
+    {.name = "compare",
+     .type = word,
+     .place = option,
+     .functions = syncs,
+     .words = comparisons,
+     .field = field<&SyncSpec::compare>,
+     .default_value = "`filter` if possible",
+     .meaning = "how a sync that reads everything finds what changed: `filter` drops rows that the target "
+                "has [as they arrive](guide.md#when-little-has-changed), `stage` stages every row"},
     {.name = "empty_string_as_null",
      .type = boolean,
      .place = option,

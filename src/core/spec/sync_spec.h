@@ -17,6 +17,7 @@ enum class VerifyMode { none, count, full };
 enum class SoftDelete { remove, mark };
 enum class OnSchemaChange { raise, add, ignore };
 enum class OnBadRow { raise, reject };
+enum class CompareBy { filter, stage };
 enum class ChunkMode { by_size, always, never };
 
 struct SyncOptions {
@@ -47,6 +48,7 @@ struct SyncOptions {
   bool empty_string_as_null = false;
   OnSchemaChange on_schema_change = OnSchemaChange::raise;
   OnBadRow on_bad_row = OnBadRow::raise;
+  CompareBy compare = CompareBy::filter;
   std::string chunk_by;        // ctid or key; empty: ctid if the source can be read by it
   int max_differences = 1000;  // maximum that a verification lists
 

@@ -5,6 +5,7 @@ namespace tablesync {
 const QualifiedName stage_name{"pg_temp", "tablesync_stage"};
 const QualifiedName keys_name{"pg_temp", "tablesync_keys"};
 const QualifiedName absent_name{"pg_temp", "tablesync_absent"};
+const QualifiedName gone_name{"pg_temp", "tablesync_gone"};
 const QualifiedName received_name{"pg_temp", "tablesync_received"};
 
 namespace {
@@ -48,11 +49,11 @@ std::string row_text(const SyncPlan &plan, const std::string &alias) {
   return "(" + row_of(plan, alias) + ")::pg_catalog.text";
 }
 
-std::string keys_match(const SyncPlan &plan) {
+std::string keys_match(const SyncPlan &plan, const std::string &other = "s") {
   std::vector<std::string> terms;
   for (size_t i = 0; i < plan.key.size(); ++i) {
     const std::string column = quote_identifier(plan.key[i]);
-    terms.push_back("t." + column + " " + plan.key_equality[i] + " s." + column);
+    terms.push_back("t." + column + " " + plan.key_equality[i] + " " + other + "." + column);
   }
   return join(terms, " AND ");
 }
@@ -238,6 +239,27 @@ std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, Ke
          (kept == KeysOf::keys ? keys : staged(plan)) + " WHERE " + keys_match(plan) + ")";
 }
 
+SyncPlan gone_rows(const SyncPlan &plan) {
+  if (plan.keyed()) return plan.key_alone();
+  SyncPlan places;
+  for (const auto &[name, type] :
+       {std::pair{"part", "pg_catalog.oid"}, std::pair{"place", "pg_catalog.tid"}}) {
+    ColumnPlan &column = places.columns.emplace_back();
+    column.name = name;
+    column.target_type = type;
+  }
+  return places;
+}
+
+std::string delete_gone(const QualifiedName &target, const SyncPlan &plan) {
+  const std::string statement =
+      "DELETE FROM " + quote_qualified(target) + " AS t USING " + quote_qualified(gone_name) + " AS g WHERE ";
+  if (!plan.keyed())
+    return statement + "t.tableoid OPERATOR(pg_catalog.=) g.part AND t.ctid OPERATOR(pg_catalog.=) g.place";
+  return statement + keys_match(plan, "g") + " AND NOT EXISTS (SELECT FROM " + stage_of(plan) +
+         " AS s WHERE " + keys_match(plan) + ")";
+}
+
 std::string insert_absent_keys(const QualifiedName &target, const SyncPlan &plan) {
   const auto none_in = [&](const std::string &table) {
     return "NOT EXISTS (SELECT FROM " + table + " AS t WHERE " + keys_match(plan) + ")";
@@ -288,6 +310,10 @@ std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan) {
   return insert_into(target, plan) + " FROM " + staged(plan) + " WHERE NOT EXISTS (SELECT FROM " +
          quote_qualified(target) + " AS t WHERE " + keys_match(plan) + ")";
+}
+
+std::string insert_staged(const QualifiedName &target, const SyncPlan &plan) {
+  return insert_into(target, plan) + " FROM " + staged(plan);
 }
 
 std::string find_blocking_row(const QualifiedName &target, const SyncPlan &plan, const UniqueKey &index) {

@@ -41,6 +41,7 @@ std::string analyze(const QualifiedName &name, const std::vector<std::string> &c
 extern const QualifiedName stage_name;   // of SyncPlan::stage, unless a run says otherwise
 extern const QualifiedName keys_name;    // the keys of all rows that the source has
 extern const QualifiedName absent_name;  // see insert_absent_keys()
+extern const QualifiedName gone_name;    // see gone_rows()
 
 // Rows that arrived in another form than the target's, before they are converted into the stage.
 extern const QualifiedName received_name;
@@ -66,6 +67,12 @@ std::string count_staged(const SyncPlan &plan);  // one bigint, without rows mar
 // Deletes rows of the target whose key is not in the stage, or not in keys_name.
 enum class KeysOf { stage, keys };
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept);
+// The columns of gone_name, which lists rows of the target that the source lacks: their key; where the table
+// has none, the place of each row.
+SyncPlan gone_rows(const SyncPlan &plan);
+// Deletes the rows in gone_name, but none whose key is in the stage: it may look different there, as 1.0 and
+// 1.00 do.
+std::string delete_gone(const QualifiedName &target, const SyncPlan &plan);
 // Puts into absent_name the keys of keys_name that are neither in the target nor in the stage.
 std::string insert_absent_keys(const QualifiedName &target, const SyncPlan &plan);
 // The keys in so many blocks of absent_name from `block` on, as text.
@@ -82,6 +89,8 @@ std::string update_changed(const QualifiedName &target, const SyncPlan &plan);
 // deletes the changed rows; insert_absent() follows.
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan);
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan);
+// Inserts all rows of the stage.
+std::string insert_staged(const QualifiedName &target, const SyncPlan &plan);
 
 // Finds a row of the target that has the values of a unique index which a row of the stage with another key
 // has: the texts of its key and of the values; or no row.

@@ -31,6 +31,13 @@ class HeapScan {
 
   // Selects the nth row of the page.
   void look_at(int n);
+  HeapTupleHeader row() const { return row_; }
+  Size size(int n) const { return ItemIdGetLength(PageGetItemId(page_, offsets_[n])); }
+  ItemPointerData place(int n) const {
+    ItemPointerData place;
+    ItemPointerSet(&place, block_ - 1, offsets_[n]);
+    return place;
+  }
   // The transaction that wrote the row, frozen or not.
   TransactionId writer() const { return HeapTupleHeaderGetRawXmin(row_); }
   // Deforms the first `count` attributes of the row. False if it has fewer, because columns were added later:

@@ -50,6 +50,14 @@ static inline bool compat_has_virtual_columns(TupleDesc row) {
 #endif
 }
 
+// Sets how the nth attribute, from 0, is stored.
+static inline void compat_set_storage(TupleDesc row, int n, char storage) {
+  TupleDescAttr(row, n)->attstorage = storage;
+#if PG_VERSION_NUM >= 180000
+  populate_compact_attribute(row, n);
+#endif
+}
+
 // Raises an error if old_snapshot_threshold has removed rows that the snapshot should see.
 static inline void compat_test_old_snapshot(Snapshot snapshot, Relation relation, Page page) {
 #if PG_VERSION_NUM >= 170000

@@ -41,6 +41,14 @@ struct Fault {
   Kind kind = Kind::error;
 };
 
+constexpr config_enum_entry ablations[] = {{"none", static_cast<int>(Ablation::none), false},
+                                           {"hash", static_cast<int>(Ablation::hash), false},
+                                           {"leaf_locks", static_cast<int>(Ablation::leaf_locks), false},
+                                           {"staged_keys", static_cast<int>(Ablation::staged_keys), false},
+                                           {"memory", static_cast<int>(Ablation::memory), false},
+                                           {nullptr, 0, false}};
+int ablation = 0;
+
 char *setting = nullptr;
 Fault armed;
 int times_reached = 0;  // since it was armed
@@ -128,10 +136,14 @@ void fault_point(FaultPoint point) {
   }
 }
 
+bool is_ablated(Ablation what) { return ablation == static_cast<int>(what); }
+
 // Hidden from pg_settings, which tests also compare in builds with fault points.
 void define_fault_setting() {
   DefineCustomStringVariable("tablesync.fault", "Point at which a run fails, for tests.", nullptr, &setting,
                              "", PGC_SUSET, GUC_NO_SHOW_ALL, check_setting, assign_setting, nullptr);
+  DefineCustomEnumVariable("tablesync.ablation", "What a run does without, for tests.", nullptr, &ablation, 0,
+                           ablations, PGC_SUSET, GUC_NO_SHOW_ALL, nullptr, nullptr, nullptr);
 }
 
 }  // namespace tablesync::pg

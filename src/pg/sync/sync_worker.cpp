@@ -7,9 +7,9 @@ extern "C" {
 
 #include "core/spec/sync_spec.h"
 #include "pg/pair/table_pair.h"
+#include "pg/parallel/hidden_table.h"
 #include "pg/run/run.h"
 #include "pg/sync/chunked_sync.h"
-#include "pg/sync/hidden_table.h"
 #include "pg/sync/sync_call.h"
 #include "pg/sync/sync_kind.h"
 

@@ -172,6 +172,8 @@ void TableSync::finish_copy() {
 
 bool TableSync::begin_in_parallel() {
   if (since_) return false;  // chunks leave little to read
+  // One reader that stages what has changed is faster than several that stage everything.
+  if (!pair_.target_is_empty && why_all_are_staged().empty()) return false;
   parallel_ = ParallelLoad::prepare(pair_, rows_, window_.kind == ReadWindow::Kind::at_or_above_value);
   return parallel_ != nullptr;
 }
@@ -244,7 +246,29 @@ void TableSync::check_seen(std::int64_t stored) const {
 
 void TableSync::copy_into_stage() { merge_stage(stage_rows()); }
 
+std::string TableSync::why_all_are_staged() {
+  if (!reads_everything() || since_) return "the run reads a part of the rows";
+  return ChangedRows::obstacle(pair_);
+}
+
+// Nothing where every row must be staged.
+std::optional<std::int64_t> TableSync::stage_changed_rows() {
+  std::string why_not = why_all_are_staged();
+  if (why_not.empty()) {
+    changed_ = ChangedRows::of(pair_, why_not);
+    enter_copy();
+  }
+  if (!changed_) return std::nullopt;
+  const std::int64_t staged = changed_->stage(rows_);
+  if (!changed_->filter().repeats_key()) return staged;
+  // Two rows have one key, or hashes of two keys are equal by accident. The statements find out which.
+  changed_.reset();
+  return std::nullopt;
+}
+
 std::int64_t TableSync::stage_rows() {
+  if (const std::optional<std::int64_t> staged = stage_changed_rows()) return *staged;
+  pair_.counts.read = 0;
   const SyncPlan staged = pair_.plan.staged();
   Stage(*pair_.target, stage_name).make(staged);
   fault_point(FaultPoint::stage_made);
@@ -274,6 +298,7 @@ void TableSync::merge_stage(std::int64_t staged) {
   }
   leave_source();
   const bool everything = reads_everything();
+  if (is_unchanged(staged)) return;
   // A small part of the target is found by the index of the key, whatever the statistics are.
   const bool small_part = !everything && staged < pair_.target_table.row_estimate / 50;
   if (staged > 1000 && !small_part)
@@ -282,9 +307,16 @@ void TableSync::merge_stage(std::int64_t staged) {
   apply_stage(staged, choose_deletes(), everything);
 }
 
+// Whether the target is equal to the source already.
+bool TableSync::is_unchanged(std::int64_t staged) {
+  if (!changed_ || staged > 0 || (spec_.delete_missing && changed_->filter().gone() > 0)) return false;
+  pair_.counts.unchanged = changed_->filter().dropped();
+  return true;
+}
+
 // Ends the transaction on the source, which need not wait for ours.
 void TableSync::leave_source() {
-  if (field_ && field_is_converted()) {
+  if (field_ && asks_source_for_highest()) {
     highest_on_source_ = single_or<std::string>(
         pair_.source->query(select(since_ ? pair_.all_rows : rows_,
                                    highest_in_field(*field_, quote_identifier(field_->name)))),
@@ -294,9 +326,10 @@ void TableSync::leave_source() {
   fault_point(FaultPoint::source_done);
 }
 
-// Whether the target has the field in another type, such as a date that was a number. Then the target does
-// not show the highest value of the source.
-bool TableSync::field_is_converted() const {
+// Whether neither the target nor the stage shows the highest value of the source: the target has the field in
+// another type, such as a date that was a number, or the stage has only changed rows.
+bool TableSync::asks_source_for_highest() const {
+  if (changed_) return true;
   const std::vector<ColumnPlan> &columns = pair_.plan.columns;
   return std::any_of(columns.begin(), columns.end(), [&](const ColumnPlan &column) {
     return column.name == field_->name && column.converted();
@@ -351,6 +384,7 @@ void TableSync::refuse_empty(std::int64_t rows) const {
 Deletes TableSync::choose_deletes() const {
   if (!spec_.delete_missing) return Deletes::none;
   if (window_.kind != ReadWindow::Kind::everything) return Deletes::absent_from_keys;
+  if (changed_) return Deletes::listed;
   if (pair_.counts.rejected == 0) return Deletes::absent_from_stage;
   // A rejected row is still on the source, so it must not count as gone.
   notice(spec_, "deletes nothing, because rows were rejected", {},
@@ -359,6 +393,8 @@ Deletes TableSync::choose_deletes() const {
 }
 
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
+  const std::int64_t gone = deletes == Deletes::listed ? changed_->filter().gone() : 0;
+  if (gone > 0) changed_->list_gone();
   const ApplyJob job{spec_,
                      pair_.plan,
                      *pair_.target,
@@ -367,7 +403,10 @@ void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_
                      pair_.exclusively_locked,
                      steps_,
                      deletes,
-                     stage_is_everything && deletes != Deletes::none};
+                     stage_is_everything && deletes != Deletes::none,
+                     changed_ != nullptr,
+                     changed_ ? changed_->filter().dropped() : 0,
+                     gone};
   // The few rows are to be found by their key. At the default cost of a page the whole target would be read.
   if (!stage_is_everything) pair_.target->set("random_page_cost", "1.1");
   apply(job, pair_.counts);
@@ -408,7 +447,7 @@ void TableSync::advance() {
     return;
   }
   const std::string highest =
-      field_is_converted()
+      asks_source_for_highest()
           ? highest_on_source_
           : find_highest(*pair_.target, *field_, merged_ && !since_ ? pair_.plan.stage : spec_.target);
   advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);

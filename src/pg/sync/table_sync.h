@@ -13,10 +13,11 @@
 #include "core/spec/sync_spec.h"
 #include "core/sql/deparse_source.h"
 #include "pg/pair/table_pair.h"
+#include "pg/parallel/parallel_load.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
-#include "pg/sync/parallel_load.h"
+#include "pg/sync/changed_rows.h"
 #include "pg/target/apply.h"
 
 namespace tablesync::pg {
@@ -44,6 +45,9 @@ class TableSync final : public Work {
   // watermark that the next run begins with. `keys`: the number of keys in keys_name, those of all rows;
   // below 0: none are needed.
   void conclude(const Watermark &since, std::int64_t keys);
+  // Why a sync that reads everything stages every row, as a clause that follows "because"; empty if it tries
+  // not to.
+  std::string why_all_are_staged();
   // Applies the `staged` rows of the stage to the target.
   void apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything);
   TablePair &pair() { return pair_; }
@@ -70,12 +74,14 @@ class TableSync final : public Work {
   void check_seen(std::int64_t stored) const;
   void copy_into_stage();
   void merge_stage(std::int64_t staged);
+  bool is_unchanged(std::int64_t staged);
   void leave_source();
-  bool field_is_converted() const;
+  bool asks_source_for_highest() const;
   void stage_keys();
   std::int64_t add_absent_rows(std::int64_t staged);
   std::int64_t stage_everything(const std::string &why);
   std::int64_t stage_rows();
+  std::optional<std::int64_t> stage_changed_rows();
   bool reads_everything() const { return window_.kind == ReadWindow::Kind::everything; }
   void refuse_empty(std::int64_t rows) const;
   Deletes choose_deletes() const;
@@ -95,8 +101,9 @@ class TableSync final : public Work {
   std::unique_ptr<ParallelLoad> parallel_;  // set if several workers read the source, from the second step on
   bool concludes_ = false;                  // conclude() was called
   std::int64_t staged_keys_ = -1;
-  std::string highest_on_source_;  // of the field, where the target has it converted
-  bool merged_ = false;            // the rows came through the stage
+  std::string highest_on_source_;         // of the field, where the target has it converted
+  bool merged_ = false;                   // the rows came through the stage
+  std::unique_ptr<ChangedRows> changed_;  // set if the stage has only changed rows
 };
 
 }  // namespace tablesync::pg

@@ -94,8 +94,9 @@ namespace {
 
 // Whether the number of rows in the end proves that each of the stage is in the target, and no other.
 bool is_counted(const ApplyJob &job) {
-  return job.stage_is_everything && job.deletes == Deletes::absent_from_stage && job.exclusively_locked &&
-         job.spec.verify != VerifyMode::none;
+  return job.stage_is_everything &&
+         (job.deletes == Deletes::absent_from_stage || job.deletes == Deletes::listed) &&
+         job.exclusively_locked && job.spec.verify != VerifyMode::none;
 }
 
 // How many rows the target had. Where the stage is not everything it would take a scan to know: only asked
@@ -114,7 +115,7 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
   // Without a key a changed row is one deleted and one inserted: what counts is how many are gone.
   const std::int64_t lost = job.plan.keyed() ? counts.deleted : counts.deleted - counts.inserted;
   if (lost <= 0) return;
-  if (job.staged == 0 && job.stage_is_everything && job.spec.allow_empty) return;
+  if (job.staged + job.dropped == 0 && job.stage_is_everything && job.spec.allow_empty) return;
   const std::int64_t before = rows_before(job, counts);
   if (before <= 0 || static_cast<double>(lost) <= job.spec.max_delete_fraction * static_cast<double>(before))
     return;
@@ -130,17 +131,21 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
 
 // ---- by key ----------------------------------------------------------------------------------------------
 
+std::string deletion(const ApplyJob &job) {
+  const QualifiedName &target = job.target_table.name;
+  if (job.deletes == Deletes::listed) return delete_gone(target, job.plan);
+  return delete_missing(target, job.plan,
+                        job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage);
+}
+
 std::int64_t delete_rows(const ApplyJob &job) {
   std::int64_t deleted = 0;
   if (job.deletes == Deletes::none && !job.plan.mark) return 0;
   job.steps.enter(Phase::remove, -1);
   fault_point(FaultPoint::deletes_begun);
   if (job.plan.mark) deleted += modify(job, delete_marked(job.target_table.name, job.plan), "deleted");
-  if (job.deletes != Deletes::none)
-    deleted += modify(job,
-                      delete_missing(job.target_table.name, job.plan,
-                                     job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage),
-                      "deleted");
+  if (job.deletes != Deletes::none && (job.deletes != Deletes::listed || job.gone > 0))
+    deleted += modify(job, deletion(job), "deleted");
   fault_point(FaultPoint::deletes_done);
   return deleted;
 }
@@ -246,7 +251,15 @@ void apply_by_key(const ApplyJob &job, RunCounts &counts) {
 
 // ---- as multisets ----------------------------------------------------------------------------------------
 
+// The stage holds the rows that the target lacks, and those that it has too many are listed.
+void apply_filtered_multiset(const ApplyJob &job, RunCounts &counts) {
+  counts.deleted = delete_rows(job);
+  job.steps.enter(Phase::merge, job.staged);
+  counts.inserted = modify(job, insert_staged(job.target_table.name, job.plan), "inserted");
+}
+
 void apply_by_multiset(const ApplyJob &job, RunCounts &counts) {
+  if (job.is_filtered) return apply_filtered_multiset(job, counts);
   job.steps.enter(Phase::remove, -1);
   // Under the same search_path as the statements that use it: the text of a regclass depends on it.
   job.target.execute(create_difference(job.target_table.name, job.plan));
@@ -276,7 +289,8 @@ void apply(const ApplyJob &job, RunCounts &counts) {
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
   const std::int64_t live =
-      job.plan.mark ? single<std::int64_t>(job.target.query(count_staged(job.plan))) : job.staged;
+      job.dropped +
+      (job.plan.mark ? single<std::int64_t>(job.target.query(count_staged(job.plan))) : job.staged);
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");
   check_deletes(job, counts);

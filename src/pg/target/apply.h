@@ -13,7 +13,8 @@
 
 namespace tablesync::pg {
 
-enum class Deletes { none, absent_from_stage, absent_from_keys };
+// listed: the rows in gone_name, unless their key is in the stage.
+enum class Deletes { none, absent_from_stage, absent_from_keys, listed };
 
 struct ApplyJob {
   const SyncSpec &spec;
@@ -24,7 +25,12 @@ struct ApplyJob {
   bool exclusively_locked;  // nobody else writes the target
   RunSteps &steps;
   Deletes deletes;
-  bool stage_is_everything;  // it holds all rows of the source, not the changed ones only
+  // It holds all rows of the source but those that the target has as they are (see `dropped`); not only those
+  // that have changed since.
+  bool stage_is_everything;
+  bool is_filtered = false;  // a RowFilter has kept rows that the target has out of the stage
+  std::int64_t dropped = 0;  // how many
+  std::int64_t gone = 0;     // rows in gone_name; 0: there may be no such table
 };
 
 // Throws 21000 or 23502 where a table of the plan's columns has a key twice, or a null in one.

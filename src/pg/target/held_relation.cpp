@@ -11,6 +11,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -22,6 +23,7 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "pg/server/airlock.h"
+#include "pg/server/fault.h"
 #include "pg/server/compat.h"
 
 namespace tablesync::pg {
@@ -139,6 +141,39 @@ std::optional<HeldRelation> look_up_relation(unsigned int oid) {
   const char *const name = call([&] { return get_rel_name(oid); });
   if (schema == nullptr || name == nullptr) return std::nullopt;
   return HeldRelation{oid, {schema, name}, owner_of(oid)};
+}
+
+std::vector<unsigned int> with_descendants(unsigned int table) {
+  struct {
+    Oid *oids;
+    int count;
+  } found = call([&] {
+    List *const list = find_all_inheritors(table, NoLock, nullptr);
+    decltype(found) all{static_cast<Oid *>(palloc(sizeof(Oid) * static_cast<Size>(list_length(list)))),
+                        list_length(list)};
+    for (int n = 0; n < all.count; ++n) all.oids[n] = list_nth_oid(list, n);
+    return all;
+  });
+  return {found.oids, found.oids + found.count};
+}
+
+// A lock on a partitioned table alone lets others write its partitions by their own names. The first one
+// keeps partitions from being added.
+bool try_lock_exclusively(unsigned int table) {
+  const auto try_lock = [](unsigned int oid) {
+    return call([&] { return ConditionalLockRelationOid(oid, ShareRowExclusiveLock); });
+  };
+  if (!try_lock(table)) return false;
+  std::vector<unsigned int> locked;
+  for (const unsigned int oid : with_descendants(table)) {
+    if (!is_ablated(Ablation::leaf_locks) && !try_lock(oid)) {
+      locked.push_back(table);
+      for (const unsigned int other : locked) call([&] { UnlockRelationOid(other, ShareRowExclusiveLock); });
+      return false;
+    }
+    locked.push_back(oid);
+  }
+  return true;
 }
 
 }  // namespace tablesync::pg

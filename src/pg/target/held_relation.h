@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/quote.h"
 
@@ -40,6 +41,12 @@ void hold_again(const HeldRelation &relation, HeldFor purpose);
 // What the relation with this oid is called, and whose it is, at the moment: not held. Nothing where it is
 // gone.
 std::optional<HeldRelation> look_up_relation(unsigned int oid);
+
+// The table and all that hold rows of it: its partitions and children, at all levels.
+std::vector<unsigned int> with_descendants(unsigned int table);
+// Tries for SHARE ROW EXCLUSIVE on the table and each of them, which keeps other writers out until the end of
+// the transaction. Takes no lock where somebody (an autovacuum, say) holds one that conflicts.
+bool try_lock_exclusively(unsigned int table);
 
 // Keeps a schema from being renamed or dropped until the end of the transaction. Returns its oid; 0 where
 // there is none of that name.

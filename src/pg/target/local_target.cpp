@@ -1,5 +1,6 @@
 #include "pg/target/local_target.h"
 
+#include "pg/filter/local_row_filter.h"
 #include "pg/record/watermark_record.h"
 #include "pg/rows/load.h"
 #include "pg/server/modify_counter.h"
@@ -84,6 +85,11 @@ bool LocalTarget::takes_rows_directly(const QualifiedName &table) { return is_pl
 std::int64_t LocalTarget::load(RowSource &rows, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                                const Rate &rate, Progress &progress) {
   return pg::load(rows, table, plan, is_new, rate, progress);
+}
+
+std::unique_ptr<RowFilter> LocalTarget::filter(const Table &table, const SyncPlan &plan, std::int64_t memory,
+                                               Progress &progress, std::string &why_not) {
+  return make_local_filter(table, plan, memory, progress, why_not);
 }
 
 std::optional<Watermark> LocalTarget::watermark(const std::string &oid) { return read_watermark(oid); }

@@ -29,6 +29,8 @@ class LocalTarget final : public Target {
   std::int64_t load(RowSource &rows, const QualifiedName &table, const SyncPlan &plan, bool is_new,
                     const Rate &rate, Progress &progress) override;
 
+  std::unique_ptr<RowFilter> filter(const Table &table, const SyncPlan &plan, std::int64_t memory,
+                                    Progress &progress, std::string &why_not) override;
   std::optional<Watermark> watermark(const std::string &oid) override;
   void record(std::int64_t run_id, const SyncSpec &spec, const std::string &oid,
               const Watermark &watermark) override;

@@ -173,10 +173,6 @@ std::optional<HeldRelation> hold_target(const QualifiedName &name, bool deletes,
   return hold_relation(name, HeldFor::writing, [&](unsigned int oid) { check_target(oid, deletes, spec); });
 }
 
-bool try_lock_exclusively(unsigned int oid) {
-  return call([&] { return ConditionalLockRelationOid(oid, ShareRowExclusiveLock); });
-}
-
 Table describe_target(const QualifiedName &name) {
   const Rows relation = query(relation_query(), {quote_qualified(name)});
   if (relation.empty())

@@ -38,10 +38,6 @@ unsigned int find_target(const QualifiedName &name);
 // The table by that name, held for writing (see held_relation.h) and checked by check_target().
 std::optional<HeldRelation> hold_target(const QualifiedName &name, bool deletes, const RunSpec &spec);
 
-// Tries for SHARE ROW EXCLUSIVE, which keeps other writers out. Not taken where somebody (an autovacuum, say)
-// holds a lock that conflicts.
-bool try_lock_exclusively(unsigned int oid);
-
 // The description of a table here, by the same statements as on the source.
 Table describe_target(const QualifiedName &name);
 

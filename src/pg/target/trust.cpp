@@ -8,7 +8,6 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "miscadmin.h"
 #include "storage/lockdefs.h"
@@ -21,6 +20,7 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "pg/server/airlock.h"
+#include "pg/target/held_relation.h"
 
 namespace tablesync::pg {
 namespace {
@@ -72,21 +72,6 @@ std::string relation_name(Oid relation) {
   const char *schema = call([&] { return get_namespace_name(get_rel_namespace(relation)); });
   const char *name = call([&] { return get_rel_name(relation); });
   return display_name(QualifiedName{schema != nullptr ? schema : "", name != nullptr ? name : ""});
-}
-
-// The table and all that its rows can go to.
-std::vector<Oid> with_descendants(Oid table) {
-  struct {
-    Oid *oids;
-    int count;
-  } found = call([&] {
-    List *const list = find_all_inheritors(table, NoLock, nullptr);
-    decltype(found) all{static_cast<Oid *>(palloc(sizeof(Oid) * static_cast<Size>(list_length(list)))),
-                        list_length(list)};
-    for (int n = 0; n < all.count; ++n) all.oids[n] = list_nth_oid(list, n);
-    return all;
-  });
-  return {found.oids, found.oids + found.count};
 }
 
 }  // namespace

@@ -7,8 +7,8 @@ extern "C" {
 
 #include "core/spec/sync_spec.h"
 #include "pg/pair/table_pair.h"
+#include "pg/parallel/hidden_table.h"
 #include "pg/run/run.h"
-#include "pg/sync/hidden_table.h"
 #include "pg/verify/verify_kind.h"
 #include "pg/verify/verify_work.h"
 

@@ -1,4 +1,4 @@
-#include "pg/sync/load_task.h"
+#include "pg/parallel/load_task.h"
 
 #include "core/base/record.h"
 #include "pg/server/airlock.h"

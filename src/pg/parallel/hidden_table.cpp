@@ -1,4 +1,4 @@
-#include "pg/sync/hidden_table.h"
+#include "pg/parallel/hidden_table.h"
 
 extern "C" {
 #include "postgres.h"

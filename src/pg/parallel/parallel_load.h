@@ -10,8 +10,8 @@
 #include "core/sql/deparse_source.h"
 #include "core/table/sync_plan.h"
 #include "pg/pair/table_pair.h"
-#include "pg/sync/hidden_table.h"
-#include "pg/sync/load_task.h"
+#include "pg/parallel/hidden_table.h"
+#include "pg/parallel/load_task.h"
 
 namespace tablesync::pg {
 

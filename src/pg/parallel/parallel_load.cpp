@@ -1,4 +1,4 @@
-#include "pg/sync/parallel_load.h"
+#include "pg/parallel/parallel_load.h"
 
 extern "C" {
 #include "postgres.h"
