@@ -67,9 +67,10 @@ CREATE TABLE tablesync.run_step (
   duration pg_catalog.interval GENERATED ALWAYS AS (finished_at OPERATOR(pg_catalog.-) started_at) STORED,
   rows pg_catalog.int8,
   bytes pg_catalog.int8,
+  detail pg_catalog.text,
   PRIMARY KEY (run_id, step_no)
 );
-COMMENT ON TABLE tablesync.run_step IS 'The steps of each run: describe, waiting for the source, copy, primary key, delete, merge, verify, commit, waiting to retry';
+COMMENT ON TABLE tablesync.run_step IS 'The steps of each run: describe, waiting for the source, scan, copy, primary key, delete, merge, verify, commit, waiting to retry';
 
 CREATE TABLE tablesync.failed_attempt (
   run_id pg_catalog.int8 NOT NULL REFERENCES tablesync.run ON DELETE CASCADE,

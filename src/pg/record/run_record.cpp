@@ -31,6 +31,7 @@ struct RunStepRow {
     column("finished_at", UnixTime{row.step.finished_at});
     column("rows", or_null(row.step.rows, -1));
     column("bytes", or_null(row.step.bytes, -1));
+    column("detail", or_null(row.step.detail));
   }
 };
 

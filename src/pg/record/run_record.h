@@ -33,6 +33,7 @@ struct RunStep {
   std::string name;
   double started_at, finished_at;      // Unix times, as to_timestamp() takes them
   std::int64_t rows = -1, bytes = -1;  // below 0: does not apply
+  std::string detail = {};             // which way the step took, and why; or empty
 };
 
 // The columns of sync_table(). Counts are unknown while the run is running, or if its record lacks them.

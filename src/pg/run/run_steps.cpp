@@ -28,11 +28,13 @@ void RunSteps::leave() {
   // Waiting for another run is not a step of this one.
   if (phase_ != Phase::starting && phase_ != Phase::waiting) {
     RunStep step{name_of(phase_), started_at_, now_seconds()};
+    step.detail = std::move(detail_);
     if (counts_rows(phase_)) step.rows = static_cast<std::int64_t>(progress_.rows.load());
     if (phase_ == Phase::copy) step.bytes = static_cast<std::int64_t>(progress_.bytes.load() - bytes_before_);
     done_.push_back(std::move(step));
   }
   phase_ = Phase::starting;
+  detail_.clear();
 }
 
 void RunSteps::fold(const std::string &name) {

@@ -20,6 +20,8 @@ class RunSteps {
 
   // `rows_expected` below 0: unknown.
   void enter(Phase phase, std::int64_t rows_expected = -1);
+  // Adds to the record of the current phase which way it takes, and why.
+  void explain(const std::string &detail) { detail_ = detail; }
   // Merges the steps after the last fold() into one step of this name, together with the last fold of that
   // name.
   void fold(const std::string &name);
@@ -35,6 +37,7 @@ class RunSteps {
   Phase phase_ = Phase::starting;
   double started_at_ = 0;
   std::uint64_t bytes_before_ = 0;
+  std::string detail_;
   std::vector<RunStep> done_;
   size_t folded_ = 0;  // number of folded steps
 };

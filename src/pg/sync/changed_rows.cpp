@@ -29,6 +29,8 @@ std::unique_ptr<ChangedRows> ChangedRows::of(TablePair &pair, std::string &why_n
 }
 
 std::int64_t ChangedRows::stage(const SourceRows &rows) {
+  pair_.steps.explain("compares with " + counted(filter_->held(), "row") + " of the target, " +
+                      filter_->way());
   const SyncPlan staged = pair_.plan.staged();
   const std::unique_ptr<RowSource> stream = pair_.source->rows(rows, staged);
   filter_->read(*stream, pair_.spec.max_rate, pair_.steps.progress());

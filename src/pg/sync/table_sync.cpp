@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/base/cell.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/range/mode_rules.h"
@@ -31,7 +30,7 @@ void TableSync::prepare() {
   if (!window_.why.empty()) notice(spec_, "reads everything, because " + window_.why);
   if (pair_.horizon) notice_horizon(pair_);
   if (spec_.mode == SyncMode::incremental) cap_ = notice_feed(pair_, *field_);
-  read_count();
+  count_.read(pair_);
 }
 
 // One step, or two if several workers read the source: their table must be committed before they can fill it.
@@ -117,30 +116,9 @@ std::optional<std::vector<std::string>> TableSync::no_days(const std::string &bo
   return pair_.source->no_days(*field_, bound);
 }
 
-// ---- custom_count
-
-void TableSync::read_count() {
-  if (spec_.custom_count.empty()) return;
-  const Rows rows = pair_.source->query(pair_.user_sql().count);
-  const std::string count = rows.size() == 1 ? single<std::string>(rows) : "";
-  if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos || count.size() > 18)
-    throw Error("42601", "custom_count must be one SELECT that returns one number",
-                "It returned " +
-                    (rows.size() == 1 ? "\"" + count + "\"" : std::to_string(rows.size()) + " rows") + ".");
-  counted_ = as_int64(count);
-}
-
-// custom_count counts all rows of the sync, so a run that reads a part of them must not read more.
-void TableSync::check_count() const {
-  if (counted_ < 0) return;
-  const bool everything = window_.kind == ReadWindow::Kind::everything &&
-                          rows_.conditions.size() == pair_.all_rows.conditions.size();
-  if (everything ? pair_.counts.read == counted_ : pair_.counts.read <= counted_) return;
-  throw Error(sqlstate::wrong_state,
-              "custom_count counted " + counted(counted_, "row") + ", but the source returned " +
-                  with_commas(pair_.counts.read),
-              "Both were read in one snapshot.",
-              "Let custom_count count the rows of the same query, or leave it out.");
+// Whether this run reads every row that custom_count counts.
+bool TableSync::reads_all_rows() const {
+  return reads_everything() && rows_.conditions.size() == pair_.all_rows.conditions.size();
 }
 
 // ---- copy ----------------------------------------------------------------------------------------------
@@ -150,11 +128,12 @@ void TableSync::enter_copy() {
 }
 
 void TableSync::copy() {
-  enter_copy();
-  if (may_store_directly())
+  if (may_store_directly()) {
+    enter_copy();
     copy_into_target();
-  else
+  } else {
     copy_into_stage();
+  }
   finish_copy();
 }
 
@@ -218,7 +197,7 @@ void TableSync::copy_into_target() {
 
 void TableSync::finish_first_load(std::int64_t stored) {
   leave_source();
-  check_count();
+  count_.check(pair_.counts.read, reads_all_rows());
   if (stored != pair_.counts.read)
     throw Error(sqlstate::protocol_violation,
                 "\"" + display_name(spec_.target) + "\" did not accept every row: of " +
@@ -254,11 +233,12 @@ std::string TableSync::why_all_are_staged() {
 // Nothing where every row must be staged.
 std::optional<std::int64_t> TableSync::stage_changed_rows() {
   std::string why_not = why_all_are_staged();
-  if (why_not.empty()) {
-    changed_ = ChangedRows::of(pair_, why_not);
-    enter_copy();
+  if (why_not.empty()) changed_ = ChangedRows::of(pair_, why_not);
+  enter_copy();
+  if (!changed_) {
+    if (reads_everything() && !since_) steps_.explain("stages every row, because " + why_not);
+    return std::nullopt;
   }
-  if (!changed_) return std::nullopt;
   const std::int64_t staged = changed_->stage(rows_);
   if (!changed_->filter().repeats_key()) return staged;
   // Two rows have one key, or hashes of two keys are equal by accident. The statements find out which.
@@ -277,7 +257,7 @@ std::int64_t TableSync::stage_rows() {
 
 void TableSync::merge_stage(std::int64_t staged) {
   merged_ = true;
-  check_count();
+  count_.check(pair_.counts.read, reads_all_rows());
   if (reads_everything() && spec_.delete_missing) refuse_empty(pair_.counts.read);
   // Rows that were written between chunks are found by their transaction, or by their key.
   const bool between_chunks =
@@ -297,12 +277,13 @@ void TableSync::merge_stage(std::int64_t staged) {
     staged = add_absent_rows(staged);
   }
   leave_source();
-  const bool everything = reads_everything();
   if (is_unchanged(staged)) return;
+  const bool everything = reads_everything();
+  const bool all_staged = everything && !changed_;
   // A small part of the target is found by the index of the key, whatever the statistics are.
-  const bool small_part = !everything && staged < pair_.target_table.row_estimate / 50;
+  const bool small_part = !all_staged && staged < pair_.target_table.row_estimate / 50;
   if (staged > 1000 && !small_part)
-    pair_.target->query(everything ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
+    pair_.target->query(all_staged ? analyze(pair_.plan.stage) : analyze(pair_.plan.stage, pair_.plan.key));
   if (pair_.plan.target_key_pending) pair_.build_key(0);
   apply_stage(staged, choose_deletes(), everything);
 }
@@ -368,7 +349,7 @@ std::int64_t TableSync::stage_everything(const std::string &why) {
   choose_conditions(pair_.known);
   pair_.counts.read = 0;
   const std::int64_t staged = stage_rows();
-  check_count();
+  count_.check(pair_.counts.read, reads_all_rows());
   return staged;
 }
 
@@ -408,7 +389,7 @@ void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_
                      changed_ ? changed_->filter().dropped() : 0,
                      gone};
   // The few rows are to be found by their key. At the default cost of a page the whole target would be read.
-  if (!stage_is_everything) pair_.target->set("random_page_cost", "1.1");
+  if (!stage_is_everything || changed_) pair_.target->set("random_page_cost", "1.1");
   apply(job, pair_.counts);
 }
 

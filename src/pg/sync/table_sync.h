@@ -18,6 +18,7 @@
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
 #include "pg/sync/changed_rows.h"
+#include "pg/sync/custom_count.h"
 #include "pg/target/apply.h"
 
 namespace tablesync::pg {
@@ -61,8 +62,7 @@ class TableSync final : public Work {
   void choose_rows();
   std::optional<std::vector<std::string>> no_days(const std::string &bound);
   void choose_conditions(const std::optional<Watermark> &known);
-  void read_count();
-  void check_count() const;
+  bool reads_all_rows() const;
   bool begin_in_parallel();
   void enter_copy();
   void copy();
@@ -93,7 +93,7 @@ class TableSync final : public Work {
   RunSteps &steps_;
   std::optional<IncrementalField> field_;
   std::optional<std::string> cap_;  // limit of the watermark, where another sync fills the source
-  std::int64_t counted_ = -1;       // result of custom_count; below 0: not given
+  CustomCount count_;
   ReadWindow window_;
   SourceRows rows_;                 // the rows that this run reads
   std::optional<Watermark> since_;  // the argument of catch_up() or conclude()

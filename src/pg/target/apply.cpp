@@ -133,7 +133,11 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
 
 std::string deletion(const ApplyJob &job) {
   const QualifiedName &target = job.target_table.name;
-  if (job.deletes == Deletes::listed) return delete_gone(target, job.plan);
+  if (job.deletes == Deletes::listed) {
+    const std::string statement = delete_gone(target, job.plan);
+    return is_ablated(Ablation::staged_keys) ? statement.substr(0, statement.find(" AND NOT EXISTS"))
+                                             : statement;
+  }
   return delete_missing(target, job.plan,
                         job.deletes == Deletes::absent_from_keys ? KeysOf::keys : KeysOf::stage);
 }

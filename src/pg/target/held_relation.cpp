@@ -23,8 +23,8 @@ extern "C" {
 
 #include "core/base/error.h"
 #include "pg/server/airlock.h"
-#include "pg/server/fault.h"
 #include "pg/server/compat.h"
+#include "pg/server/fault.h"
 
 namespace tablesync::pg {
 namespace {

@@ -196,6 +196,7 @@ class Planner {
                 pair().exclusively_locked
                     ? "SHARE ROW EXCLUSIVE on " + name + ": other sessions can read, and wait to write"
                     : "ROW EXCLUSIVE on " + name + ": other sessions can read and write");
+    if (!pair().target_is_empty) report_comparison();
     if (pair().target_is_empty)
       report_.add("statement on the target", "rows go straight into the table; then its key is built");
     else if (pair().plan.keyed())
@@ -203,11 +204,29 @@ class Planner {
     else
       report_.add("statement on the target", insert_shortfall(spec_.target, pair().plan));
     if (spec_.delete_missing && pair().plan.keyed() && !pair().target_is_empty)
-      report_.add(
-          "deletes",
-          delete_missing(spec_.target, pair().plan,
-                         sync_.window().kind == ReadWindow::Kind::everything ? KeysOf::stage : KeysOf::keys));
+      report_.add("deletes", deletion());
     report_space();
+  }
+
+  bool reads_everything() const { return sync_.window().kind == ReadWindow::Kind::everything; }
+
+  std::string deletion() {
+    if (!reads_everything()) return delete_missing(spec_.target, pair().plan, KeysOf::keys);
+    if (sync_.why_all_are_staged().empty()) return delete_gone(spec_.target, pair().plan);
+    return delete_missing(spec_.target, pair().plan, KeysOf::stage);
+  }
+
+  void report_comparison() {
+    if (!reads_everything()) return;
+    if (const std::string why = sync_.why_all_are_staged(); !why.empty())
+      return report_.add("comparison", "every row is staged, because " + why);
+    constexpr std::int64_t bytes_per_row = 22;  // a hash of 16 bytes, in a table that is three quarters full
+    const std::int64_t rows = std::max<std::int64_t>(pair().target_table.row_estimate, 0);
+    const bool fits = rows * bytes_per_row < (static_cast<std::int64_t>(spec_.memory_limit_mb) << 20) / 4 * 3;
+    report_.add("comparison", "rows that the target has are dropped as they arrive: hashes of about " +
+                                  with_commas(rows) + " rows, " +
+                                  (fits ? human_bytes(rows * bytes_per_row) + " in memory"
+                                        : "in several passes over temporary files"));
   }
 
   void report_space() {

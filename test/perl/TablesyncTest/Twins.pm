@@ -36,9 +36,10 @@ sub new
 	srand $seed;
 	my $self = bless { pair => $pair, seed => $seed, tables => 0, faults => [] }, $class;
 	$self->{source} = TablesyncTest::Fuzz::Session->new($pair->source, 'postgres', 'postgres');
-	$self->{target} = TablesyncTest::Fuzz::Session->new($pair->target, 'postgres', $TablesyncTest::caller);
+	$self->{$_} = TablesyncTest::Fuzz::Session->new($pair->target, 'postgres', $TablesyncTest::caller) foreach qw(filter stage);
+	$self->{target} = $self->{filter};
 	$self->{source}->must("SET client_min_messages = error; SELECT setseed(" . ($seed % 1000) / 1000 . ')');
-	$self->{target}->must("SET client_min_messages = error");
+	$self->{$_}->must('SET client_min_messages = error') foreach qw(filter stage);
 	return $self;
 }
 
@@ -79,7 +80,7 @@ sub value_of { my ($column) = @_; return any_value($column) . ($column->{cast} ?
 sub make_table
 {
 	my ($self) = @_;
-	my $n     = $self->{tables}++ . "_$self->{seed}";
+	my $n     = $self->{tables}++;
 	my $name  = one_of(sort keys %keys);
 	my $table = { source => "twin_$n", columns => [ random_columns() ], key => chance(0.85) ? $keys{$name} : undef, next => 0 };
 	$table->{pair} = $table->{key} && chance(0.2);    # a key of two columns
@@ -205,13 +206,18 @@ sub make_children
 	return;
 }
 
-sub sync
+# Both at once: they are independent.
+sub sync_both
 {
-	my ($self, $table, $which, $options) = @_;
-	my $compare = $which eq 'filter' ? '' : ', "compare": "stage"';
-	my $said = $self->{target}->ask("SELECT rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged FROM sync_table('src', '$table->{source}', '$table->{$which}', max_retries => 0$table->{arguments}$options->{arguments},
-		options => '{\"adopt\": true, \"allow_empty\": true, \"max_delete_fraction\": 1$compare}')");
-	return $said->{sqlstate} eq '' ? $said->{out} : "$said->{sqlstate}: " . ($said->{message} =~ s/(filter|stage)_\d/target_/gr);
+	my ($self, $table, $options) = @_;
+	foreach my $which (qw(filter stage))
+	{
+		my $compare = $which eq 'filter' ? '' : ', "compare": "stage"';
+		$self->{$which}->send("SELECT rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged FROM sync_table('src', '$table->{source}', '$table->{$which}', max_retries => 0$table->{arguments}$options->{arguments},
+			options => '{\"adopt\": true, \"allow_empty\": true, \"max_delete_fraction\": 1$compare}')");
+	}
+	my %said = map { $_ => $self->{$_}->fetch } qw(filter stage);
+	return map { $_ => $said{$_}{sqlstate} eq '' ? $said{$_}{out} : "$said{$_}{sqlstate}: " . ($said{$_}{message} =~ s/(filter|stage)_\d/target_/gr) } keys %said;
 }
 
 sub rows_of
@@ -225,7 +231,7 @@ sub compare
 {
 	my ($self, $table, $step) = @_;
 	my $options = { arguments => chance(0.15) ? ', delete_missing => false' : chance(0.1) ? q(, verify => 'full') : '' };
-	my %counts = map { $_ => $self->sync($table, $_, $options) } qw(filter stage);
+	my %counts = $self->sync_both($table, $options);
 	my %rows   = map { $_ => $self->rows_of($table->{$_}) } qw(filter stage);
 	my %children = $table->{made_children} ? map { $_ => $self->rows_of("$table->{$_}_child") } qw(filter stage) : ();
 	my @unequal = grep { $_->[1] ne $_->[2] } map { [ $_->[0], @{ $_->[1] }{qw(filter stage)} ] } [ counts => \%counts ], [ rows => \%rows ], $table->{made_children} ? [ children => \%children ] : ();
@@ -240,6 +246,7 @@ sub run
 	my ($self, $tables, $steps) = @_;
 	foreach (1 .. $tables)
 	{
+		last if @{ $self->{faults} };
 		my $table = $self->make_table;
 		my $good  = 1;
 		foreach my $step (0 .. $steps)
@@ -250,8 +257,8 @@ sub run
 			$self->change_targets($table) if chance(0.5);
 			$self->add_column($table) if chance(0.03);
 		}
-		$self->{target}->must("DROP TABLE $table->{filter}, $table->{stage} CASCADE") if $good;
-		$self->{source}->must("DROP TABLE $table->{source}") if $good;
+		$self->{target}->must('DROP TABLE IF EXISTS ' . join ', ', map { ("${_}_child", $_) } @$table{qw(filter stage)});
+		$self->{source}->must("DROP TABLE $table->{source}");
 	}
 	return @{ $self->{faults} };
 }
@@ -259,6 +266,6 @@ sub run
 sub compared { return $_[0]{compared} }
 sub failed   { return $_[0]{failed} // 0 }
 
-sub quit { my ($self) = @_; $self->{$_}->quit foreach qw(source target); return }
+sub quit { my ($self) = @_; $self->{$_}->quit foreach qw(source filter stage); return }
 
 1;
