@@ -12,7 +12,6 @@
 #include "pg/server/fault.h"
 #include "pg/sync/absent_rows.h"
 #include "pg/sync/field_notices.h"
-#include "pg/target/apply.h"
 #include "pg/target/stage.h"
 #include "pg/target/target_table.h"
 #include "pg/target/triggers.h"
