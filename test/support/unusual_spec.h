@@ -26,11 +26,11 @@ inline auto all_fields(SyncOptions &spec) {
   auto &[mode, primary_key, incremental_field, incremental_field_type, custom_select, custom_where,
          custom_count, delete_missing, verify, chunk_mode, batch_size, max_delete_fraction, allow_empty,
          adopt, lookback, soft_delete_column, soft_delete_action, empty_string_as_null, on_schema_change,
-         on_bad_row, chunk_by, max_differences] = spec;
+         on_bad_row, compare, chunk_by, max_differences] = spec;
   return std::tie(mode, primary_key, incremental_field, incremental_field_type, custom_select, custom_where,
                   custom_count, delete_missing, verify, chunk_mode, batch_size, max_delete_fraction,
                   allow_empty, adopt, lookback, soft_delete_column, soft_delete_action, empty_string_as_null,
-                  on_schema_change, on_bad_row, chunk_by, max_differences);
+                  on_schema_change, on_bad_row, compare, chunk_by, max_differences);
 }
 
 inline auto all_fields(PivotOptions &spec) {
@@ -98,6 +98,7 @@ inline SyncSpec unusual_sync() {
   spec.empty_string_as_null = true;
   spec.on_schema_change = OnSchemaChange::ignore;
   spec.on_bad_row = OnBadRow::reject;
+  spec.compare = CompareBy::stage;
   spec.chunk_by = "key";
   spec.max_differences = 7;
   return spec;

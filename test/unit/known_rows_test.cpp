@@ -45,13 +45,14 @@ TEST(KnownRows, KeepsTwoKeysOfOneHashApart) {
 TEST(KnownRows, CountsRowsWithoutAKey) {
   KnownRows rows(false);
   rows.make_room(2);
-  const RowHash often{1, 1ULL << 40}, once{2, 2ULL << 40};
+  const RowHashes often{1, 1ULL << 40}, once{2, 2ULL << 40};
   for (int n = 0; n < 1000; ++n) ASSERT_TRUE(rows.add(often));
   ASSERT_TRUE(rows.add(once));
   EXPECT_EQ(rows.left(), 1001);
   for (int n = 0; n < 999; ++n) ASSERT_EQ(rows.take(often), Found::same);
   std::uint64_t times = 0;
-  rows.each_left([&](const RowHash &row, std::uint64_t more) { return row.key == 1 ? times += more : true; });
+  rows.each_left(
+      [&](const RowHashes &row, std::uint64_t more) { return row.key == 1 ? times += more : true; });
   EXPECT_EQ(times, 1U);
   EXPECT_EQ(rows.take(often), Found::same);
   EXPECT_EQ(rows.take(often), Found::nothing);
@@ -85,14 +86,14 @@ TEST(KnownRows, AgreesWithAMap) {
     rows.make_room(64);
     std::multimap<std::uint64_t, std::uint64_t> known;
     for (int n = 0; n < 40; ++n) {
-      const RowHash row{(random() % 60 + 1) << 58, (random() % 3) << 40};
+      const RowHashes row{(random() % 60 + 1) << 58, (random() % 3) << 40};
       if (keyed && known.contains(row.key)) continue;
       ASSERT_TRUE(rows.add(row));
       known.emplace(row.key, row.image);
     }
     std::map<std::uint64_t, bool> seen;
     for (int n = 0; n < 60; ++n) {
-      const RowHash row{(random() % 60 + 1) << 58, (random() % 3) << 40};
+      const RowHashes row{(random() % 60 + 1) << 58, (random() % 3) << 40};
       const auto [from, to] = known.equal_range(row.key);
       Found expected = Found::nothing;
       auto at = from;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,50 @@ TEST(RowBytes, StayAtTheirEnd) {
   EXPECT_EQ(bytes.read(&byte, 1, 1), 0U);
   EXPECT_EQ(bytes.read(&byte, 1, 1), 0U);
   EXPECT_EQ(messages.waits, 1);
+}
+
+// The first message is a header without a row, as some servers send it.
+class WithHeader final : public RowSource {
+ public:
+  explicit WithHeader(Messages &messages) : messages_(messages) {}
+  char *next_row(std::size_t &size) override { return messages_.next_row(size); }
+  bool ready() override { return messages_.ready(); }
+  std::int64_t rows() const override { return std::max<std::int64_t>(messages_.rows() - 1, 0); }
+  std::int64_t bytes() const override { return 0; }
+
+ private:
+  Messages &messages_;
+};
+
+std::string all_of(RowSource &source) {
+  std::string text;
+  std::size_t size = 0;
+  while (const char *message = source.next_row(size)) text.append(message, size).push_back('|');
+  return text;
+}
+
+TEST(PeekedRows, LoseNothing) {
+  Messages messages({"one", "two"}, 2);
+  PeekedRows rows(messages);
+  EXPECT_FALSE(rows.is_empty());
+  EXPECT_FALSE(rows.is_empty());
+  EXPECT_EQ(all_of(rows), "one|two|");
+}
+
+TEST(PeekedRows, LookBehindAHeader) {
+  Messages messages({"header", "one", "two"}, 3);
+  WithHeader source(messages);
+  PeekedRows rows(source);
+  EXPECT_FALSE(rows.is_empty());
+  EXPECT_EQ(all_of(rows), "header|one|two|");
+}
+
+TEST(PeekedRows, SayThatThereIsNone) {
+  Messages messages({"header"}, 1);
+  WithHeader source(messages);
+  PeekedRows rows(source);
+  EXPECT_TRUE(rows.is_empty());
+  EXPECT_EQ(all_of(rows), "header|");
 }
 
 }  // namespace

@@ -178,14 +178,16 @@ TEST(SearchPath, IsNotAskedByAComparison) {
   SourceRows rows;
   rows.table = &source;
   Statements statements = {hash_probe(1),
+                           record_hash_probe(1),
                            create_staged_differences({"t", "items"}, plan(), true),
                            match_equal_keys(plan()),
                            count_differences(),
                            list_differences(3),
                            list_keys_to_fetch(2),
                            delete_extra({"t", "items"}, plan())};
-  for (const bool extended : {true, false}) {
-    const RowHash hash{extended, 7, true};
+  for (const auto &[extended, record] :
+       {std::pair{true, true}, std::pair{true, false}, std::pair{false, false}}) {
+    const RowHash hash{extended, record, 7, true};
     const DigestedRows there = digested_source(rows, plan(), "true", 16, hash);
     const DigestedRows here = digested_target({"t", "items"}, plan(), 16, hash);
     for (const std::string &statement :

@@ -219,6 +219,7 @@ TEST(ParseDuration, StaysWithinAHundredYears) {
 const std::vector<std::string> all_options = {"adopt",
                                               "allow_empty",
                                               "chunk_by",
+                                              "compare",
                                               "empty_string_as_null",
                                               "if_running",
                                               "lookback",

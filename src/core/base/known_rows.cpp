@@ -29,7 +29,7 @@ void KnownRows::clear() {
   left_ = 0;
 }
 
-bool KnownRows::add(const RowHash &row, std::uint64_t times) {
+bool KnownRows::add(const RowHashes &row, std::uint64_t times) {
   const std::uint64_t key = key_of(row);
   std::size_t n = first_slot(key);
   for (; slots_[n].key != 0; n = next_slot(n)) {
@@ -46,7 +46,7 @@ bool KnownRows::add(const RowHash &row, std::uint64_t times) {
   return true;
 }
 
-KnownRows::Found KnownRows::take(const RowHash &row) {
+KnownRows::Found KnownRows::take(const RowHashes &row) {
   if (!keyed_) return take_same(row) ? Found::same : Found::nothing;
   const std::uint64_t key = key_of(row);
   Slot *other = nullptr;
@@ -70,7 +70,7 @@ KnownRows::Found KnownRows::take(const RowHash &row) {
   return Found::changed;
 }
 
-bool KnownRows::take_same(const RowHash &row) {
+bool KnownRows::take_same(const RowHashes &row) {
   const std::uint64_t key = key_of(row);
   for (std::size_t n = first_slot(key); slots_[n].key != 0; n = next_slot(n)) {
     Slot &slot = slots_[n];

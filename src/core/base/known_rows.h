@@ -9,7 +9,7 @@
 namespace tablesync {
 
 // Two hashes of a row, 64 bits each. They must be distributed evenly.
-struct RowHash {
+struct RowHashes {
   std::uint64_t key;    // of its key; where the table has none, a first hash of the whole row
   std::uint64_t image;  // of the whole row
 };
@@ -28,7 +28,7 @@ class KnownRows {
   void clear();
 
   // Adds a row that `times` rows of the table are like. False, and nothing done, where there is no room.
-  bool add(const RowHash &row, std::uint64_t times = 1);
+  bool add(const RowHashes &row, std::uint64_t times = 1);
 
   enum class Found {
     nothing,  // no row has this key, or is like this one
@@ -37,9 +37,9 @@ class KnownRows {
     again     // the row with this key was taken before
   };
   // Looks for a row of the stream, and takes the row that it finds.
-  Found take(const RowHash &row);
+  Found take(const RowHashes &row);
   // Takes exactly this row. False where it is not there, or was taken.
-  bool take_same(const RowHash &row);
+  bool take_same(const RowHashes &row);
 
   // The rows that were not taken.
   std::int64_t left() const { return left_; }
@@ -49,7 +49,7 @@ class KnownRows {
     for (std::size_t n = 0; n < size_; ++n) {
       const Slot &slot = slots_[n];
       if (slot.key == 0 || times_of(slot) == 0) continue;
-      if (!f(RowHash{slot.key, slot.image}, times_of(slot))) return;
+      if (!f(RowHashes{slot.key, slot.image}, times_of(slot))) return;
     }
   }
 
@@ -62,11 +62,11 @@ class KnownRows {
   };
   static constexpr std::uint64_t taken = 1, count_mask = 0xffffffff;
 
-  static std::uint64_t key_of(const RowHash &row) { return row.key == 0 ? 1 : row.key; }
+  static std::uint64_t key_of(const RowHashes &row) { return row.key == 0 ? 1 : row.key; }
   std::uint64_t times_of(const Slot &slot) const {
     return keyed_ ? (slot.image & taken) ^ taken : slot.image & count_mask;
   }
-  bool is_same(const Slot &slot, const RowHash &row) const {
+  bool is_same(const Slot &slot, const RowHashes &row) const {
     return (slot.image | mask()) == (row.image | mask());
   }
   std::uint64_t mask() const { return keyed_ ? taken : count_mask; }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace tablesync {
 
@@ -42,6 +43,28 @@ class RowBytes {
   const char *at_ = nullptr;  // in the current message
   std::size_t left_ = 0;
   bool ended_ = false;
+};
+
+// A RowSource of which it is known, before it is read, whether it has a row.
+class PeekedRows final : public RowSource {
+ public:
+  // `source` must outlive this object, which must be its only reader.
+  explicit PeekedRows(RowSource &source) : source_(source) {}
+
+  // Whether there is no row. Waits for the first one, or for the end.
+  bool is_empty();
+
+  char *next_row(std::size_t &size) override;
+  bool ready() override { return next_ != nullptr || source_.ready(); }
+  std::int64_t rows() const override { return source_.rows(); }
+  std::int64_t bytes() const override { return source_.bytes(); }
+
+ private:
+  RowSource &source_;
+  std::string header_;  // a message that came before the first row
+  bool header_sent_ = false;
+  char *next_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 }  // namespace tablesync

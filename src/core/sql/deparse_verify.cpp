@@ -1,6 +1,8 @@
 #include "core/sql/deparse_verify.h"
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/sql/deparse.h"
@@ -42,19 +44,64 @@ std::string hash_of(const std::string &text, const RowHash &hash) {
          ", 1, 16))::pg_catalog.bit(64)::pg_catalog.int8";
 }
 
+std::string seed_of(const RowHash &hash) { return "'" + std::to_string(hash.seed) + "'::pg_catalog.int8"; }
+
+std::string record_hash_of(const std::vector<std::string> &forms, const RowHash &hash) {
+  return "pg_catalog.hash_record_extended(ROW(" + join(forms, ", ") + ")::pg_catalog.record, " +
+         seed_of(hash) + ")";
+}
+
+// Types of which equal values are identical, and whose hash is the same in all versions because partitions
+// depend on it.
+constexpr std::string_view hashed_as_they_are[] = {"smallint",
+                                                   "integer",
+                                                   "bigint",
+                                                   "oid",
+                                                   "boolean",
+                                                   "date",
+                                                   "uuid",
+                                                   "bytea",
+                                                   "time without time zone",
+                                                   "timestamp without time zone",
+                                                   "timestamp with time zone"};
+
+// Of these, equal values can differ. Their binary form is made faster than their text.
+constexpr std::pair<std::string_view, std::string_view> hashed_in_binary[] = {
+    {"numeric", "numeric_send"}, {"real", "float4send"},        {"double precision", "float8send"},
+    {"jsonb", "jsonb_send"},     {"interval", "interval_send"}, {"character", "bpcharsend"}};
+
+// A value of this type as hash_record_extended() takes it.
+std::string form_of(const std::string &value, std::string type) {
+  if (const size_t at = type.find('('); at != std::string::npos)
+    type.erase(at, type.find(')', at) + 1 - at);  // the modifier: timestamp(3) without time zone
+  for (const std::string_view name : hashed_as_they_are)
+    if (type == name) return value;
+  for (const auto &[name, send] : hashed_in_binary)
+    if (type == name) return "pg_catalog." + std::string(send) + "(" + value + ")";
+  return text_of_value(value) + " COLLATE pg_catalog.\"C\"";
+}
+
 std::string bucket_of(const DigestedRows &rows) {
-  return "(" + hash_of(text_of_row(rows.key), rows.hash) + " OPERATOR(pg_catalog.&) '" +
-         std::to_string(rows.buckets - 1) + "'::pg_catalog.int8)::pg_catalog.int4";
+  return "(" +
+         (rows.hash.record ? record_hash_of(rows.key_forms, rows.hash)
+                           : hash_of(text_of_row(rows.key), rows.hash)) +
+         " OPERATOR(pg_catalog.&) '" + std::to_string(rows.buckets - 1) +
+         "'::pg_catalog.int8)::pg_catalog.int4";
 }
 
 // The rows with the columns bucket, hash and pending; on request, also the key and the hashes of the other
 // columns.
 std::string digests(const DigestedRows &rows, bool in_detail) {
-  std::vector<std::string> all = rows.key;
-  all.insert(all.end(), rows.values.begin(), rows.values.end());
-  std::string select =
-      bucket_of(rows) + " AS bucket, " + hash_of(text_of_row(all), rows.hash) + " AS digest, " +
-      (rows.pending.empty() ? "false" : in_parentheses(rows.pending) + " IS TRUE") + " AS pending";
+  const auto all = [](std::vector<std::string> key, const std::vector<std::string> &values) {
+    key.insert(key.end(), values.begin(), values.end());
+    return key;
+  };
+  const std::string digest = rows.hash.record
+                                 ? record_hash_of(all(rows.key_forms, rows.value_forms), rows.hash)
+                                 : hash_of(text_of_row(all(rows.key, rows.values)), rows.hash);
+  std::string select = bucket_of(rows) + " AS bucket, " + digest + " AS digest, " +
+                       (rows.pending.empty() ? "false" : in_parentheses(rows.pending) + " IS TRUE") +
+                       " AS pending";
   if (in_detail) {
     std::vector<std::string> columns;
     for (const std::string &value : rows.values)
@@ -81,11 +128,15 @@ void add_columns(DigestedRows &rows, const SyncPlan &plan, std::vector<std::stri
            {std::pair{"double precision", "float8send"}, std::pair{"real", "float4send"}})
         if (plan.columns[n].target_type == type)
           values[n] = "pg_catalog.encode(pg_catalog." + std::string(send) + "(" + values[n] + "), 'hex')";
+  const auto add = [&](size_t n, bool to_key) {
+    (to_key ? rows.key : rows.values).push_back(values[n]);
+    (to_key ? rows.key_forms : rows.value_forms).push_back(form_of(values[n], plan.columns[n].target_type));
+  };
   for (const std::string &name : plan.key)
     for (size_t n = 0; n < plan.columns.size(); ++n)
-      if (plan.columns[n].name == name) rows.key.push_back(values[n]);
+      if (plan.columns[n].name == name) add(n, true);
   for (size_t n = 0; n < plan.columns.size(); ++n)
-    if (!plan.columns[n].key || !plan.keyed()) (plan.keyed() ? rows.values : rows.key).push_back(values[n]);
+    if (!plan.columns[n].key || !plan.keyed()) add(n, !plan.keyed());
 }
 
 }  // namespace
@@ -127,6 +178,29 @@ std::string hash_probe(std::int64_t seed) {
          "1, n), '" +
          std::to_string(seed) +
          "'::pg_catalog.int8)::pg_catalog.text, ',' ORDER BY n) FROM pg_catalog.generate_series(0, 40) AS n";
+}
+
+std::string record_hash_probe(std::int64_t seed) {
+  RowHash hash;
+  hash.seed = seed;
+  const std::vector<std::string> forms = {
+      "n::pg_catalog.int2",
+      "(7 OPERATOR(pg_catalog.-) n)::pg_catalog.int4",
+      "n::pg_catalog.int8 OPERATOR(pg_catalog.*) 123456789012",
+      "n::pg_catalog.oid",
+      "n OPERATOR(pg_catalog.>) 1",
+      "'2000-02-28'::pg_catalog.date OPERATOR(pg_catalog.+) n",
+      "pg_catalog.md5(n::pg_catalog.text)::pg_catalog.uuid",
+      "pg_catalog.decode(pg_catalog.md5(n::pg_catalog.text), 'hex')",
+      "'12:34:56.789'::pg_catalog.time",
+      "'2000-02-28 12:34:56.789'::pg_catalog.timestamp",
+      "'2000-02-28 12:34:56.789+00'::pg_catalog.timestamptz",
+      "pg_catalog.numeric_send(n OPERATOR(pg_catalog./) 7.0)",
+      "pg_catalog.float8send(n OPERATOR(pg_catalog./) 7.0::pg_catalog.float8)",
+      "NULL::pg_catalog.int4",
+      "pg_catalog.repeat('äß', n) COLLATE pg_catalog.\"C\""};
+  return "SELECT pg_catalog.string_agg(" + record_hash_of(forms, hash) +
+         "::pg_catalog.text, ',' ORDER BY n) FROM pg_catalog.generate_series(0, 40) AS n";
 }
 
 std::string sum_buckets(const DigestedRows &rows) {

@@ -1,4 +1,5 @@
-// The SQL of a verification. Both sides hash the same text for the same row. The hash of the key puts a row
+// The SQL of a verification. Both sides hash the same values for the same row: as they are where equal values
+// of the type are identical, else in their binary form (COPY's), else as text. The hash of the key puts a row
 // into a bucket; one scan of each side sums the hashes of each bucket, and only buckets whose sums differ are
 // read row by row.
 #pragma once
@@ -17,21 +18,25 @@ namespace tablesync {
 // it is used if hash_probe() returns the same text on both sides, otherwise md5.
 struct RowHash {
   bool extended = false;  // hashtextextended(), with this seed
+  bool record = false;    // hash_record_extended(), which exists from version 14 on
   std::int64_t seed = 0;
   bool hex_floats = false;  // floats as bytes, because servers before 12 write them with other digits
 };
 
 // One text: the encoding of the server, and hashes of texts of every length up to a few blocks of the hash.
 std::string hash_probe(std::int64_t seed);
+// The same for hash_record_extended(), with values of each type that is hashed as it is.
+std::string record_hash_probe(std::int64_t seed);
 
 // The rows of one side and the expressions to hash.
 struct DigestedRows {
-  std::string from;                 // FROM item, with its conditions (WHERE ...)
-  std::vector<std::string> key;     // expressions; without a key: of all columns
-  std::vector<std::string> values;  // expressions of the other columns
-  std::string pending;              // condition for rows that the target need not have yet; or empty
-  int buckets = 1;                  // a power of two
-  bool keyed = true;                // rows without a key are counted, not compared
+  std::string from;                                 // FROM item, with its conditions (WHERE ...)
+  std::vector<std::string> key;                     // expressions; without a key: of all columns
+  std::vector<std::string> values;                  // expressions of the other columns
+  std::vector<std::string> key_forms, value_forms;  // the same, as they are hashed by hash_record_extended()
+  std::string pending;  // condition for rows that the target need not have yet; or empty
+  int buckets = 1;      // a power of two
+  bool keyed = true;    // rows without a key are counted, not compared
   RowHash hash;
 };
 

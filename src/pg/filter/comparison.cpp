@@ -12,7 +12,7 @@ namespace {
 
 void dump_known(Comparison &comparison, int parts) {
   comparison.spill = make_row_spill(parts);
-  comparison.known->each_left([&](const RowHash &hash, uint64 times) {
+  comparison.known->each_left([&](const RowHashes &hash, uint64 times) {
     for (uint64 n = 0; n < times; ++n) spill_held(comparison.spill, hash);
     return true;
   });
@@ -33,7 +33,7 @@ void load_pass(Comparison &comparison, int pass) {
     if (comparison.spill.pass[part] != pass) continue;
     rewind_part(comparison.spill, part);
     CHECK_FOR_INTERRUPTS();
-    RowHash hash;
+    RowHashes hash;
     while (read_held(comparison.spill, part, &hash)) comparison.known->add(hash);
   }
 }
@@ -44,7 +44,7 @@ void scan_target(Comparison &comparison, double estimate, std::atomic<std::uint6
   PushActiveSnapshot(GetTransactionSnapshot());
   each_held_row(
       comparison.held,
-      [&](const RowHash &hash, Oid, const ItemPointerData &) {
+      [&](const RowHashes &hash, Oid, const ItemPointerData &) {
         ++comparison.held_rows;
         if (comparison.spill.parts == 0) {
           if (comparison.known->add(hash)) return;
@@ -61,7 +61,7 @@ namespace {
 // ---- the stream ------------------------------------------------------------------------------------------
 
 // Whether a row is dropped; else it passes.
-bool take_row(Comparison &comparison, const RowHash &hash) {
+bool take_row(Comparison &comparison, const RowHashes &hash) {
   switch (comparison.known->take(hash)) {
     case KnownRows::Found::same:
       ++comparison.dropped;
@@ -80,7 +80,7 @@ bool take_row(Comparison &comparison, const RowHash &hash) {
 bool passes_now(Comparison &comparison, CopyMessage message, const char *row, Size size) {
   form_values(comparison.former, message);
   const Datum *const values = comparison.former.values;
-  RowHash hash;
+  RowHashes hash;
   // A row without a key, or one that is to be deleted, is like no row of the target.
   const bool is_keyed = hash_values(comparison.held.hasher, values, comparison.former.nulls, &hash);
   if (!is_keyed) {
@@ -121,7 +121,7 @@ namespace {
 void end_pass(Comparison &comparison) {
   comparison.left += comparison.known->left();
   if (comparison.spill.parts == 0) return;
-  comparison.known->each_left([&](const RowHash &hash, uint64 times) {
+  comparison.known->each_left([&](const RowHashes &hash, uint64 times) {
     spill_left(comparison.spill, hash, times);
     return true;
   });
@@ -136,7 +136,7 @@ char *next_of_spill(Comparison &comparison, size_t *size) {
   }
   for (;;) {
     if (comparison.part >= 0) {
-      RowHash hash;
+      RowHashes hash;
       while (char *const row = next_arrived(comparison.spill, comparison.part, &hash, size))
         if (!take_row(comparison, hash)) return row;
       close_part(comparison.spill, comparison.part);

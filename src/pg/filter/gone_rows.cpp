@@ -30,7 +30,7 @@ void list_known(Comparison &comparison, GoneList &list) {
       AllocSetContextCreate(CurrentMemoryContext, "row that is gone", ALLOCSET_DEFAULT_SIZES);
   each_held_row(
       comparison.held,
-      [&](const RowHash &hash, Oid leaf, ItemPointerData place) {
+      [&](const RowHashes &hash, Oid leaf, ItemPointerData place) {
         if (!comparison.known->take_same(hash)) return;
         MemoryContext const outer = MemoryContextSwitchTo(row);
         if (hasher.key_count == 0) {
@@ -64,7 +64,7 @@ void list_gone(Comparison &comparison, const char *schema, const char *name) {
     list_known(comparison, list);
   } else {
     // As many at a time as the hash table has room for.
-    RowHash hash;
+    RowHashes hash;
     uint64 times = 0;
     rewind_left(comparison.spill);
     comparison.known->clear();

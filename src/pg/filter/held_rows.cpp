@@ -62,7 +62,7 @@ HeldScan begin_held_scan(const HeldTable &table, Oid leaf) {
   return scan;
 }
 
-void look_at_held_row(HeldTable &table, HeldScan &scan, int n, RowHash *hash) {
+void look_at_held_row(HeldTable &table, HeldScan &scan, int n, RowHashes *hash) {
   scan.heap.look_at(n);
   const bool is_whole = scan.heap.deform(scan.width);
   if (!is_whole) scan.heap.fill_missing(scan.width);

@@ -37,7 +37,7 @@ struct HeldScan {
 
 HeldScan begin_held_scan(const HeldTable &table, Oid leaf);
 // Hashes the nth row of the page, and sets the table's `values` and `nulls`.
-void look_at_held_row(HeldTable &table, HeldScan &scan, int n, RowHash *hash);
+void look_at_held_row(HeldTable &table, HeldScan &scan, int n, RowHashes *hash);
 // About how many rows the table holds: the rows of a few blocks, for all.
 double estimate_held_rows(const HeldTable &table);
 
@@ -49,7 +49,7 @@ void each_held_row(HeldTable &table, F f, G page_done) {
     HeldScan scan = begin_held_scan(table, table.leaves[leaf]);
     while (scan.heap.next_page()) {
       for (int n = 0; n < scan.heap.rows(); ++n) {
-        RowHash hash;
+        RowHashes hash;
         look_at_held_row(table, scan, n, &hash);
         f(hash, table.leaves[leaf], scan.heap.place(n));
       }

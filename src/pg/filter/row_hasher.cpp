@@ -38,7 +38,7 @@ uint64 hash_key(const RowHasher &hasher, const Datum *values) {
 }
 
 // `has_nulls`: the image begins with a bitmap.
-void hash_image(const RowHasher &hasher, const char *image, Size size, bool has_nulls, RowHash *hash) {
+void hash_image(const RowHasher &hasher, const char *image, Size size, bool has_nulls, RowHashes *hash) {
   const XXH128_hash_t found = XXH3_128bits_withSecret(image, size, hasher.secret, sizeof hasher.secret);
   hash->image = found.high64 ^ (has_nulls ? 1ULL << 32 : 0);
   if (is_ablated(Ablation::hash)) hash->image &= 0xffULL << 32;
@@ -60,7 +60,7 @@ RowHasher make_row_hasher(TupleDesc shape, const int *key, int key_count) {
   return hasher;
 }
 
-bool hash_values(RowHasher &hasher, const Datum *values, const bool *nulls, RowHash *hash) {
+bool hash_values(RowHasher &hasher, const Datum *values, const bool *nulls, RowHashes *hash) {
   const int count = hasher.shape->natts;
   bool has_nulls = false;
   for (int n = 0; n < count; ++n) has_nulls |= nulls[n];
@@ -88,7 +88,7 @@ bool hash_values(RowHasher &hasher, const Datum *values, const bool *nulls, RowH
 }
 
 void hash_stored(const RowHasher &hasher, HeapTupleHeader row, Size size, const Datum *values,
-                 RowHash *hash) {
+                 RowHashes *hash) {
   const bool has_nulls = (row->t_infomask & HEAP_HASNULL) != 0;
   const Size from = has_nulls ? fixed_header : row->t_hoff;
   hash_image(hasher, reinterpret_cast<const char *>(row) + from, size - from, has_nulls, hash);

@@ -27,8 +27,9 @@ struct RowHasher {
 // A hasher in the current memory context.
 RowHasher make_row_hasher(TupleDesc shape, const int *key, int key_count);
 // Hashes a row by its values, none of which may be compressed or out of line. False where its key has a null.
-bool hash_values(RowHasher &hasher, const Datum *values, const bool *nulls, RowHash *hash);
+bool hash_values(RowHasher &hasher, const Datum *values, const bool *nulls, RowHashes *hash);
 // Hashes a stored row of the same shape, whose values are neither compressed nor out of line.
-void hash_stored(const RowHasher &hasher, HeapTupleHeader row, Size size, const Datum *values, RowHash *hash);
+void hash_stored(const RowHasher &hasher, HeapTupleHeader row, Size size, const Datum *values,
+                 RowHashes *hash);
 
 }  // namespace tablesync::pg

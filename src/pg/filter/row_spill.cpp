@@ -8,7 +8,7 @@ namespace tablesync::pg {
 namespace {
 
 struct Head {
-  RowHash hash;
+  RowHashes hash;
   uint64 size;  // of the row of the stream that follows; or how many rows are like this one
 };
 
@@ -52,9 +52,9 @@ RowSpill make_row_spill(int parts) {
   return spill;
 }
 
-void spill_held(RowSpill &spill, const RowHash &hash) {
+void spill_held(RowSpill &spill, const RowHashes &hash) {
   const int part = part_of(spill, hash);
-  RowHash own = hash;
+  RowHashes own = hash;
   write(spill.held[part], &own, sizeof own);
   ++spill.held_rows[part];
 }
@@ -75,14 +75,14 @@ int64 choose_passes(RowSpill &spill, int64 most) {
   return largest;
 }
 
-void spill_arrived(RowSpill &spill, const RowHash &hash, const char *row, Size size) {
+void spill_arrived(RowSpill &spill, const RowHashes &hash, const char *row, Size size) {
   BufFile *&file = spill.arrived[part_of(spill, hash)];
   Head head{hash, size};
   write(file, &head, sizeof head);
   BufFileWrite(file, const_cast<char *>(row), size);  // not changed: the older declaration lacks const
 }
 
-char *next_arrived(RowSpill &spill, int part, RowHash *hash, size_t *size) {
+char *next_arrived(RowSpill &spill, int part, RowHashes *hash, size_t *size) {
   Head head;
   if (spill.arrived[part] == nullptr || !read(spill.arrived[part], &head, sizeof head)) return nullptr;
   CHECK_FOR_INTERRUPTS();
@@ -102,7 +102,7 @@ void rewind_part(RowSpill &spill, int part) {
   rewind(spill.arrived[part]);
 }
 
-bool read_held(RowSpill &spill, int part, RowHash *hash) {
+bool read_held(RowSpill &spill, int part, RowHashes *hash) {
   return spill.held[part] != nullptr && read(spill.held[part], hash, sizeof *hash);
 }
 
@@ -111,14 +111,14 @@ void close_part(RowSpill &spill, int part) {
   close(spill.arrived[part]);
 }
 
-void spill_left(RowSpill &spill, const RowHash &hash, uint64 times) {
+void spill_left(RowSpill &spill, const RowHashes &hash, uint64 times) {
   Head head{hash, times};
   write(spill.left, &head, sizeof head);
 }
 
 void rewind_left(RowSpill &spill) { rewind(spill.left); }
 
-bool read_left(RowSpill &spill, RowHash *hash, uint64 *times) {
+bool read_left(RowSpill &spill, RowHashes *hash, uint64 *times) {
   Head head;
   if (spill.left == nullptr || !read(spill.left, &head, sizeof head)) return false;
   *hash = head.hash;

@@ -30,24 +30,24 @@ struct RowSpill {
 
 // A spill of so many parts, empty, in the current memory context.
 RowSpill make_row_spill(int parts);
-inline int part_of(const RowSpill &spill, const RowHash &hash) {
+inline int part_of(const RowSpill &spill, const RowHashes &hash) {
   return static_cast<int>(hash.key & static_cast<uint64>(spill.parts - 1));
 }
-void spill_held(RowSpill &spill, const RowHash &hash);
+void spill_held(RowSpill &spill, const RowHashes &hash);
 // Assigns the parts to passes of at most `most` rows each; returns the rows of the largest, or -1 where one
 // part alone has more.
 int64 choose_passes(RowSpill &spill, int64 most);
-void spill_arrived(RowSpill &spill, const RowHash &hash, const char *row, Size size);
+void spill_arrived(RowSpill &spill, const RowHashes &hash, const char *row, Size size);
 // Reads the next one of the part's rows; null after the last. Valid until the next call, with room for a byte
 // behind it.
-char *next_arrived(RowSpill &spill, int part, RowHash *hash, size_t *size);
+char *next_arrived(RowSpill &spill, int part, RowHashes *hash, size_t *size);
 // Makes the files of a part ready to be read from their beginning.
 void rewind_part(RowSpill &spill, int part);
-bool read_held(RowSpill &spill, int part, RowHash *hash);
+bool read_held(RowSpill &spill, int part, RowHashes *hash);
 void close_part(RowSpill &spill, int part);
 // A row that was left, and how many are like it.
-void spill_left(RowSpill &spill, const RowHash &hash, uint64 times);
+void spill_left(RowSpill &spill, const RowHashes &hash, uint64 times);
 void rewind_left(RowSpill &spill);
-bool read_left(RowSpill &spill, RowHash *hash, uint64 *times);
+bool read_left(RowSpill &spill, RowHashes *hash, uint64 *times);
 
 }  // namespace tablesync::pg

@@ -92,6 +92,10 @@ class Comparer {
     hash.seed = pair_.run_id * 1000003;
     const std::string probe = hash_probe(hash.seed);
     hash.extended = !pair_.source || pair_.source->query(probe) == pair_.target->query(probe);
+    constexpr int with_record_hash = 140000;
+    if (!hash.extended || (pair_.source && pair_.source->server_version() < with_record_hash)) return hash;
+    const std::string record_probe = record_hash_probe(hash.seed);
+    hash.record = !pair_.source || pair_.source->query(record_probe) == pair_.target->query(record_probe);
     return hash;
   }
 

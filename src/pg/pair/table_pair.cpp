@@ -261,7 +261,7 @@ bool TablePair::target_is_plain() {
 
 void TablePair::build_key(std::int64_t bytes) {
   steps.enter(Phase::key);
-  constexpr std::int64_t worth_a_worker = 64 << 20;  // a worker's start costs what sorting a few MB does
+  constexpr std::int64_t worth_a_worker = 16 << 20;  // a worker's start costs what sorting a few MB does
   const std::vector<std::string> key = plan.key;
   naming_repeated_key(plan, [&] {
     target->execute(bytes >= worth_a_worker ? add_primary_key_in_parallel(spec.target, key)
@@ -288,8 +288,25 @@ void TablePair::check_source_keys(std::int64_t staged) {
 }
 
 std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows) {
+  return stage_from(name, stage_plan,
+                    [&](const QualifiedName &into) { return receive(into, stage_plan, rows); });
+}
+
+std::int64_t TablePair::stage_if_any(Stage &stage, const SyncPlan &stage_plan, const SourceRows &rows) {
+  const std::unique_ptr<RowSource> stream = source->rows(rows, stage_plan);
+  PeekedRows peeked(*stream);
+  if (peeked.is_empty()) return 0;
+  stage.make(stage_plan);
+  fault_point(FaultPoint::stage_made);
+  return stage_from(stage.name(), stage_plan,
+                    [&](const QualifiedName &into) { return receive(into, stage_plan, peeked); });
+}
+
+// `receive_into` puts the rows, as they are, into a table.
+std::int64_t TablePair::stage_from(const QualifiedName &name, const SyncPlan &stage_plan,
+                                   const std::function<std::int64_t(const QualifiedName &)> &receive_into) {
   if (stage_plan.converts()) target->query(create_received(stage_plan));
-  const std::int64_t received = receive(stage_plan.converts() ? received_name : name, stage_plan, rows);
+  const std::int64_t received = receive_into(stage_plan.converts() ? received_name : name);
   std::int64_t rejected = 0;
   if (stage_plan.converts()) {
     // A sync deletes what is not among the keys; a row whose key is bad must not seem to be gone.
@@ -306,17 +323,21 @@ std::int64_t TablePair::stage(const QualifiedName &name, const SyncPlan &stage_p
   return received - rejected;
 }
 
+std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan, RowSource &stream) {
+  const std::int64_t stored =
+      target->load(stream, name, received_plan, false, spec.max_rate, steps.progress());
+  if (stored != stream.rows())
+    throw Error(sqlstate::protocol_violation,
+                "received " + with_commas(stream.rows()) + " rows, but staged " + with_commas(stored));
+  counts.bytes += stream.bytes();
+  return stored;
+}
+
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan,
                                 const SourceRows &rows) {
   if (!source) return target->execute(insert_selected(name, rows, received_plan));
   const std::unique_ptr<RowSource> stream = source->rows(rows, received_plan);
-  const std::int64_t stored =
-      target->load(*stream, name, received_plan, false, spec.max_rate, steps.progress());
-  if (stored != stream->rows())
-    throw Error(sqlstate::protocol_violation,
-                "received " + with_commas(stream->rows()) + " rows, but staged " + with_commas(stored));
-  counts.bytes += stream->bytes();
-  return stored;
+  return receive(name, received_plan, *stream);
 }
 
 std::int64_t TablePair::stage_by_key(const Rows &keys) {

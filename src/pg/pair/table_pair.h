@@ -2,6 +2,7 @@
 // rows of the other. A sync and a verification begin with it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,6 +20,7 @@
 #include "pg/run/run_steps.h"
 #include "pg/server/latch_host.h"
 #include "pg/target/make_target.h"
+#include "pg/target/stage.h"
 
 namespace tablesync::pg {
 
@@ -39,6 +41,8 @@ class TablePair {
   // Reads rows of the source into an existing table like the stage, converted where the plan says so. Returns
   // how many were stored.
   std::int64_t stage(const QualifiedName &name, const SyncPlan &stage_plan, const SourceRows &rows);
+  // The same, but makes the stage, and only where there is a row.
+  std::int64_t stage_if_any(Stage &stage, const SyncPlan &stage_plan, const SourceRows &rows);
   // Reads rows of the source, as they are, into an existing table of the plan's columns. Returns how many
   // were stored.
   std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, const SourceRows &rows);
@@ -78,6 +82,9 @@ class TablePair {
   RunCounts counts;
 
  private:
+  std::int64_t stage_from(const QualifiedName &name, const SyncPlan &stage_plan,
+                          const std::function<std::int64_t(const QualifiedName &)> &receive_into);
+  std::int64_t receive(const QualifiedName &name, const SyncPlan &received_plan, RowSource &stream);
   void notice_once(const std::string &text);
   unsigned int hold();
   void connect();

@@ -93,7 +93,7 @@ void each_row(const WideRow *const *rows, size_t count, F f) {
 
 void store_in_pages(Relation relation, const WideTarget &target, const WideRow *const *rows, size_t count) {
   Form const form = begin_form(target, relation);
-  HeapPages pages = begin_heap_pages(relation);
+  HeapPages pages = begin_heap_pages(relation, true);
   each_row(rows, count, [&](const WideRow &row) { add_to_heap_pages(pages, form_tuple(form, row)); });
   end_heap_pages(pages);
 }

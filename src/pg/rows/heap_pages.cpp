@@ -71,7 +71,7 @@ void write_pages(HeapPages &heap) {
     blocks[n] = first + static_cast<BlockNumber>(n);
     pages[n] = page_at(heap, n);
     place_rows(pages[n], blocks[n]);
-    PageSetAllVisible(pages[n]);
+    if (heap.frozen) PageSetAllVisible(pages[n]);
   }
   // A checkpoint must not begin after the WAL record and end before the pages are written, because it writes
   // only buffers. If an error leaves this set, the end of the transaction clears it.
@@ -89,19 +89,19 @@ void write_pages(HeapPages &heap) {
   }
   MyProc->delayChkptFlags &= ~DELAY_CHKPT_START;
   if (!alone) UnlockRelationForExtension(relation, ExclusiveLock);
-  mark_visible(relation, first, heap.count);
+  if (heap.frozen) mark_visible(relation, first, heap.count);
   pgstat_count_heap_insert(relation, heap.rows);
   heap.count = heap.rows = 0;
 }
 
 // As heap_prepare_insert() does (heapam.c).
-void freeze(const HeapPages &heap, HeapTuple tuple) {
+void set_writer(const HeapPages &heap, HeapTuple tuple) {
   HeapTupleHeader const header = tuple->t_data;
   header->t_infomask &= static_cast<uint16>(~HEAP_XACT_MASK);
   header->t_infomask2 &= static_cast<uint16>(~HEAP2_XACT_MASK);
   header->t_infomask |= HEAP_XMAX_INVALID;
   HeapTupleHeaderSetXmin(header, heap.transaction);
-  HeapTupleHeaderSetXminFrozen(header);
+  if (heap.frozen) HeapTupleHeaderSetXminFrozen(header);
   HeapTupleHeaderSetCmin(header, heap.command);
   HeapTupleHeaderSetXmax(header, 0);
   tuple->t_tableOid = RelationGetRelid(heap.relation);
@@ -114,8 +114,9 @@ bool writes_heap_pages(Relation relation) {
          relation->rd_rel->relpersistence != RELPERSISTENCE_TEMP;
 }
 
-HeapPages begin_heap_pages(Relation relation) {
+HeapPages begin_heap_pages(Relation relation, bool frozen) {
   return {relation,
+          frozen,
           static_cast<char *>(palloc(static_cast<Size>(pages_at_a_time) * BLCKSZ)),
           0,
           0,
@@ -126,8 +127,8 @@ HeapPages begin_heap_pages(Relation relation) {
 }
 
 void add_to_heap_pages(HeapPages &heap, HeapTuple tuple) {
-  constexpr int options = HEAP_INSERT_SKIP_FSM | HEAP_INSERT_FROZEN | HEAP_INSERT_NO_LOGICAL;
-  freeze(heap, tuple);
+  const int options = HEAP_INSERT_SKIP_FSM | HEAP_INSERT_NO_LOGICAL | (heap.frozen ? HEAP_INSERT_FROZEN : 0);
+  set_writer(heap, tuple);
   if (HeapTupleHasExternal(tuple) || tuple->t_len > heap.most_inline)
     tuple = heap_toast_insert_or_update(heap.relation, tuple, nullptr, options);
   const Size size = MAXALIGN(tuple->t_len);

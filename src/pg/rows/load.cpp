@@ -13,6 +13,7 @@ extern "C" {
 #include "utils/rel.h"
 }
 
+#include "pg/rows/refill.h"
 #include "pg/rows/store_rows.h"
 #include "pg/server/airlock.h"
 #include "pg/server/fault.h"
@@ -76,11 +77,14 @@ uint64 load_stream(const char *schema, const char *name, const char *const *colu
   Relation relation = table_openrv(makeRangeVar(pstrdup(schema), pstrdup(name), -1), RowExclusiveLock);
   // COPY itself freezes only rows of tables that no other session can open.
   const bool of_this_transaction = relation->rd_createSubid != InvalidSubTransactionId;
+  const bool is_refill = begin_refill(relation, column_count);
   uint64 const stored =
-      stores_plain_rows(relation, column_count)
+      is_refill || stores_plain_rows(relation, column_count)
           ? store_rows(relation, columns, column_count, is_new, next_row, stream)
           : copy_from_stream(relation, columns, column_count, is_new && of_this_transaction);
+  Oid const oid = RelationGetRelid(relation);
   table_close(relation, NoLock);
+  if (is_refill) end_refill(oid);
   CommandCounterIncrement();
   return stored;
 }

@@ -86,8 +86,8 @@ void prepare(RowStore &store, const char *const *names, int column_count, bool f
       (RELATION_IS_LOCAL(store.relation) ? TABLE_INSERT_SKIP_FSM : 0) | (freeze ? TABLE_INSERT_FROZEN : 0);
   store.command = GetCurrentCommandId(true);
   store.bulk = GetBulkInsertState();
-  store.in_pages = freeze && writes_heap_pages(store.relation);
-  if (store.in_pages) store.pages = begin_heap_pages(store.relation);
+  store.in_pages = writes_heap_pages(store.relation);
+  if (store.in_pages) store.pages = begin_heap_pages(store.relation, freeze);
   TupleDesc const shape = RelationGetDescr(store.relation);
   const char *const table = RelationGetRelationName(store.relation);
   store.former = make_row_former(table, column_count, shape->natts);
@@ -109,12 +109,13 @@ void prepare(RowStore &store, const char *const *names, int column_count, bool f
 
 }  // namespace
 
-bool stores_plain_rows(Relation relation, int column_count) {
+bool stores_plain_rows(Relation relation, int column_count, Indexes indexes) {
   TupleDesc const shape = RelationGetDescr(relation);
   const TupleConstr *const constraints = shape->constr;
   const bool checks =
       constraints != nullptr && (constraints->num_check > 0 || constraints->has_generated_stored);
-  return relation->rd_rel->relkind == RELKIND_RELATION && !relation->rd_rel->relhasindex &&
+  return relation->rd_rel->relkind == RELKIND_RELATION &&
+         (indexes == Indexes::built_later || !relation->rd_rel->relhasindex) &&
          !relation->rd_rel->relispartition && relation->trigdesc == nullptr && !checks &&
          shape->natts == column_count;
 }

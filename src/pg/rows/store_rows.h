@@ -15,12 +15,14 @@ namespace tablesync::pg {
 // store_rows().
 using NextMessage = char *(*)(void *context, size_t *size);
 
-// Whether the table needs none of COPY FROM's services: plain, without indexes, triggers, checks, generated
-// columns, and with every column in the stream.
-bool stores_plain_rows(Relation relation, int column_count);
+// Whether the table needs none of COPY FROM's services: plain, without triggers, checks, generated columns,
+// and with every column in the stream; and, unless they are built later, without indexes.
+enum class Indexes { none, built_later };
+bool stores_plain_rows(Relation relation, int column_count, Indexes indexes = Indexes::none);
 
 // Reads the stream to its end and stores its rows; returns their number. `columns`: names, in the stream's
-// order. Server code: raises with ereport, so call it inside the airlock. Raises 22P04 for another format.
+// order. `freeze`: no other session sees the table yet. Server code: raises with ereport, so call it inside
+// the airlock. Raises 22P04 for another format.
 uint64 store_rows(Relation relation, const char *const *columns, int column_count, bool freeze,
                   NextMessage next, void *context);
 

@@ -7,6 +7,7 @@
 #endif
 
 #include "access/xloginsert.h"
+#include "catalog/index.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
@@ -55,6 +56,25 @@ static inline void compat_set_storage(TupleDesc row, int n, char storage) {
   TupleDescAttr(row, n)->attstorage = storage;
 #if PG_VERSION_NUM >= 180000
   populate_compact_attribute(row, n);
+#endif
+}
+
+// Gives the table a new, empty file.
+static inline void compat_set_new_file(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  RelationSetNewRelfilenumber(relation, relation->rd_rel->relpersistence);
+#else
+  RelationSetNewRelfilenode(relation, relation->rd_rel->relpersistence);
+#endif
+}
+
+// Builds all indexes of a table again, and checks its exclusion constraints.
+static inline void compat_reindex(Oid relation) {
+  ReindexParams parameters = {0, InvalidOid};
+#if PG_VERSION_NUM >= 170000
+  reindex_relation(NULL, relation, REINDEX_REL_CHECK_CONSTRAINTS, &parameters);
+#else
+  reindex_relation(relation, REINDEX_REL_CHECK_CONSTRAINTS, &parameters);
 #endif
 }
 

@@ -10,6 +10,7 @@ namespace tablesync::pg {
 
 std::string ChangedRows::obstacle(TablePair &pair) {
   if (pair.spec.compare == CompareBy::stage) return "the call says so";
+  if (pair.target_is_empty) return "the target is empty";
   if (pair.plan.converts()) return "columns are converted after they have arrived";
   if (pair.plan.key_is_coarser) return "different keys of the source may be equal on the target";
   if (!pair.exclusively_locked) return "other sessions may write the target during the run";
@@ -28,17 +29,17 @@ std::unique_ptr<ChangedRows> ChangedRows::of(TablePair &pair, std::string &why_n
   return std::unique_ptr<ChangedRows>(new ChangedRows(pair, std::move(filter)));
 }
 
-std::int64_t ChangedRows::stage(const SourceRows &rows) {
+std::int64_t ChangedRows::stage(Stage &stage, const SourceRows &rows) {
   pair_.steps.explain("compares with " + counted(filter_->held(), "row") + " of the target, " +
                       filter_->way());
   const SyncPlan staged = pair_.plan.staged();
   const std::unique_ptr<RowSource> stream = pair_.source->rows(rows, staged);
   filter_->read(*stream, pair_.spec.max_rate, pair_.steps.progress());
   if (!filter_->is_empty() || filter_->gone() > 0) {
-    Stage(*pair_.target, stage_name).make(staged);
+    stage.make(staged);
     fault_point(FaultPoint::stage_made);
-    const std::int64_t stored =
-        pair_.target->load(*filter_, stage_name, staged, false, pair_.spec.max_rate, pair_.steps.progress());
+    const std::int64_t stored = pair_.target->load(*filter_, stage.name(), staged, false, pair_.spec.max_rate,
+                                                   pair_.steps.progress());
     if (stored != filter_->passed())
       throw Error(sqlstate::protocol_violation, counted(filter_->passed(), "row") +
                                                     " passed the filter, but staged " + with_commas(stored));

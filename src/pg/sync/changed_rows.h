@@ -22,7 +22,7 @@ class ChangedRows {
 
   // Reads `rows` of the source, makes the stage and stages those that passed; none is made where none passed
   // and none is gone. Fills counts.read. Returns how many are staged.
-  std::int64_t stage(const SourceRows &rows);
+  std::int64_t stage(Stage &stage, const SourceRows &rows);
 
   // ---- then
 

@@ -12,6 +12,7 @@
 #include "pg/server/fault.h"
 #include "pg/sync/absent_rows.h"
 #include "pg/sync/field_notices.h"
+#include "pg/sync/next_watermark.h"
 #include "pg/target/stage.h"
 #include "pg/target/target_table.h"
 #include "pg/target/triggers.h"
@@ -20,6 +21,8 @@ namespace tablesync::pg {
 
 void TableSync::open() {
   steps_.enter(Phase::describe);
+  stage_.forget();
+  changed_.reset();
   pair_.open(true);
   choose_rows();
 }
@@ -238,7 +241,7 @@ std::optional<std::int64_t> TableSync::stage_changed_rows() {
     if (reads_everything() && !since_) steps_.explain("stages every row, because " + why_not);
     return std::nullopt;
   }
-  const std::int64_t staged = changed_->stage(rows_);
+  const std::int64_t staged = changed_->stage(stage_, rows_);
   if (!changed_->filter().repeats_key()) return staged;
   // Two rows have one key, or hashes of two keys are equal by accident. The statements find out which.
   changed_.reset();
@@ -248,10 +251,12 @@ std::optional<std::int64_t> TableSync::stage_changed_rows() {
 std::int64_t TableSync::stage_rows() {
   if (const std::optional<std::int64_t> staged = stage_changed_rows()) return *staged;
   pair_.counts.read = 0;
-  const SyncPlan staged = pair_.plan.staged();
-  Stage(*pair_.target, stage_name).make(staged);
-  fault_point(FaultPoint::stage_made);
-  return pair_.stage(stage_name, staged, rows_);
+  return pair_.stage_if_any(stage_, pair_.plan.staged(), rows_);
+}
+
+// What comes next uses the stage, even where no row is in it.
+void TableSync::need_stage() {
+  if (!stage_.is_made() && !parallel_) stage_.make(pair_.plan.staged());
 }
 
 void TableSync::merge_stage(std::int64_t staged) {
@@ -266,9 +271,10 @@ void TableSync::merge_stage(std::int64_t staged) {
     // together show it.
     const bool needs_keys = spec_.delete_missing || between_chunks || pair_.plan.key_is_coarser ||
                             (since_ && !pair_.plan.key_proven);
-    if (needs_keys)
+    if (needs_keys) {
+      need_stage();
       stage_keys();
-    else if (!pair_.plan.key_proven)
+    } else if (!pair_.plan.key_proven && staged > 0)
       pair_.check_source_keys(staged);
   }
   if (staged_keys_ >= 0) {
@@ -277,6 +283,7 @@ void TableSync::merge_stage(std::int64_t staged) {
   }
   leave_source();
   if (is_unchanged(staged)) return;
+  need_stage();
   const bool everything = reads_everything();
   const bool all_staged = everything && !changed_;
   // A small part of the target is found by the index of the key, whatever the statistics are.
@@ -289,6 +296,7 @@ void TableSync::merge_stage(std::int64_t staged) {
 
 // Whether the target is equal to the source already.
 bool TableSync::is_unchanged(std::int64_t staged) {
+  if (!reads_everything()) return staged == 0 && staged_keys_ < 0 && !pair_.plan.target_key_pending;
   if (!changed_ || staged > 0 || (spec_.delete_missing && changed_->filter().gone() > 0)) return false;
   pair_.counts.unchanged = changed_->filter().dropped();
   return true;
@@ -396,41 +404,16 @@ void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_
 
 // Sets the watermark that the next run relies on. It is written in the transaction of the rows.
 void TableSync::advance() {
-  const Table &source = pair_.source_table;
-  const std::optional<Watermark> &known = pair_.known;
-  if (since_)
-    watermark_ = *since_;
-  else if (window_.kind != ReadWindow::Kind::everything)
-    watermark_ = *known;
-  // Values of another field, or from before another mode, prove nothing about this field.
-  if (known && (known->mode != SyncMode::incremental || known->field != spec_.incremental_field)) {
-    watermark_.value.clear();
-    watermark_.pending.clear();
-  }
-  watermark_.server = spec_.server;
-  watermark_.source = display_name(source.name);
-  watermark_.mode = spec_.mode;
-  watermark_.field = spec_.incremental_field;
-  watermark_.custom_select = spec_.custom_select;
-  watermark_.custom_where = spec_.custom_where;
-  watermark_.soft_delete_column = spec_.deleting_column();
-  watermark_.take_table(source);
-  watermark_.target_files = pair_.files_of_target();
-  watermark_.last_read = pair_.source->position();
-  // A read by field does not see every change, so it proves nothing about transactions.
-  const bool saw_all_changes = window_.kind == ReadWindow::Kind::everything ||
-                               window_.kind == ReadWindow::Kind::written_since_position;
-  if (saw_all_changes) watermark_.position = pair_.source->position();
-  if (spec_.mode != SyncMode::incremental) {
-    watermark_.value.clear();
-    watermark_.pending.clear();
-    return;
-  }
-  const std::string highest =
-      asks_source_for_highest()
-          ? highest_on_source_
-          : find_highest(*pair_.target, *field_, merged_ && !since_ ? pair_.plan.stage : spec_.target);
-  advance_watermark(watermark_, *field_, highest, *pair_.horizon, pair_.source->clock(), spec_, cap_);
+  watermark_ = next_watermark(pair_, window_, since_);
+  if (spec_.mode == SyncMode::incremental)
+    advance_watermark(watermark_, *field_, highest(), *pair_.horizon, pair_.source->clock(), spec_, cap_);
+}
+
+// The highest value of the field that this run has read; empty where it has read none.
+std::string TableSync::highest() {
+  if (asks_source_for_highest()) return highest_on_source_;
+  if (!merged_ || since_) return find_highest(*pair_.target, *field_, spec_.target);
+  return stage_.is_made() || parallel_ ? find_highest(*pair_.target, *field_, pair_.plan.stage) : "";
 }
 
 // Compares the rows of the source, in the snapshot that was read, with the target.

@@ -81,12 +81,14 @@ class TableSync final : public Work {
   std::int64_t add_absent_rows(std::int64_t staged);
   std::int64_t stage_everything(const std::string &why);
   std::int64_t stage_rows();
+  void need_stage();
   std::optional<std::int64_t> stage_changed_rows();
   bool reads_everything() const { return window_.kind == ReadWindow::Kind::everything; }
   void refuse_empty(std::int64_t rows) const;
   Deletes choose_deletes() const;
   void verify();
   void advance();
+  std::string highest();
 
   TablePair pair_;
   const SyncSpec &spec_;
@@ -101,9 +103,10 @@ class TableSync final : public Work {
   std::unique_ptr<ParallelLoad> parallel_;  // set if several workers read the source, from the second step on
   bool concludes_ = false;                  // conclude() was called
   std::int64_t staged_keys_ = -1;
-  std::string highest_on_source_;         // of the field, where the target has it converted
-  bool merged_ = false;                   // the rows came through the stage
-  std::unique_ptr<ChangedRows> changed_;  // set if the stage has only changed rows
+  std::string highest_on_source_;           // of the field, where the target has it converted
+  bool merged_ = false;                     // the rows came through the stage
+  Stage stage_{*pair_.target, stage_name};  // of rows that one worker reads
+  std::unique_ptr<ChangedRows> changed_;    // set if the stage has only changed rows
 };
 
 }  // namespace tablesync::pg

@@ -35,6 +35,7 @@ class Stage {
   // After a failed attempt: its transaction may have taken the stage with it.
   void forget() { definition_.clear(); }
 
+  bool is_made() const { return !definition_.empty(); }
   const QualifiedName &name() const { return name_; }
 
  private:

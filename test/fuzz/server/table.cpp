@@ -128,7 +128,7 @@ namespace tablesync::pg {
 using fuzz::table;
 
 bool writes_heap_pages(Relation) { return table.in_pages; }
-HeapPages begin_heap_pages(Relation) { return {}; }
+HeapPages begin_heap_pages(Relation, bool) { return {}; }
 void add_to_heap_pages(HeapPages &, HeapTuple tuple) { fuzz::count_row(tuple); }
 void end_heap_pages(HeapPages &) {}
 
