@@ -53,11 +53,6 @@ sub step_of
 	return $pair->sql("SELECT rows || ': ' || detail FROM tablesync.run_step WHERE run_id = (SELECT max(run_id) FROM tablesync.run) AND step = '$step'");
 }
 
-sub catalog_rows
-{
-	return $pair->admin(q(SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_sys_tables WHERE schemaname = 'pg_catalog'));
-}
-
 $pair->source_sql(q(CREATE TABLE plain (id int PRIMARY KEY, note text); INSERT INTO plain SELECT g, 'row ' || g FROM generate_series(1, 1000) g));
 my $row = $pair->sync('plain', 'raw.plain');
 $row = $pair->sync('plain', 'raw.plain');
@@ -69,6 +64,27 @@ set_ablation('memory');
 $pair->sync('plain', 'raw.plain');
 like(step_of('copy'), qr/^1000: compares with 1,000 rows of the target, in \d+ passes over temporary files$/, '... where the hashes do not fit into memory');
 set_ablation('none');
+
+# A sync that finds nothing writes its record, and nothing into the catalogs. Statistics are there when the process has ended.
+sub catalog_rows
+{
+	return $pair->admin(q(SELECT pg_stat_force_next_flush(); SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_sys_tables WHERE schemaname = 'pg_catalog')) =~ s/\s//gr;
+}
+
+$pair->source_sql(q(CREATE TABLE single (id int PRIMARY KEY, at timestamptz); INSERT INTO single VALUES (1, '2020-01-01')));
+foreach my $mode (q(sync_mode => 'full'), q(sync_mode => 'xmin'))
+{
+	$pair->sync('single', 'raw.single', $mode) foreach 1 .. 2;
+	my $before = catalog_rows();
+	my $row = $pair->sync('single', 'raw.single', $mode);
+	is($row->{inserted} + $row->{updated} + $row->{deleted}, 0, "$mode: a sync that finds nothing");
+	is(catalog_rows(), $before, '... writes nothing into the catalogs');
+}
+{
+	my $before = catalog_rows();
+	$pair->sync('single', 'raw.single', q(options => '{"compare": "stage"}'));
+	cmp_ok(catalog_rows(), '>', $before + 20, '... unlike one that stages, which shows that they are counted');
+}
 
 # Only what is needed is written.
 $pair->source_sql('UPDATE plain SET note = $$new$$ WHERE id % 100 = 0; DELETE FROM plain WHERE id % 100 = 1; INSERT INTO plain VALUES (2000, $$more$$)');
