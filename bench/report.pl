@@ -14,7 +14,9 @@ my %first = (
     dblink       => 'dblink, INSERT .. SELECT',
     pgcopydb     => 'pgcopydb clone, 1 table job, 1 index job',
 );
-my @first = qw(sync_table sync_table_2 sync_table_4 binary_pipe text_pipe postgres_fdw dblink pgcopydb);
+$first{"${_}_empty"} = "$first{$_}, into an empty table with its key" foreach qw(sync_table sync_table_2 sync_table_4);
+my @first = (qw(sync_table sync_table_empty sync_table_2 sync_table_2_empty sync_table_4 sync_table_4_empty),
+    qw(binary_pipe text_pipe postgres_fdw dblink pgcopydb));
 my %again = (
     sync_table    => 'sync_table, 1 worker',
     merge_staged  => 'postgres_fdw into a temporary table, MERGE, DELETE',
@@ -29,6 +31,14 @@ my %incremental = (
     from_known    => 'the same from a value that is given, so that the target need not be searched for it',
     local         => 'INSERT .. ON CONFLICT of these rows from a local table: what the target has to do anyway',
 );
+my %verify = (
+    verify_table => 'verify_table, both sides at the same time',
+    source_sums  => "the sum of hash_record_extended() of the source's rows",
+    target_sums  => 'the same of the target',
+    source_texts => "the sum of md5 of the source's rows as text",
+);
+my @verify = qw(verify_table source_sums target_sums source_texts);
+my @shapes = qw(two_integers wide texts toasted arrays small_jsonb numbers text_key random_order parts no_key);
 my @incremental = qw(sync_table with_lookback from_highest from_known local);
 my %pivot = (
     pivot_local => {
@@ -75,6 +85,8 @@ print_machine();
 print_first_load()  if $seconds{first};
 print_again()       if $seconds{unchanged};
 print_incremental() if $seconds{incremental};
+print_shapes() if $seconds{shape_two_integers};
+print_verify() if $seconds{verify};
 print_rest();
 print_sizes();
 print_pivot() if $seconds{pivot_local};
@@ -154,6 +166,27 @@ sub print_incremental {
     for my $name (@incremental) {
         printf "| %s | %.3f | %s | %s | %.2f |\n", $incremental{$name}, median(@{ $seconds{incremental}{$name} }),
             range('incremental', $name, 3), ratio('incremental', $name), cpu_seconds('incremental', $name);
+    }
+}
+
+sub print_shapes {
+    print "\n### Shapes\n\n"
+        . "A first load beside a binary pipe into a table of the same shape, whose key is built after it; a full sync of"
+        . " the unchanged table beside the source's COPY OUT. Checked after each load: count and checksum.\n\n"
+        . "| table | first load: s | the pipe: s | x | unchanged: s | COPY OUT: s | x |\n|---|---|---|---|---|---|---|\n";
+    for my $shape (@shapes) {
+        my %median = map { $_ => median(@{ $seconds{"shape_$shape"}{$_} }) } qw(load_sync load_pipe sync copy_out);
+        printf "| %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f |\n", $shape =~ tr/_/ /r, @median{qw(load_sync load_pipe)},
+            $median{load_sync} / $median{load_pipe}, @median{qw(sync copy_out)}, $median{sync} / $median{copy_out};
+    }
+}
+
+sub print_verify {
+    print "\n### Verification of equal tables\n\n| | median s | min..max | rows/s | x |\n|---|---|---|---|---|\n";
+    for my $name (@verify) {
+        my $median = median(@{ $seconds{verify}{$name} });
+        printf "| %s | %.2f | %s | %s | %s |\n", $verify{$name}, $median, range('verify', $name), with_commas($fact{rows} / $median),
+            ratio('verify', $name, 'verify_table');
     }
 }
 

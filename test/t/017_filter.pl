@@ -129,6 +129,19 @@ is($pair->admin(q(SELECT count(*) FROM pg_locks WHERE relation = 'raw.high'::reg
 $other->query_safe('ROLLBACK');
 $other->quit;
 
+# ---- partitions without changes are not read --------------------------------------------------------------------
+
+sub scans_of { return $pair->admin("SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relid = '$_[0]'::regclass") }
+
+$pair->sync('parted', 'raw.parted', q(sync_mode => 'xmin'));
+$pair->source_sql(q(UPDATE parted SET note = 'changed' WHERE id IN (10, 20)));
+my %scans = map { $_ => scans_of($_) } qw(raw.low raw.high);
+is($pair->sync('parted', 'raw.parted', q(sync_mode => 'xmin'))->{updated}, 2, 'changes in one partition');
+$pair->assert_identical('parted', 'raw.parted');
+cmp_ok(scans_of('raw.low'), '>', $scans{'raw.low'}, '... which is read');
+my $by_test = 1;    # the comparison reads it too
+is(scans_of('raw.high'), $scans{'raw.high'} + $by_test, '... and the other is not');
+
 # ---- what may not be deleted ------------------------------------------------------------------------------------
 
 sub children_after

@@ -1,5 +1,8 @@
 #include "core/sql/deparse.h"
 
+#include <algorithm>
+#include <string_view>
+
 namespace tablesync {
 
 const QualifiedName stage_name{"pg_temp", "tablesync_stage"};
@@ -57,6 +60,9 @@ std::string keys_match(const SyncPlan &plan, const std::string &other = "s") {
   }
   return join(terms, " AND ");
 }
+
+// With what the planner can know without the stage.
+std::string target_matches(const SyncPlan &plan) { return keys_match(plan) + plan.bounds; }
 
 std::string rows_differ(const SyncPlan &plan) {
   return row_of(plan, "t") + " OPERATOR(pg_catalog.*<>) " + row_of(plan, "s");
@@ -232,6 +238,51 @@ std::string staged_keys(const SyncPlan &plan, std::int64_t count) {
          " FROM " + stage_of(plan) + " AS s LIMIT " + std::to_string(count);
 }
 
+namespace {
+
+// Columns of the key whose order is that of the server's own operators, and whose values are written and read
+// in one way.
+std::vector<const ColumnPlan *> bounded_columns(const SyncPlan &plan) {
+  static constexpr std::string_view types[] = {"smallint", "integer", "bigint", "date", "uuid", "text"};
+  std::vector<const ColumnPlan *> bounded;
+  for (size_t n = 0; n < plan.key.size() && n < plan.key_equality.size(); ++n)
+    for (const ColumnPlan &column : plan.columns)
+      if (column.name == plan.key[n] && plan.key_equality[n] == "OPERATOR(\"pg_catalog\".=)" &&
+          (std::find(std::begin(types), std::end(types), column.target_type) != std::end(types) ||
+           column.target_type.starts_with("timestamp")))
+        bounded.push_back(&column);
+  return bounded;
+}
+
+}  // namespace
+
+std::string select_bounds(const SyncPlan &plan) {
+  const std::vector<const ColumnPlan *> columns = bounded_columns(plan);
+  if (columns.empty()) return {};
+  std::vector<std::string> values;
+  for (const ColumnPlan *column : columns)
+    for (const char *order : {"<", ">"}) {
+      const std::string name = "s." + quote_identifier(column->name);
+      values.push_back("(SELECT " + name + "::pg_catalog.text FROM " + stage_of(plan) + " AS s WHERE " +
+                       name + " IS NOT NULL ORDER BY " + name + " USING OPERATOR(pg_catalog." + order +
+                       ") LIMIT 1)");
+    }
+  return "SELECT " + join(values, ", ");
+}
+
+std::string within_bounds(const SyncPlan &plan, const Row &bounds) {
+  std::string condition;
+  size_t n = 0;
+  for (const ColumnPlan *column : bounded_columns(plan))
+    for (const char *comparison : {">=", "<="}) {
+      const Cell &value = bounds[n++];
+      if (!value) continue;
+      condition += " AND t." + quote_identifier(column->name) + " OPERATOR(pg_catalog." + comparison + ") " +
+                   quote_literal(*value) + "::" + column->target_type;
+    }
+  return condition;
+}
+
 std::string count_staged(const SyncPlan &plan) { return "SELECT pg_catalog.count(*) FROM " + staged(plan); }
 
 std::string delete_missing(const QualifiedName &target, const SyncPlan &plan, KeysOf kept) {
@@ -284,13 +335,13 @@ std::string absent_keys(const SyncPlan &plan, std::int64_t block, std::int64_t b
 
 std::string delete_marked(const QualifiedName &target, const SyncPlan &plan) {
   return "DELETE FROM " + quote_qualified(target) + " AS t USING " + stage_of(plan) + " AS s WHERE " +
-         keys_match(plan) + " AND s." + quote_identifier(plan.mark->name);
+         target_matches(plan) + " AND s." + quote_identifier(plan.mark->name);
 }
 
 std::string merge(const QualifiedName &target, const SyncPlan &plan) {
   const std::string sets = assignments(plan);
   std::string statement =
-      "MERGE INTO " + quote_qualified(target) + " AS t USING " + staged(plan) + " ON " + keys_match(plan);
+      "MERGE INTO " + quote_qualified(target) + " AS t USING " + staged(plan) + " ON " + target_matches(plan);
   if (!sets.empty()) statement += " WHEN MATCHED AND " + rows_differ(plan) + " THEN UPDATE SET " + sets;
   return statement + " WHEN NOT MATCHED THEN INSERT (" + column_names(plan) + ")" + overriding(plan) +
          " VALUES (" +
@@ -299,17 +350,17 @@ std::string merge(const QualifiedName &target, const SyncPlan &plan) {
 
 std::string update_changed(const QualifiedName &target, const SyncPlan &plan) {
   return "UPDATE " + quote_qualified(target) + " AS t SET " + assignments(plan) + " FROM " + staged(plan) +
-         " WHERE " + keys_match(plan) + " AND " + rows_differ(plan);
+         " WHERE " + target_matches(plan) + " AND " + rows_differ(plan);
 }
 
 std::string delete_changed(const QualifiedName &target, const SyncPlan &plan) {
   return "DELETE FROM " + quote_qualified(target) + " AS t USING " + staged(plan) + " WHERE " +
-         keys_match(plan) + " AND " + rows_differ(plan);
+         target_matches(plan) + " AND " + rows_differ(plan);
 }
 
 std::string insert_absent(const QualifiedName &target, const SyncPlan &plan) {
   return insert_into(target, plan) + " FROM " + staged(plan) + " WHERE NOT EXISTS (SELECT FROM " +
-         quote_qualified(target) + " AS t WHERE " + keys_match(plan) + ")";
+         quote_qualified(target) + " AS t WHERE " + target_matches(plan) + ")";
 }
 
 std::string insert_staged(const QualifiedName &target, const SyncPlan &plan) {

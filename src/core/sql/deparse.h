@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/rows.h"
 #include "core/table/sync_plan.h"
 #include "core/table/table.h"
 
@@ -62,6 +63,12 @@ std::string table_exists(const QualifiedName &table);  // one boolean
 std::string find_bad_key(const QualifiedName &table, const SyncPlan &plan);
 // Up to `count` keys of the stage, as text.
 std::string staged_keys(const SyncPlan &plan, std::int64_t count);
+// The lowest and the highest value of the stage in each column of the key for which within_bounds() has a
+// condition, as text; or no row. Empty where there is no such column.
+std::string select_bounds(const SyncPlan &plan);
+// SyncPlan::bounds from the result of select_bounds(). The planner then sees which partitions of the target
+// can have rows with these keys.
+std::string within_bounds(const SyncPlan &plan, const Row &bounds);
 std::string count_staged(const SyncPlan &plan);  // one bigint, without rows marked as deleted
 
 // Deletes rows of the target whose key is not in the stage, or not in keys_name.

@@ -33,7 +33,9 @@ struct SyncPlan {
   bool key_is_coarser = false;            // different keys of the source may be equal on the target
   QualifiedName stage{"pg_temp", "tablesync_stage"};  // the table of rows to apply
   bool target_key_pending = false;  // the target is new: its primary key is built after the load
-  std::optional<ColumnPlan> mark;   // soft delete: a further column of the stage, true for rows to delete
+  // A condition that rows t of the target meet whose key is in the stage: see within_bounds(). Or empty.
+  std::string bounds;
+  std::optional<ColumnPlan> mark;  // soft delete: a further column of the stage, true for rows to delete
 
   bool keyed() const { return !key.empty(); }
   bool converts() const;       // a column is converted after it arrived

@@ -383,8 +383,12 @@ Deletes TableSync::choose_deletes() const {
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
   const std::int64_t gone = deletes == Deletes::listed ? changed_->filter().gone() : 0;
   if (gone > 0) changed_->list_gone();
+  SyncPlan plan = pair_.plan;
+  if (const std::string bounds = select_bounds(plan);
+      pair_.target_table.kind == 'p' && staged > 0 && !bounds.empty())
+    plan.bounds = within_bounds(plan, only_row(pair_.target->query(bounds)));
   const ApplyJob job{spec_,
-                     pair_.plan,
+                     plan,
                      *pair_.target,
                      pair_.target_table,
                      staged,

@@ -3,13 +3,23 @@
 extern "C" {
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_am_d.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "optimizer/paths.h"
+#include "optimizer/plancat.h"
+#include "optimizer/planner.h"
+#include "utils/acl.h"
+#include "utils/rel.h"
 }
 
 #include <string>
 
 #include "core/base/record.h"
+#include "pg/server/airlock.h"
 #include "pg/server/spi.h"
+#include "pg/target/target_table.h"
 
 namespace tablesync::pg {
 namespace {
@@ -31,6 +41,30 @@ WITH node AS (
       AND c.relkind <> 'p'
 ))";
 
+// Whether no extension takes part in planning. Then the planner need not be asked, which takes milliseconds.
+bool plans_alone() {
+  return planner_hook == nullptr && set_rel_pathlist_hook == nullptr && get_relation_info_hook == nullptr &&
+         create_upper_paths_hook == nullptr;
+}
+
+// Whether the table, and all that hold rows of it, are heaps without rules that the user may read and write.
+bool is_ordinary(unsigned int table) {
+  return call([&] {
+    List *const all = find_all_inheritors(table, AccessShareLock, nullptr);
+    bool ordinary = pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+                    pg_class_aclcheck(table, GetUserId(), ACL_INSERT) == ACLCHECK_OK;
+    for (int n = 0; ordinary && n < list_length(all); ++n) {
+      Relation const relation = table_open(list_nth_oid(all, n), NoLock);
+      Form_pg_class const description = relation->rd_rel;
+      ordinary = !description->relhasrules &&
+                 (description->relkind == RELKIND_PARTITIONED_TABLE ||
+                  (description->relkind == RELKIND_RELATION && description->relam == HEAP_TABLE_AM_OID));
+      table_close(relation, NoLock);
+    }
+    return ordinary;
+  });
+}
+
 }  // namespace
 
 bool is_read_in_place(const QualifiedName &table) {
@@ -45,6 +79,7 @@ SELECT NOT EXISTS (SELECT FROM node n WHERE n.type NOT IN ('Append', 'Bitmap Hea
 
 bool is_plain_table(const QualifiedName &table) {
   const std::string name = quote_qualified(table);
+  if (plans_alone() && is_ordinary(find_target(table))) return true;
   const bool may_read_and_write = single<bool>(query(R"(
 SELECT pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'SELECT')
    AND pg_catalog.has_table_privilege($1::pg_catalog.regclass, 'INSERT'))",

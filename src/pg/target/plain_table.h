@@ -1,7 +1,8 @@
 // Plain tables: those whose rows are where their name says. An extension may own the planning of a table
 // (TimescaleDB that of a hypertable, Citus that of a reference or a local table): statements then read and
 // write its rows elsewhere, and what is written into the table's own file is seen by nobody. The server's
-// planner says which is the case, whatever the extension.
+// planner says which is the case, whatever the extension. It is asked only where an extension takes part in
+// planning.
 #pragma once
 
 #include "core/base/quote.h"
