@@ -60,7 +60,7 @@ my @order = (
 	['core/base'], ['core/spec'], ['core/table'], ['core/sql'], [ 'core/range', 'core/pivot' ],
 	['remote'],
 	['pg/server'], ['pg/worker'], ['pg/record'], ['pg/run'], ['pg/chunk'], ['pg/source'], ['pg/rows'], ['pg/filter'],
-	['pg/target'], ['pg/pair'], ['pg/parallel'], [ 'pg/sync', 'pg/pivot' ], ['pg/verify'], ['pg/launcher'], ['pg']);
+	['pg/target'], ['pg/pair'], ['pg/changes'], ['pg/parallel'], [ 'pg/sync', 'pg/pivot' ], ['pg/verify'], ['pg/launcher'], ['pg']);
 my $most_files = 30;
 
 sub check_order

@@ -75,7 +75,7 @@ is($said->{sqlstate}, '', '... and goes on when there are fewer');
 is(() = $said->{text} =~ /waiting for the source/g, 1, '... told once');
 is( $pair->sql(q(SELECT string_agg(step, ', ' ORDER BY step_no) FROM tablesync.run_step
 		WHERE run_id = (SELECT max(run_id) FROM tablesync.run))),
-	'describe, waiting for the source, describe, copy, delete, merge, commit', '... the record has the wait');
+	'describe, waiting for the source, describe, scan, copy, commit', '... the record has the wait');
 $pair->assert_identical('items', 'raw.items');
 
 # It ends at once, whoever ends it.

@@ -184,6 +184,7 @@ TEST(SearchPath, IsNotAskedByAComparison) {
                            count_differences(),
                            list_differences(3),
                            list_keys_to_fetch(2),
+                           insert_extra_keys({"pg_temp", "gone"}, plan()),
                            delete_extra({"t", "items"}, plan())};
   for (const auto &[extended, record] :
        {std::pair{true, true}, std::pair{true, false}, std::pair{false, false}}) {

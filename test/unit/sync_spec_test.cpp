@@ -58,7 +58,7 @@ TEST(SyncSpec, CarriesEveryWord) {
   expect_carried(&SyncSpec::on_schema_change,
                  {OnSchemaChange::raise, OnSchemaChange::add, OnSchemaChange::ignore});
   expect_carried(&SyncSpec::chunk_mode, {ChunkMode::by_size, ChunkMode::always, ChunkMode::never});
-  expect_carried(&SyncSpec::compare, {CompareBy::filter, CompareBy::stage});
+  expect_carried(&SyncSpec::compare, {CompareBy::filter, CompareBy::stage, CompareBy::digest});
   expect_carried(&SyncSpec::on_bad_row, {OnBadRow::raise, OnBadRow::reject});
 }
 

@@ -26,6 +26,9 @@ class RowSource {
   // The rows and bytes that have arrived so far.
   virtual std::int64_t rows() const = 0;
   virtual std::int64_t bytes() const = 0;
+  // Whether it publishes its progress and keeps the rate by itself, since it also reads while no row is asked
+  // for.
+  virtual bool is_watched() const { return false; }
 };
 
 // The bytes of a RowSource, for a reader that asks for a number of bytes.

@@ -35,6 +35,9 @@ class RowFilter : public RowSource {
   // the table that holds the row, and its ctid.
   virtual void list_gone(const QualifiedName &table) = 0;
 
+  // Closes its files, before the transaction ends. Call it last; not after a failure.
+  virtual void end() = 0;
+
   // How many rows the target has, and how they are compared, for the records: "in memory".
   virtual std::int64_t held() const = 0;
   virtual const std::string &way() const = 0;

@@ -21,7 +21,8 @@ constexpr Word chunk_orders[] = {{"ctid", 0}, {"key", 1}};
 constexpr Word soft_deletes[] = {spell("delete", SoftDelete::remove), spell("mark", SoftDelete::mark)};
 constexpr Word schema_changes[] = {spell("error", OnSchemaChange::raise), spell("add", OnSchemaChange::add),
                                    spell("ignore", OnSchemaChange::ignore)};
-constexpr Word comparisons[] = {spell("filter", CompareBy::filter), spell("stage", CompareBy::stage)};
+constexpr Word comparisons[] = {spell("filter", CompareBy::filter), spell("stage", CompareBy::stage),
+                                spell("digest", CompareBy::digest)};
 constexpr Word bad_rows[] = {spell("error", OnBadRow::raise), spell("reject", OnBadRow::reject)};
 
 // Of the older engines.
@@ -211,7 +212,8 @@ constexpr Parameter table[] = {
      .field = field<&SyncSpec::compare>,
      .default_value = "`filter` if possible",
      .meaning = "how a sync that reads everything finds what changed: `filter` drops rows that the target "
-                "has [as they arrive](guide.md#when-little-has-changed), `stage` stages every row"},
+                "has [as they arrive](guide.md#when-little-has-changed), `stage` stages every row, `digest` "
+                "fetches only rows [whose digests differ](guide.md#over-a-thin-link)"},
     {.name = "empty_string_as_null",
      .type = boolean,
      .place = option,

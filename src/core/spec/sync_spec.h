@@ -17,7 +17,7 @@ enum class VerifyMode { none, count, full };
 enum class SoftDelete { remove, mark };
 enum class OnSchemaChange { raise, add, ignore };
 enum class OnBadRow { raise, reject };
-enum class CompareBy { filter, stage };
+enum class CompareBy { filter, stage, digest };
 enum class ChunkMode { by_size, always, never };
 
 struct SyncOptions {

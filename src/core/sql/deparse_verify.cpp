@@ -10,6 +10,7 @@
 namespace tablesync {
 
 const QualifiedName verified_name{"pg_temp", "tablesync_verified"};
+const QualifiedName differences_name{"pg_temp", "tablesync_differences"};
 
 namespace {
 
@@ -323,6 +324,16 @@ std::string list_keys_to_fetch(size_t key_columns) {
     texts.push_back("(d.key::pg_catalog.text[])[" + std::to_string(n) + "]");
   return "SELECT " + join(texts, ", ") + " FROM " + differences +
          " AS d WHERE d.kind OPERATOR(pg_catalog.<>) 'extra'";
+}
+
+std::string insert_extra_keys(const QualifiedName &table, const SyncPlan &plan) {
+  std::vector<std::string> names, values;
+  for (size_t n = 0; n < plan.key.size(); ++n) {
+    names.push_back(quote_identifier(plan.key[n]));
+    values.push_back(key_value("d", plan, n));
+  }
+  return "INSERT INTO " + quote_qualified(table) + " (" + join(names, ", ") + ") SELECT " +
+         join(values, ", ") + " FROM " + differences + " AS d WHERE d.kind OPERATOR(pg_catalog.=) 'extra'";
 }
 
 std::string delete_extra(const QualifiedName &target, const SyncPlan &plan) {

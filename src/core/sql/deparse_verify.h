@@ -55,6 +55,7 @@ std::string list_rows(const DigestedRows &rows, const std::vector<int> &buckets)
 
 // The plan of the temporary table tablesync_verified, which receives list_rows() of the source.
 extern const QualifiedName verified_name;
+extern const QualifiedName differences_name;
 SyncPlan verified_plan();
 // Makes tablesync_differences: kind (missing, extra, different), key, both sides' hashes of the other
 // columns.
@@ -69,6 +70,8 @@ std::string match_equal_keys(const SyncPlan &plan);
 std::string count_differences();
 std::string list_differences(int limit);
 std::string list_keys_to_fetch(size_t key_columns);
+// Inserts the keys of rows that the source lacks into a table of the key's columns.
+std::string insert_extra_keys(const QualifiedName &table, const SyncPlan &plan);
 // Deletes rows of the target that the source lacks.
 std::string delete_extra(const QualifiedName &target, const SyncPlan &plan);
 

@@ -18,6 +18,12 @@ extern "C" {
 }
 
 namespace tablesync::pg {
+int position_of(TupleDesc shape, const char *name) {
+  for (int n = 0; n < shape->natts; ++n)
+    if (strcmp(NameStr(TupleDescAttr(shape, n)->attname), name) == 0) return n;
+  return -1;
+}
+
 namespace {
 
 // The heaps that hold the rows of a table; none where some are not its own, or are no heaps.
@@ -42,12 +48,6 @@ TupleDesc pick(TupleDesc stored, const int *attributes, int count) {
     if (TupleDescAttr(shape, n)->attlen == -1) compat_set_storage(shape, n, TYPSTORAGE_EXTENDED);
   }
   return shape;
-}
-
-int position_of(TupleDesc shape, const char *name) {
-  for (int n = 0; n < shape->natts; ++n)
-    if (strcmp(NameStr(TupleDescAttr(shape, n)->attname), name) == 0) return n;
-  return -1;
 }
 
 void describe_columns(Comparison &comparison, TupleDesc shape, const char *table, const Wanted &wanted) {

@@ -24,6 +24,8 @@ struct Equality {
   bool by_image;
 };
 
+// The column of that name, from 0; below 0: there is none.
+int position_of(TupleDesc shape, const char *name);
 Equality equality_of(Form_pg_attribute attribute);
 
 }  // namespace tablesync::pg

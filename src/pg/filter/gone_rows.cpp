@@ -10,12 +10,14 @@ extern "C" {
 #include "utils/snapmgr.h"
 }
 
+#include "pg/filter/compared_table.h"
+
 namespace tablesync::pg {
 namespace {
 
 struct GoneList {
   Relation relation;
-  TupleTableSlot *slot;
+  const int *columns;  // of the compared ones, those of the list, in its order; unused without a key
   Datum *values;
   bool *nulls;
   BulkInsertState bulk;
@@ -38,8 +40,8 @@ void list_known(Comparison &comparison, GoneList &list) {
           list.values[1] = PointerGetDatum(&place);
         }
         for (int n = 0; n < hasher.key_count; ++n) {
-          list.values[n] = comparison.held.values[hasher.key[n]];
-          list.nulls[n] = comparison.held.nulls[hasher.key[n]];
+          list.values[n] = comparison.held.values[list.columns[n]];
+          list.nulls[n] = comparison.held.nulls[list.columns[n]];
         }
         HeapTuple const tuple = heap_form_tuple(RelationGetDescr(list.relation), list.values, list.nulls);
         heap_insert(list.relation, tuple, GetCurrentCommandId(true), HEAP_INSERT_SKIP_FSM, list.bulk);
@@ -51,6 +53,18 @@ void list_known(Comparison &comparison, GoneList &list) {
   PopActiveSnapshot();
 }
 
+// The columns of the list have the names of the key's, in an order of their own.
+const int *columns_of(const Comparison &comparison, TupleDesc list) {
+  const RowHasher &hasher = comparison.held.hasher;
+  if (hasher.key_count == 0) return nullptr;
+  auto *const columns = static_cast<int *>(palloc(sizeof(int) * static_cast<Size>(list->natts)));
+  for (int n = 0; n < list->natts; ++n) {
+    columns[n] = position_of(hasher.shape, NameStr(TupleDescAttr(list, n)->attname));
+    if (columns[n] < 0) elog(ERROR, "the list of rows that are gone has another column than the key");
+  }
+  return columns;
+}
+
 }  // namespace
 
 void list_gone(Comparison &comparison, const char *schema, const char *name) {
@@ -59,6 +73,7 @@ void list_gone(Comparison &comparison, const char *schema, const char *name) {
   const auto columns = static_cast<Size>(RelationGetDescr(list.relation)->natts);
   list.values = static_cast<Datum *>(palloc0(columns * sizeof(Datum)));
   list.nulls = static_cast<bool *>(palloc0(columns));
+  list.columns = columns_of(comparison, RelationGetDescr(list.relation));
   list.bulk = GetBulkInsertState();
   if (comparison.spill.parts == 0) {
     list_known(comparison, list);

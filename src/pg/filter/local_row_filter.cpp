@@ -61,6 +61,7 @@ class LocalRowFilter final : public RowFilter {
   bool ready() override { return row_ != nullptr || !header_sent_; }
   std::int64_t rows() const override { return source_ == nullptr ? 0 : source_->rows(); }
   std::int64_t bytes() const override { return source_ == nullptr ? 0 : source_->bytes(); }
+  bool is_watched() const override { return true; }
   std::int64_t passed() const override { return comparison_.passed; }
   std::int64_t dropped() const override { return comparison_.dropped; }
   bool repeats_key() const override { return comparison_.repeats; }
@@ -72,6 +73,10 @@ class LocalRowFilter final : public RowFilter {
     fault_point(FaultPoint::rows_compared);
     in_context([&] { pg::list_gone(comparison_, table.schema.c_str(), table.name.c_str()); });
     fault_point(FaultPoint::gone_listed);
+  }
+
+  void end() override {
+    in_context([&] { close_spill(comparison_.spill); });
   }
 
   void describe(const Table &table, const SyncPlan &plan);

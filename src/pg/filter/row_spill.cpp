@@ -111,6 +111,11 @@ void close_part(RowSpill &spill, int part) {
   close(spill.arrived[part]);
 }
 
+void close_spill(RowSpill &spill) {
+  for (int part = 0; part < spill.parts; ++part) close_part(spill, part);
+  close(spill.left);
+}
+
 void spill_left(RowSpill &spill, const RowHashes &hash, uint64 times) {
   Head head{hash, times};
   write(spill.left, &head, sizeof head);

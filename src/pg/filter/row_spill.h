@@ -45,6 +45,7 @@ char *next_arrived(RowSpill &spill, int part, RowHashes *hash, size_t *size);
 void rewind_part(RowSpill &spill, int part);
 bool read_held(RowSpill &spill, int part, RowHashes *hash);
 void close_part(RowSpill &spill, int part);
+void close_spill(RowSpill &spill);  // all files
 // A row that was left, and how many are like it.
 void spill_left(RowSpill &spill, const RowHashes &hash, uint64 times);
 void rewind_left(RowSpill &spill);

@@ -13,6 +13,9 @@ extern "C" {
 #include "utils/rel.h"
 }
 
+#include <optional>
+#include <vector>
+
 #include "pg/rows/refill.h"
 #include "pg/rows/store_rows.h"
 #include "pg/server/airlock.h"
@@ -25,8 +28,14 @@ namespace {
 
 struct Stream {
   RowSource &source;
-  StreamWatch &watch;
+  StreamWatch *watch;  // null: the source is watched
   RowBytes bytes{source};
+
+  void look(bool at_clock) const {
+    if (watch == nullptr) return;
+    fault_point(FaultPoint::row_received);
+    watch->look(at_clock);
+  }
 };
 
 char *next_row(void *context, size_t *size) {
@@ -34,8 +43,7 @@ char *next_row(void *context, size_t *size) {
     Stream &stream = *static_cast<Stream *>(context);
     check_for_interrupts();
     char *const row = stream.source.next_row(*size);
-    fault_point(FaultPoint::row_received);
-    stream.watch.look(stream.source.rows() % 256 == 0);
+    stream.look(stream.source.rows() % 256 == 0);
     return row;
   });
 }
@@ -48,8 +56,7 @@ int next_bytes(void *buffer, int wanted, int capacity) {
     check_for_interrupts();
     const size_t got = copied->bytes.read(static_cast<char *>(buffer), static_cast<size_t>(wanted),
                                           static_cast<size_t>(capacity));
-    fault_point(FaultPoint::row_received);
-    copied->watch.look(true);
+    copied->look(true);
     return static_cast<int>(got);
   });
 }
@@ -95,8 +102,9 @@ std::int64_t load(RowSource &source, const QualifiedName &table, const SyncPlan 
                   const Rate &rate, Progress &progress) {
   std::vector<const char *> columns;
   for (const ColumnPlan &column : plan.columns) columns.push_back(column.name.c_str());
-  StreamWatch watch(source, rate, progress);
-  Stream stream{source, watch};
+  std::optional<StreamWatch> watch;
+  if (!source.is_watched()) watch.emplace(source, rate, progress);
+  Stream stream{source, watch ? &*watch : nullptr};
   copied = &stream;
   const auto forget = []() noexcept { copied = nullptr; };
   const uint64 stored = on_failure(
@@ -114,7 +122,7 @@ std::int64_t load(RowSource &source, const QualifiedName &table, const SyncPlan 
   if (stream.bytes.read(&rest, 1, 1) != 0)
     throw Error(sqlstate::protocol_violation, "the source sent data after the end of the COPY");
   fault_point(FaultPoint::copy_finished);
-  watch.finish();
+  if (watch) watch->finish();
   return static_cast<std::int64_t>(stored);
 }
 

@@ -10,7 +10,7 @@
 #include "pg/pair/compare.h"
 #include "pg/pair/field_bounds.h"
 #include "pg/server/fault.h"
-#include "pg/sync/absent_rows.h"
+#include "pg/changes/absent_rows.h"
 #include "pg/sync/field_notices.h"
 #include "pg/sync/next_watermark.h"
 #include "pg/target/stage.h"
@@ -55,6 +55,7 @@ StepEnd TableSync::finish() {
   // A sync in chunks that was begun before is obsolete, because all rows are in the target now.
   if (pair_.checkpoint) drop_checkpoint(pair_.target_table.oid);
   if (parallel_ && merged_) drop_hidden_table(parallel_->hidden());
+  if (changed_) changed_->end();
   return StepEnd::done;
 }
 
@@ -235,15 +236,16 @@ std::string TableSync::why_all_are_staged() {
 // Nothing where every row must be staged.
 std::optional<std::int64_t> TableSync::stage_changed_rows() {
   std::string why_not = why_all_are_staged();
-  if (why_not.empty()) changed_ = ChangedRows::of(pair_, why_not);
+  if (why_not.empty()) changed_ = ChangedRows::of(pair_, rows_, why_not);
   enter_copy();
   if (!changed_) {
     if (reads_everything() && !since_) steps_.explain("stages every row, because " + why_not);
     return std::nullopt;
   }
-  const std::int64_t staged = changed_->stage(stage_, rows_);
-  if (!changed_->filter().repeats_key()) return staged;
+  const std::int64_t staged = changed_->stage(stage_);
+  if (!changed_->repeats_key()) return staged;
   // Two rows have one key, or hashes of two keys are equal by accident. The statements find out which.
+  changed_->end();
   changed_.reset();
   return std::nullopt;
 }
@@ -297,8 +299,8 @@ void TableSync::merge_stage(std::int64_t staged) {
 // Whether the target is equal to the source already.
 bool TableSync::is_unchanged(std::int64_t staged) {
   if (!reads_everything()) return staged == 0 && staged_keys_ < 0 && !pair_.plan.target_key_pending;
-  if (!changed_ || staged > 0 || (spec_.delete_missing && changed_->filter().gone() > 0)) return false;
-  pair_.counts.unchanged = changed_->filter().dropped();
+  if (!changed_ || staged > 0 || (spec_.delete_missing && changed_->gone() > 0)) return false;
+  pair_.counts.unchanged = changed_->unchanged();
   return true;
 }
 
@@ -381,7 +383,7 @@ Deletes TableSync::choose_deletes() const {
 }
 
 void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_everything) {
-  const std::int64_t gone = deletes == Deletes::listed ? changed_->filter().gone() : 0;
+  const std::int64_t gone = deletes == Deletes::listed ? changed_->gone() : 0;
   if (gone > 0) changed_->list_gone();
   SyncPlan plan = pair_.plan;
   if (const std::string bounds = select_bounds(plan);
@@ -397,7 +399,7 @@ void TableSync::apply_stage(std::int64_t staged, Deletes deletes, bool stage_is_
                      deletes,
                      stage_is_everything && deletes != Deletes::none,
                      changed_ != nullptr,
-                     changed_ ? changed_->filter().dropped() : 0,
+                     changed_ ? changed_->unchanged() : 0,
                      gone};
   // The few rows are to be found by their key. At the default cost of a page the whole target would be read.
   if (!stage_is_everything || changed_) pair_.target->set("random_page_cost", "1.1");

@@ -17,7 +17,7 @@
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
-#include "pg/sync/changed_rows.h"
+#include "pg/changes/changed_rows.h"
 #include "pg/sync/custom_count.h"
 #include "pg/target/apply.h"
 

@@ -216,10 +216,39 @@ class Planner {
     return delete_missing(spec_.target, pair().plan, KeysOf::stage);
   }
 
+  // What a round trip takes, and what a second brings, by one answer of some size.
+  void report_link() {
+    if (!ChangedRows::digest_obstacle(pair(), sync_.rows()).empty()) return;
+    constexpr int sample = 1 << 17;
+    const double began = now_seconds();
+    query_source(pair(), "SELECT 1");
+    const double answered = now_seconds();
+    query_source(pair(), "SELECT pg_catalog.repeat('x', " + std::to_string(sample) + ")");
+    const double round_trip = answered - began;
+    const double rate = sample / std::max(now_seconds() - answered - round_trip, 1e-6);
+    // Digests cost about as much as reading the rows on the source does.
+    constexpr double worth_it = 10;
+    if (static_cast<double>(bytes_) / rate < worth_it) return;
+    report_.warn(
+        "link",
+        human_seconds(round_trip) + " for a round trip, about " +
+            human_bytes(static_cast<std::int64_t>(rate)) + " in a second: all rows take " +
+            human_seconds(static_cast<double>(bytes_) / rate),
+        "Where little has changed, pass options => '{\"compare\": \"digest\"}', which fetches only rows that differ.");
+  }
+
   void report_comparison() {
     if (!reads_everything()) return;
     if (const std::string why = sync_.why_all_are_staged(); !why.empty())
       return report_.add("comparison", "every row is staged, because " + why);
+    if (spec_.compare == CompareBy::digest) {
+      const std::string why = ChangedRows::digest_obstacle(pair(), sync_.rows());
+      if (why.empty())
+        return report_.add("comparison", "digests of both sides; only rows that differ are fetched");
+      report_.warn("digests", "not compared, because " + why, {});
+    } else {
+      report_link();
+    }
     constexpr std::int64_t bytes_per_row = 22;  // a hash of 16 bytes, in a table that is three quarters full
     const std::int64_t rows = std::max<std::int64_t>(pair().target_table.row_estimate, 0);
     const bool fits = rows * bytes_per_row < (static_cast<std::int64_t>(spec_.memory_limit_mb) << 20) / 4 * 3;

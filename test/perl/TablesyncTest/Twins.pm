@@ -83,14 +83,15 @@ sub make_table
 	my $n     = $self->{tables}++;
 	my $name  = one_of(sort keys %keys);
 	my $table = { source => "twin_$n", columns => [ random_columns() ], key => chance(0.85) ? $keys{$name} : undef, next => 0 };
-	$table->{pair} = $table->{key} && chance(0.2);    # a key of two columns
+	$table->{pair} = $table->{key} && chance(0.3);    # a key of two columns
 	my @columns = map { "$_->{name} $_->{type}" } @{ $table->{columns} };
 	unshift @columns, "k $keys{$name}{type}", 'k2 int';
 	$table->{kind} = $keys{$name};
-	my $primary = !$table->{key} ? '' : $table->{pair} ? ', PRIMARY KEY (k, k2)' : ', PRIMARY KEY (k)';
+	my $pair    = chance(0.5) ? 'k, k2' : 'k2, k';
+	my $primary = !$table->{key} ? '' : $table->{pair} ? ", PRIMARY KEY ($pair)" : ', PRIMARY KEY (k)';
 	my $proven  = chance(0.8);
 	$self->{source}->must("CREATE TABLE $table->{source} (" . join(', ', @columns) . ($proven ? $primary : '') . ')');
-	$table->{arguments} = $table->{key} && !$proven ? ($table->{pair} ? q(, primary_key => ARRAY['k', 'k2']) : q(, primary_key => ARRAY['k'])) : '';
+	$table->{arguments} = $table->{key} && !$proven ? ($table->{pair} ? (chance(0.5) ? q(, primary_key => ARRAY['k', 'k2']) : q(, primary_key => ARRAY['k2', 'k'])) : q(, primary_key => ARRAY['k'])) : '';
 
 	# The form of the targets.
 	@columns = sort { $a cmp $b } @columns if chance(0.3);
@@ -212,7 +213,7 @@ sub sync_both
 	my ($self, $table, $options) = @_;
 	foreach my $which (qw(filter stage))
 	{
-		my $compare = $which eq 'filter' ? '' : ', "compare": "stage"';
+		my $compare = $which eq 'stage' ? ', "compare": "stage"' : chance(0.3) ? ', "compare": "digest"' : '';
 		$self->{$which}->send("SELECT rows_read, rows_inserted, rows_updated, rows_deleted, rows_unchanged FROM sync_table('src', '$table->{source}', '$table->{$which}', max_retries => 0$table->{arguments}$options->{arguments},
 			options => '{\"adopt\": true, \"allow_empty\": true, \"max_delete_fraction\": 1$compare}')");
 	}

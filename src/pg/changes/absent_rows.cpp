@@ -1,4 +1,4 @@
-#include "pg/sync/absent_rows.h"
+#include "pg/changes/absent_rows.h"
 
 #include "core/base/record.h"
 #include "core/sql/deparse.h"
