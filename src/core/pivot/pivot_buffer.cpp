@@ -124,8 +124,9 @@ WideRow &PivotBuffer::find_row(WideRows &table, std::int64_t time) {
   const auto [place, is_new] = table.by_time.try_emplace(time, table.rows.size());
   table.last = place->second;
   if (is_new) {
-    WideRow &row = table.rows.emplace_back(
-        WideRow{nullptr, nullptr, time, 0, 0, table.flushed_from <= time && time <= table.flushed_to});
+    WideRow &row = table.rows.emplace_back(WideRow{nullptr, nullptr, time, 0, 0, clock_,
+                                                   table.flushed_from <= time && time <= table.flushed_to});
+    if (row.late) ++returns_.back();
     widen(row, table.width);
     row.values[table.time_at] = static_cast<std::uint64_t>(time);
     row.nulls[table.time_at] = false;
@@ -152,23 +153,35 @@ std::uint64_t PivotBuffer::store(const Value &value) {
   }
 }
 
+const Value *PivotBuffer::fit(const PivotColumn &column, const Value &value, std::optional<Value> &converted,
+                              std::string &room) {
+  const Value *fitting = &value;
+  if (value.type != column.type) {
+    converted = convert(value, column.type, room);
+    if (!converted) return nullptr;
+    fitting = &*converted;
+  }
+  return column.type == ValueType::integer && !has_room(column, fitting->integer) ? nullptr : fitting;
+}
+
 PivotBuffer::Outcome PivotBuffer::add(const PivotColumn &column, std::int64_t time, const Value &value) {
   std::string room;
   std::optional<Value> converted;
-  const Value *stored = &value;
-  if (value.type != column.type) {
-    converted = convert(value, column.type, room);
-    if (!converted) return Outcome::not_convertible;
-    stored = &*converted;
-  }
-  if (column.type == ValueType::integer && !has_room(column, stored->integer))
-    return Outcome::not_convertible;
+  const Value *const stored = fit(column, value, converted, room);
+  if (stored == nullptr) return Outcome::not_convertible;
   WideRow &row = find_row(*column.table, time);
+  const std::uint64_t gap = ++clock_ - row.touched;
+  if (gap > 1) ++returns_[static_cast<std::size_t>(std::bit_width(gap))];
+  row.touched = clock_;
   if (row.width <= column.at) widen(row, column.table->width);
   ++column.table->readings;
   const bool is_first = row.nulls[column.at];
   ++(is_first ? column.table->cells : column.table->replaced);
-  if (!is_first && value_at(column, row) == *stored) return Outcome::repeated;
+  if (!is_first) {
+    const Value before = value_at(column, row);
+    if (before == *stored) return Outcome::repeated;
+    if (column.type == ValueType::string) text_bytes_ -= header_size + before.text.size();
+  }
   row.values[column.at] = store(*stored);
   row.nulls[column.at] = false;
   return is_first ? Outcome::stored : Outcome::replaced;
@@ -191,6 +204,7 @@ Value PivotBuffer::value_at(const PivotColumn &column, const WideRow &row) const
 bool PivotBuffer::change_type(PivotColumn &column, ValueType type) {
   // Converts a text only if it can be converted back.
   if (column.type == ValueType::string) return type == ValueType::string;
+  if (column.waits_exact && type == ValueType::decimal) return false;
   const auto has_value = [&](const WideRow &row) { return row.width > column.at && !row.nulls[column.at]; };
   std::string room;
   for (const WideRow &row : column.table->rows)
@@ -225,6 +239,11 @@ void PivotBuffer::compact() {
   // Each copy frees at least a quarter, so that copying costs a few times what filling did, at most.
   if (used > arena_.bytes() / 4 * 3) return;
 
+  move_rows();
+}
+
+// Copies the rows into a new arena.
+void PivotBuffer::move_rows() {
   const Arena before = std::exchange(arena_, Arena());
   text_bytes_ = 0;
   for (WideRows &table : tables_) {
@@ -246,21 +265,81 @@ void PivotBuffer::compact() {
   }
 }
 
-void PivotBuffer::clear() {
+void PivotBuffer::clear(std::uint64_t before) {
+  std::size_t kept_rows = 0;
   for (WideRows &table : tables_) {
+    if (table.rows.empty()) continue;
+    table.cells = 0;
+    table.by_time.clear();
+    table.last = 0;
+    std::size_t kept = 0;
     for (const WideRow &row : table.rows) {
+      if (row.touched >= before) {
+        table.cells += std::count(row.nulls, row.nulls + row.width, false) - 1;  // without the time
+        table.by_time.emplace(row.time, kept);
+        table.rows[kept++] = row;
+        continue;
+      }
       const bool first = table.flushed_to < table.flushed_from;
       table.flushed_from = first ? row.time : std::min(table.flushed_from, row.time);
       table.flushed_to = first ? row.time : std::max(table.flushed_to, row.time);
     }
-    table.rows.clear();
+    table.rows.resize(kept);
+    kept_rows += kept;
+  }
+  rows_ = kept_rows;
+  cleared_ = clock_;
+  returns_ = {};
+  if (rows_ > 0) return move_rows();
+  text_bytes_ = 0;
+  arena_.clear();
+}
+
+void PivotBuffer::take_back() {
+  for (WideRows &table : tables_) {
+    table.readings -= table.cells;
     table.cells = 0;
+    table.rows.clear();
     table.by_time.clear();
     table.last = 0;
   }
-  rows_ = 0;
-  text_bytes_ = 0;
-  arena_.clear();
+  clear();
+}
+
+std::uint64_t PivotBuffer::complete_before() const {
+  const std::uint64_t few = (clock_ - cleared_) / 256;
+  std::uint64_t returned = 0;
+  std::size_t width = returns_.size() - 1;
+  while (width > 1 && (returned += returns_[width]) <= few) --width;
+  // Rows to which the next reading would return after 2^width readings, or more.
+  if (width >= 63 || clock_ + 2 <= std::uint64_t{1} << width) return 0;
+  return clock_ + 2 - (std::uint64_t{1} << width);
+}
+
+std::size_t PivotBuffer::rows_before(std::uint64_t moment) const {
+  std::size_t found = 0;
+  for (const WideRows &table : tables_)
+    found += static_cast<std::size_t>(std::count_if(
+        table.rows.begin(), table.rows.end(), [&](const WideRow &row) { return row.touched < moment; }));
+  return found;
+}
+
+bool PivotBuffer::has_one_channel() const {
+  const auto is_of = [](const WideRow &row, std::int32_t time_at, std::int32_t at) {
+    for (std::int32_t n = 0; n < row.width; ++n)
+      if (!row.nulls[n] && n != time_at && n != at) return false;
+    return true;
+  };
+  for (const WideRows &table : tables_) {
+    if (table.rows.empty()) continue;
+    if (table.flushed_from <= table.flushed_to) return false;
+    const WideRow &first = table.rows.front();
+    std::int32_t at = 0;
+    while (at < first.width && (first.nulls[at] || at == table.time_at)) ++at;
+    for (const WideRow &row : table.rows)
+      if (!is_of(row, table.time_at, at)) return false;
+  }
+  return true;
 }
 
 void PivotBuffer::forget_times() {
@@ -268,6 +347,8 @@ void PivotBuffer::forget_times() {
     table.flushed_from = 0;
     table.flushed_to = -1;
   }
+  cleared_ = clock_;
+  returns_ = {};
 }
 
 }  // namespace tablesync
