@@ -42,6 +42,7 @@ class FilesInMemory final : public BlockFiles {
 class PivotSpillTest : public testing::Test {
  protected:
   static constexpr std::size_t limit = 3U << 20;
+  explicit PivotSpillTest(std::size_t rows = 1'000'000) : most_rows(rows) {}
   using Place = std::tuple<std::string, std::int64_t, std::string>;  // ship, time, channel
 
   PivotColumn *column_of(const std::string &ship, const std::string &channel, ValueType type) {
@@ -84,9 +85,10 @@ class PivotSpillTest : public testing::Test {
     EXPECT_TRUE(std::all_of(written.begin(), written.end(), [](const auto &row) { return row.second == 1; }));
   }
 
+  const std::size_t most_rows;
   PivotBuffer buffer{plain_texts};
   FilesInMemory files;
-  PivotSpill spill{buffer, files, {limit, 1'000'000}};
+  PivotSpill spill{buffer, files, {limit, most_rows}};
   std::map<std::string, WideRows *> tables;
   std::map<std::pair<const WideRows *, std::int64_t>, int> written;
   std::map<Place, std::string> cells;
@@ -159,6 +161,32 @@ TEST_F(PivotSpillTest, InAnyOrderEachRowIsWrittenOnce) {
     tables["s"]->readings = 0;
   }
   EXPECT_LT(most_bytes, limit + (1U << 20));
+}
+
+class FewRowsAtATime : public PivotSpillTest {
+ protected:
+  FewRowsAtATime() : PivotSpillTest(10) {}
+};
+
+// With memory for all rows, no file is needed.
+TEST_F(FewRowsAtATime, InAnyOrderEachRowIsWrittenOnce) {
+  std::vector<std::pair<std::int64_t, int>> by_time, by_channel;
+  for (int channel = 0; channel < 20; ++channel)
+    for (std::int64_t time = 0; time < times; ++time) by_channel.emplace_back(time, channel);
+  auto shuffled = by_channel;
+  std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(5));
+  by_time = by_channel;
+  std::sort(by_time.begin(), by_time.end());
+  for (const auto &order : {by_time, by_channel, shuffled}) {
+    written.clear();
+    buffer.forget_times();
+    for (const auto &[time, channel] : order)
+      add("s", time, std::to_string(channel), value_of(channel, time));
+    EXPECT_EQ(written.size() > 2000, order == by_time);
+    finish();
+    EXPECT_EQ(files.blocks, 0U);
+    expect_rows_written_once(times);
+  }
 }
 
 // The first channel fills the buffer alone.

@@ -27,6 +27,26 @@ bool has_room(const PivotColumn &column, std::int64_t value) {
   }
 }
 
+// How many rows came against the order of time that the others came in.
+std::int64_t turns_of(const std::vector<WideRow> &rows) {
+  std::int64_t later = 0;
+  for (std::size_t n = 1; n < rows.size(); ++n) later += rows[n - 1].time < rows[n].time;
+  return rows.empty() ? 0 : std::min(later, static_cast<std::int64_t>(rows.size()) - 1 - later);
+}
+
+// Whether the table had readings of one channel only so far.
+bool has_one_channel(const WideRows &table) {
+  if (table.flushed_from <= table.flushed_to) return false;
+  const WideRow &first = table.rows.front();
+  std::int32_t at = 0;
+  while (at < first.width && (first.nulls[at] || at == table.time_at)) ++at;
+  return std::all_of(table.rows.begin(), table.rows.end(), [&](const WideRow &row) {
+    for (std::int32_t n = 0; n < row.width; ++n)
+      if (!row.nulls[n] && n != table.time_at && n != at) return false;
+    return true;
+  });
+}
+
 }  // namespace
 
 char *Arena::take(std::size_t size) {
@@ -100,21 +120,25 @@ PivotColumn *PivotBuffer::find_column(std::string_view ship, std::string_view ch
   return last_ = found->second;
 }
 
+// Copies the arrays of the row to where there is its room.
+void PivotBuffer::copy_arrays(WideRow &row) {
+  const auto width = static_cast<std::size_t>(row.width), room = static_cast<std::size_t>(row.room);
+  auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(room * sizeof(std::uint64_t)));
+  auto *const nulls = reinterpret_cast<bool *>(arena_.take(room));
+  std::copy_n(row.values, width, values);
+  std::copy_n(row.nulls, width, nulls);
+  std::fill(values + width, values + room, 0);
+  std::fill(nulls + width, nulls + room, true);
+  row.values = values;
+  row.nulls = nulls;
+}
+
 // Extends the row to the current attributes of the table. Columns that are added one by one move it only a
 // few times.
 void PivotBuffer::widen(WideRow &row, std::int32_t width) {
-  const std::int32_t room = std::max(width, 2 * row.width);
   if (row.room < width) {
-    const auto before = static_cast<std::size_t>(row.width), after = static_cast<std::size_t>(room);
-    auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(after * sizeof(std::uint64_t)));
-    auto *const nulls = reinterpret_cast<bool *>(arena_.take(after));
-    std::copy_n(row.values, before, values);
-    std::copy_n(row.nulls, before, nulls);
-    std::fill(values + before, values + after, 0);
-    std::fill(nulls + before, nulls + after, true);
-    row.values = values;
-    row.nulls = nulls;
-    row.room = room;
+    row.room = std::max(width, 2 * row.width);
+    copy_arrays(row);
   }
   row.width = width;
 }
@@ -237,25 +261,20 @@ void PivotBuffer::compact() {
   for (const WideRows &table : tables_)
     for (const WideRow &row : table.rows) used += static_cast<std::size_t>(row.width) * bytes_per_cell;
   // Each copy frees at least a quarter, so that copying costs a few times what filling did, at most.
-  if (used > arena_.bytes() / 4 * 3) return;
-
-  move_rows();
+  const std::size_t most = arena_.bytes() / 4 * 3;
+  if (used > most) return;
+  // Columns still come one by one, so that without room for them all rows would move again at the next one.
+  move_rows(std::min(2.0, static_cast<double>(most) / static_cast<double>(std::max<std::size_t>(used, 1))));
 }
 
-// Copies the rows into a new arena.
-void PivotBuffer::move_rows() {
+// Copies the rows into a new arena, each with room for `growth` times as many columns as it has.
+void PivotBuffer::move_rows(double growth) {
   const Arena before = std::exchange(arena_, Arena());
   text_bytes_ = 0;
   for (WideRows &table : tables_) {
     for (WideRow &row : table.rows) {
-      const auto width = static_cast<std::size_t>(row.width);
-      auto *const values = reinterpret_cast<std::uint64_t *>(arena_.take(width * sizeof(std::uint64_t)));
-      auto *const nulls = reinterpret_cast<bool *>(arena_.take(width));
-      std::copy_n(row.values, width, values);
-      std::copy_n(row.nulls, width, nulls);
-      row.values = values;
-      row.nulls = nulls;
-      row.room = row.width;
+      row.room = static_cast<std::int32_t>(row.width * growth);
+      copy_arrays(row);
     }
     for (const PivotColumn *const column : table.columns)
       if (column->type == ValueType::string)
@@ -290,7 +309,7 @@ void PivotBuffer::clear(std::uint64_t before) {
   rows_ = kept_rows;
   cleared_ = clock_;
   returns_ = {};
-  if (rows_ > 0) return move_rows();
+  if (rows_ > 0) return move_rows(1);
   text_bytes_ = 0;
   arena_.clear();
 }
@@ -324,22 +343,16 @@ std::size_t PivotBuffer::rows_before(std::uint64_t moment) const {
   return found;
 }
 
-bool PivotBuffer::has_one_channel() const {
-  const auto is_of = [](const WideRow &row, std::int32_t time_at, std::int32_t at) {
-    for (std::int32_t n = 0; n < row.width; ++n)
-      if (!row.nulls[n] && n != time_at && n != at) return false;
-    return true;
-  };
+bool PivotBuffer::is_in_doubt() const {
+  std::int64_t cells = 0, turns = 0;
+  bool one_channel = true;
   for (const WideRows &table : tables_) {
-    if (table.rows.empty()) continue;
-    if (table.flushed_from <= table.flushed_to) return false;
-    const WideRow &first = table.rows.front();
-    std::int32_t at = 0;
-    while (at < first.width && (first.nulls[at] || at == table.time_at)) ++at;
-    for (const WideRow &row : table.rows)
-      if (!is_of(row, table.time_at, at)) return false;
+    cells += table.cells;
+    turns += turns_of(table.rows);
+    one_channel = one_channel && (table.rows.empty() || has_one_channel(table));
   }
-  return true;
+  const auto rows = static_cast<std::int64_t>(rows_);
+  return one_channel || (cells < 2 * rows && turns > rows / 16);
 }
 
 void PivotBuffer::forget_times() {

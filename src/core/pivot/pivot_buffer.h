@@ -138,8 +138,9 @@ class PivotBuffer {
   // shows: if they go on like that, one in 256 of them, at most, belongs to a row that was touched before.
   std::uint64_t complete_before() const;
   std::size_t rows_before(std::uint64_t moment) const;
-  // Whether there was one channel only so far. Then nothing shows whether the next one has the same times.
-  bool has_one_channel() const;
+  // Whether complete_before() may be wrong, because most rows have one reading so far, which came in no order
+  // of time, or all are of one channel and the next one may have the same times.
+  bool is_in_doubt() const;
 
  private:
   // Names that keep() returned: equal names are the same pointer.
@@ -153,7 +154,8 @@ class PivotBuffer {
 
   WideRow &find_row(WideRows &table, std::int64_t time);
   void widen(WideRow &row, std::int32_t width);
-  void move_rows();
+  void copy_arrays(WideRow &row);
+  void move_rows(double growth);
   std::uint64_t store(const Value &value);
   const std::string *keep(std::string_view name);
 

@@ -58,9 +58,7 @@ std::uint64_t PivotSpill::make_room() {
   if (buffer_.bytes() > limits_.bytes) buffer_.compact();
   if (!is_full()) return 0;
   const bool reads = file_ != no_file;
-  const std::uint64_t complete = reads                       ? part_began_
-                                 : buffer_.has_one_channel() ? 0
-                                                             : buffer_.complete_before();
+  const std::uint64_t complete = reads ? part_began_ : buffer_.is_in_doubt() ? 0 : buffer_.complete_before();
   const std::size_t rows = buffer_.rows_before(complete);
   if (reads ? rows > 0 : 2 * rows >= buffer_.rows()) {
     rows_to_look_ = limits_.rows;
