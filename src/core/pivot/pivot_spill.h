@@ -1,7 +1,7 @@
 // PivotSpill: keeps a PivotBuffer within its limits, whatever the order of the readings, so that each wide
 // row is written once.
 //
-// When the buffer is full, rows are complete if the readings come in the order of time: these are written,
+// When the buffer is full, rows are complete if the readings come in the order of time. These are written,
 // and the others stay. In any other order nothing shows which row is complete. Then the rows go back to
 // readings, and these and all further ones wait in temporary files, which are parts of the rows by hash.
 // After the last reading the parts are read one after the other. A part that does not fit into the buffer is
@@ -22,7 +22,7 @@ namespace tablesync {
 
 struct PivotLimits {
   std::size_t bytes;
-  std::size_t rows;  // the least that are written at a time, where they are complete
+  std::size_t rows;  // complete rows are written when there are so many
 };
 
 class PivotSpill {
