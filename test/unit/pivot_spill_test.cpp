@@ -65,11 +65,12 @@ class PivotSpillTest : public testing::Test {
       for (const WideRow &row : table.rows)
         if (row.touched < before) {
           ++written[{&table, row.time}];
+          late += row.late;
           for (const PivotColumn *const column : table.columns)
             if (column->at < row.width && !row.nulls[column->at])
               cells[{*column->ship, row.time, *column->channel}] = text_of(buffer.value_at(*column, row));
         }
-    buffer.clear(before);
+    spill.clear(before);
   }
   void finish() {
     while (const PivotSpill::Reading *const reading = spill.next()) {
@@ -82,6 +83,7 @@ class PivotSpillTest : public testing::Test {
   }
   void expect_rows_written_once(std::size_t rows) const {
     EXPECT_EQ(written.size(), rows);
+    EXPECT_EQ(late, 0);
     EXPECT_TRUE(std::all_of(written.begin(), written.end(), [](const auto &row) { return row.second == 1; }));
   }
 
@@ -93,6 +95,7 @@ class PivotSpillTest : public testing::Test {
   std::map<std::pair<const WideRows *, std::int64_t>, int> written;
   std::map<Place, std::string> cells;
   std::size_t most_bytes = 0;
+  int late = 0;  // rows that had to be looked for where they were written
 };
 
 constexpr std::int64_t times = 3000;

@@ -284,7 +284,7 @@ void PivotBuffer::move_rows(double growth) {
   }
 }
 
-void PivotBuffer::clear(std::uint64_t before) {
+void PivotBuffer::clear(std::uint64_t before, bool may_return) {
   std::size_t kept_rows = 0;
   for (WideRows &table : tables_) {
     if (table.rows.empty()) continue;
@@ -299,6 +299,7 @@ void PivotBuffer::clear(std::uint64_t before) {
         table.rows[kept++] = row;
         continue;
       }
+      if (!may_return) continue;
       const bool first = table.flushed_to < table.flushed_from;
       table.flushed_from = first ? row.time : std::min(table.flushed_from, row.time);
       table.flushed_to = first ? row.time : std::max(table.flushed_to, row.time);

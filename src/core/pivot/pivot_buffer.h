@@ -125,7 +125,8 @@ class PivotBuffer {
   // Costs a copy of the rows, whose arrays move.
   void compact();
   // Removes rows that were touched before that moment, after they were written; keeps the columns.
-  void clear(std::uint64_t before = every_row);
+  // `may_return`: further readings can have their times.
+  void clear(std::uint64_t before = every_row, bool may_return = true);
   // Removes all rows, as if their values had never come.
   void take_back();
   // Call it if the next readings have other times than those before: none of their rows is late.

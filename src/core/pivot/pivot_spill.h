@@ -39,8 +39,13 @@ class PivotSpill {
   }
   bool is_full() const { return buffer_.bytes() > limits_.bytes || buffer_.rows() >= rows_to_look_; }
   // Call it when the buffer is full. If it does not return 0, the rows that were touched before that moment
-  // are to be written and removed: PivotBuffer::clear().
+  // are to be written, and clear() called.
   std::uint64_t make_room();
+  // Removes rows from the buffer, after they were written.
+  void clear(std::uint64_t before) {
+    // Parts share no row, so that rows of a part that was read are new to their table.
+    buffer_.clear(before, file_ == no_file || before != part_began_);
+  }
 
   struct Reading {
     PivotColumn *column;

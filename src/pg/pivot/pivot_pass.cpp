@@ -225,7 +225,7 @@ void PivotPass::add_waiting() {
 void PivotPass::flush(std::uint64_t before) {
   for (WideTable &table : tables_.tables())
     if (!needs_order_ && !table.rows->rows.empty()) write(table, before);
-  buffer_.clear(before);
+  spill_.clear(before);
 }
 
 void PivotPass::write(WideTable &table, std::uint64_t before) {

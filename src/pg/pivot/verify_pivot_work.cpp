@@ -153,7 +153,7 @@ void VerifyPivotWork::compare(std::uint64_t before) {
   ++batches_;
   for (WideTable &table : copier_.pass().tables().tables())
     if (!table.rows->rows.empty()) compare(table, before);
-  copier_.pass().buffer().clear(before);
+  spill_->clear(before);
 }
 
 // Compares the rows in batches, in the order of time, with the rows of the table at these times.
