@@ -17,7 +17,7 @@ $pivot->make('readings', seed => 52, readings => 1200, ships => [qw(ONE TWO)], c
 my $all = $pair->admin('SELECT count(*) FROM readings');
 
 # Those of a sync alone are not met.
-my %other = map { $_ => 1 } qw(horizon_read target_made stage_made rows_converted keys_staged absent_rows_fetched source_done deletes_begun
+my %other = map { $_ => 1 } qw(horizon_read target_made stage_made rows_converted keys_staged absent_rows_fetched source_done deletes_begun target_scanned rows_compared gone_listed
 	deletes_done key_built target_analyzed watermark_computed target_compared rows_repaired attempt_recorded failure_recorded);
 my @points = grep { !$other{$_} } TablesyncTest::Fault::points($pair);
 my @kinds  = qw(error fatal sigkill);

@@ -9,6 +9,7 @@
 
 #include <tsl/robin_map.h>
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -42,7 +43,8 @@ struct WideRow {
   std::int64_t time;
   std::int32_t width;  // of both arrays; there is room for more
   std::int32_t room;
-  bool late;  // a row of that time may have been flushed before
+  std::uint64_t touched;  // when its last reading came: PivotBuffer::now()
+  bool late;              // a row of that time may have been flushed before
 };
 
 struct PivotColumn;
@@ -71,6 +73,7 @@ struct PivotColumn {
   std::int32_t at;
   ValueType type;
   std::uint8_t integer_bytes = 8;  // the size of an integer column
+  bool waits_exact = false;        // an integer that no decimal equals waits outside of the buffer
 };
 
 // How texts are stored in a row: functions that write the header of a text and return its bytes.
@@ -100,11 +103,16 @@ class PivotBuffer {
   // another value. The last one wins.
   Outcome add(const PivotColumn &column, std::int64_t time, const Value &value);
 
+  // Returns the value as the column stores it, in `converted` if it is of another type; null where it is not
+  // convertible. `room` holds a converted text.
+  static const Value *fit(const PivotColumn &column, const Value &value, std::optional<Value> &converted,
+                          std::string &room);
+
   // The value of the row in the column, which must not be NULL.
   Value value_at(const PivotColumn &column, const WideRow &row) const;
 
-  // Changes the type of the column. Returns false and changes nothing if a value in the buffer would be
-  // lost.
+  // Changes the type of the column. Returns false and changes nothing if a value in the buffer, or one that
+  // waits outside, would be lost.
   bool change_type(PivotColumn &column, ValueType type);
 
   // Reorders the attributes of a table: the nth becomes the `places[n]`th.
@@ -116,10 +124,24 @@ class PivotBuffer {
   // Frees the memory that rows left behind when they became wider, where that is a quarter of all or more.
   // Costs a copy of the rows, whose arrays move.
   void compact();
-  // Removes the rows, after they were written; keeps the columns.
-  void clear();
+  // Removes rows that were touched before that moment, after they were written; keeps the columns.
+  // `may_return`: further readings can have their times.
+  void clear(std::uint64_t before = every_row, bool may_return = true);
+  // Removes all rows, as if their values had never come.
+  void take_back();
   // Call it if the next readings have other times than those before: none of their rows is late.
   void forget_times();
+
+  // Moments are counted in readings.
+  static constexpr std::uint64_t every_row = ~std::uint64_t{0};
+  std::uint64_t now() const { return clock_; }
+  // The moment before which rows are complete, as far as the order of the readings since the last clear()
+  // shows: if they go on like that, one in 256 of them, at most, belongs to a row that was touched before.
+  std::uint64_t complete_before() const;
+  std::size_t rows_before(std::uint64_t moment) const;
+  // Whether complete_before() may be wrong, because most rows have one reading so far, which came in no order
+  // of time, or all are of one channel and the next one may have the same times.
+  bool is_in_doubt() const;
 
  private:
   // Names that keep() returned: equal names are the same pointer.
@@ -133,6 +155,8 @@ class PivotBuffer {
 
   WideRow &find_row(WideRows &table, std::int64_t time);
   void widen(WideRow &row, std::int32_t width);
+  void copy_arrays(WideRow &row);
+  void move_rows(double growth);
   std::uint64_t store(const Value &value);
   const std::string *keep(std::string_view name);
 
@@ -147,8 +171,12 @@ class PivotBuffer {
   tsl::robin_map<Key, PivotColumn *, HashKey> by_name_;
   PivotColumn *last_ = nullptr;  // that was found
   Arena arena_;
-  std::size_t text_bytes_ = 0;  // of texts in the arena, also of those that were replaced
+  std::size_t text_bytes_ = 0;  // of the texts of rows
   std::size_t rows_ = 0;
+  std::uint64_t clock_ = 0, cleared_ = 0;  // the last moment; that of the last clear()
+  // Since then: readings of a row that others came after, by the width in bits of the number of readings in
+  // between; the last one counts rows that may have been flushed.
+  std::array<std::uint32_t, 65> returns_{};
 };
 
 }  // namespace tablesync

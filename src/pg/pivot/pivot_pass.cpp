@@ -38,6 +38,19 @@ void sort_by_time(RowPointers &rows) {
   if (!std::is_sorted(rows.begin(), rows.end(), earlier)) std::sort(rows.begin(), rows.end(), earlier);
 }
 
+template <typename F>
+void in_batches(const RowPointers &rows, std::int64_t most, F f) {
+  const auto size = static_cast<std::size_t>(most);
+  if (rows.size() > size)
+    for (auto at = rows.begin(); at != rows.end();) {
+      const auto end = at + std::min(rows.end() - at, most);
+      f(RowPointers(at, end));
+      at = end;
+    }
+  else if (!rows.empty())
+    f(rows);
+}
+
 Cell copy_of(MaybeText text) { return is_there(text) ? Cell(text) : Cell(); }
 
 }  // namespace
@@ -65,8 +78,9 @@ PivotPass::PivotPass(const PivotSource &source, const ReadingPlan &plan, std::in
       integers_(integers),
       buffer_({set_text_header, stored_text}),
       tables_(source, plan_, buffer_),
-      most_bytes_((static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory),
-      most_rows_(static_cast<std::size_t>(spec_.batch_rows)) {
+      spill_(buffer_, files_,
+             {(static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory,
+              static_cast<std::size_t>(spec_.batch_rows)}) {
   tables_.load(exact);
 }
 
@@ -79,6 +93,8 @@ void PivotPass::begin(const Bound &lower, const Bound &upper, bool in_order, Mom
   upper_ = upper;
   bulk_.clear();
   buffer_.forget_times();
+  spill_.forget();
+  files_.forget();
   counts_ = {};
 }
 
@@ -126,10 +142,10 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
       make_decimal(column, reading, value);
     return;
   }
-  PivotBuffer::Outcome outcome = buffer_.add(column, *reading.time, value);
+  PivotBuffer::Outcome outcome = spill_.add(column, *reading.time, value);
   if (outcome == PivotBuffer::Outcome::not_convertible) {
     if (value.type == ValueType::decimal && make_decimal(column, reading, value)) {
-      if (!lacking_.any()) outcome = buffer_.add(column, *reading.time, value);
+      if (!lacking_.any()) outcome = spill_.add(column, *reading.time, value);
     } else {
       return reject(reading, "its value is of type " + std::string(tablesync::name_of(value.type)) +
                                  ", and its column, of type " + sql_type_of(column.type) +
@@ -137,10 +153,7 @@ void PivotPass::store(PivotColumn &column, const Reading &reading, const Value &
     }
   }
   if (outcome == PivotBuffer::Outcome::replaced) meet_two_values();
-  if (needs_order_) return;
-  // Readings that come channel after channel widen every row again and again.
-  if (buffer_.bytes() > most_bytes_) buffer_.compact();
-  if (buffer_.bytes() > most_bytes_ || buffer_.rows() >= most_rows_) flush();
+  if (!needs_order_ && spill_.is_full()) make_room();
 }
 
 // Out of order, it is unknown which of the two is the later.
@@ -195,39 +208,54 @@ void PivotPass::write_rejected() {
 
 // ---- the rows of the buffer -------------------------------------------------------------------------------
 
-void PivotPass::flush() {
-  for (WideTable &table : tables_.tables())
-    if (!needs_order_ && !table.rows->rows.empty()) write(table);
-  buffer_.clear();
+void PivotPass::make_room() {
+  if (const std::uint64_t before = spill_.make_room(); before > 0) flush(before);
 }
 
-void PivotPass::write(WideTable &table) {
+// The readings that wait in files have been checked, counted and given columns.
+void PivotPass::add_waiting() {
+  while (const PivotSpill::Reading *const reading = spill_.next()) {
+    if (buffer_.add(*reading->column, reading->time, reading->value) == PivotBuffer::Outcome::replaced)
+      meet_two_values();
+    if (needs_order_) return;
+    if (spill_.is_full()) make_room();
+  }
+}
+
+void PivotPass::flush(std::uint64_t before) {
+  for (WideTable &table : tables_.tables())
+    if (!needs_order_ && !table.rows->rows.empty()) write(table, before);
+  spill_.clear(before);
+}
+
+void PivotPass::write(WideTable &table, std::uint64_t before) {
   RowPointers rows, late;
-  for (const WideRow &row : table.rows->rows) (row.late ? late : rows).push_back(&row);
+  for (const WideRow &row : table.rows->rows)
+    if (row.touched < before) (row.late ? late : rows).push_back(&row);
+  if (rows.empty() && late.empty()) return;
   tables_.make(table);
   const bool bulk = is_bulk(table);
   // Other tables are written by SQL, which needs the key.
   if (!bulk) tables_.build_key(table);
-  const bool first = !table.has_key;
-  if (!first && !bulk) {
-    rows.insert(rows.end(), late.begin(), late.end());
-    late.swap(rows);
+  if (table.has_key && !bulk) {
+    late.insert(late.begin(), rows.begin(), rows.end());
     rows.clear();
   }
   sort_by_time(rows);
   sort_by_time(late);
-  if (!rows.empty()) {
-    if (first)
-      store_first(table.target, rows);
-    else
-      store_indexed(table.target, rows);
-    table.counts.written += static_cast<std::int64_t>(rows.size());
-    table.counts.cells += table.rows->cells - cells_of(late);
-  }
-  if (!late.empty()) {
-    tables_.build_key(table);
-    write_over(table, late);
-  }
+  in_batches(rows, spec_.batch_rows, [&](const RowPointers &batch) { write_new(table, batch); });
+  if (late.empty()) return;
+  tables_.build_key(table);
+  in_batches(late, spec_.batch_rows, [&](const RowPointers &batch) { write_over(table, batch); });
+}
+
+void PivotPass::write_new(WideTable &table, const RowPointers &rows) {
+  if (table.has_key)
+    store_indexed(table.target, rows);
+  else
+    store_first(table.target, rows);
+  table.counts.written += static_cast<std::int64_t>(rows.size());
+  table.counts.cells += cells_of(rows);
 }
 
 void PivotPass::write_over(WideTable &table, const RowPointers &rows) {
@@ -304,7 +332,8 @@ bool PivotPass::is_bulk(WideTable &table) {
 }
 
 void PivotPass::finish() {
-  flush();
+  add_waiting();
+  flush(PivotBuffer::every_row);
   if (needs_order_) return;
   write_rejected();
   std::vector<TableCounts> all;

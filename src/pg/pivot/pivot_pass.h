@@ -1,7 +1,8 @@
 // PivotPass: stores readings in wide tables, in one transaction. Each reading goes to its column in the
-// buffer, and the buffer's rows are written to their tables whenever it is full.
+// buffer, and rows of the buffer are written to their tables when it is full. If the readings do not come in
+// the order of time, they wait in temporary files instead, until the last one has come (PivotSpill).
 //
-//   reading -> value -> column -> buffer -> pages | tuples and index entries | upsert
+//   reading -> value -> column -> [file] -> buffer -> pages | tuples and index entries | upsert
 //
 // A pass does not alter a table that others can see. If such a table lacks a column, the pass only collects
 // what is missing from then on. Its transaction is rolled back, and the readings are read again when the
@@ -15,11 +16,13 @@
 #include <vector>
 
 #include "core/pivot/pivot_buffer.h"
+#include "core/pivot/pivot_spill.h"
 #include "core/range/chunk.h"
 #include "pg/pivot/reading_source.h"
 #include "pg/pivot/wide_tables.h"
 #include "pg/record/pivot_record.h"
 #include "pg/record/run_record.h"
+#include "pg/server/temp_file.h"
 
 namespace tablesync::pg {
 
@@ -56,7 +59,7 @@ class PivotPass final : public ReadingSink {
   // Returns false once needs_order() is true.
   bool take(const Reading &reading) override;
   void lose_order() override { in_order_ = false; }
-  // Writes the rest of the buffer, and the records.
+  // Writes what waits, the rest of the buffer, and the records.
   void finish();
   const Lacking &lacking() const { return lacking_; }
   // The number and the newest time of the readings that were left out.
@@ -83,8 +86,11 @@ class PivotPass final : public ReadingSink {
   bool make_decimal(PivotColumn &column, const Reading &reading, const Value &value);
   void reject(const Reading &reading, const std::string &why);
   void write_rejected();
-  void flush();
-  void write(WideTable &table);
+  void make_room();
+  void add_waiting();
+  void flush(std::uint64_t before);
+  void write(WideTable &table, std::uint64_t before);
+  void write_new(WideTable &table, const RowPointers &rows);
   void write_over(WideTable &table, const RowPointers &rows);
   void refuse_swallowed(const WideTable &table, const std::vector<Upserted> &rows) const;
   void meet_two_values();
@@ -108,8 +114,9 @@ class PivotPass final : public ReadingSink {
   std::vector<RejectedReading> rejected_;
   std::map<std::string, std::int64_t> rejected_by_ship_;
   RunCounts counts_;
-  const std::size_t most_bytes_, most_rows_;  // in the buffer
-  std::string room_, why_;                    // of the current reading
+  TempBlockFiles files_;
+  PivotSpill spill_;
+  std::string room_, why_;  // of the current reading
 };
 
 }  // namespace tablesync::pg

@@ -86,13 +86,28 @@ void VerifyPivotWork::compare_chunk(const std::string &select) {
   const Found before = found_;
   two_values_ = false;
   batches_ = differed_ = 0;
-  counts_.read = copier_.read(select, *this);
-  compare();
+  read(select);
   const bool depends_on_order = two_values_ || (batches_ > 1 && differed_ > 0);
   if (!depends_on_order || copier_.order().empty()) return;
   found_ = before;
-  counts_.read = copier_.read(select + copier_.order(), *this);
-  compare();
+  read(select + copier_.order());
+}
+
+void VerifyPivotWork::read(const std::string &select) {
+  constexpr std::size_t parts_of_memory = 8;
+  PivotBuffer &buffer = copier_.pass().buffer();
+  buffer.forget_times();
+  files_.forget();
+  spill_.emplace(buffer, files_,
+                 PivotLimits{(static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / parts_of_memory,
+                             static_cast<std::size_t>(spec_.batch_rows)});
+  counts_.read = copier_.read(select, *this);
+  while (const PivotSpill::Reading *const reading = spill_->next()) {
+    if (buffer.add(*reading->column, reading->time, reading->value) == PivotBuffer::Outcome::replaced)
+      two_values_ = true;
+    if (spill_->is_full()) make_room();
+  }
+  compare(PivotBuffer::every_row);
 }
 
 bool VerifyPivotWork::take(const Reading &reading) {
@@ -109,15 +124,13 @@ bool VerifyPivotWork::take(const Reading &reading) {
     note({std::string(reading.ship), *reading.time, std::string(reading.channel)}, text_of(value), {}, false);
     return true;
   }
-  const PivotBuffer::Outcome outcome = buffer.add(*column, *reading.time, value);
+  const PivotBuffer::Outcome outcome = spill_->add(*column, *reading.time, value);
   if (outcome == PivotBuffer::Outcome::not_convertible) {
     ++found_.unstored;
     return true;
   }
   if (outcome == PivotBuffer::Outcome::replaced) two_values_ = true;
-  if (buffer.bytes() > (static_cast<std::size_t>(spec_.memory_limit_mb) << 20) / 8 ||
-      buffer.rows() >= static_cast<std::size_t>(spec_.batch_rows))
-    compare();
+  if (spill_->is_full()) make_room();
   return true;
 }
 
@@ -132,18 +145,24 @@ void VerifyPivotWork::refuse_unrecorded(std::string_view ship) {
               "SELECT * FROM pivot_ship(..., mode => 'tables_only') adopts it; then verify again.");
 }
 
-void VerifyPivotWork::compare() {
+void VerifyPivotWork::make_room() {
+  if (const std::uint64_t before = spill_->make_room(); before > 0) compare(before);
+}
+
+void VerifyPivotWork::compare(std::uint64_t before) {
   ++batches_;
   for (WideTable &table : copier_.pass().tables().tables())
-    if (!table.rows->rows.empty()) compare(table);
-  copier_.pass().buffer().clear();
+    if (!table.rows->rows.empty()) compare(table, before);
+  spill_->clear(before);
 }
 
 // Compares the rows in batches, in the order of time, with the rows of the table at these times.
-void VerifyPivotWork::compare(WideTable &table) {
-  hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
+void VerifyPivotWork::compare(WideTable &table, std::uint64_t before) {
   RowPointers rows;
-  for (const WideRow &row : table.rows->rows) rows.push_back(&row);
+  for (const WideRow &row : table.rows->rows)
+    if (row.touched < before) rows.push_back(&row);
+  if (rows.empty()) return;
+  hold_again({table.oid, table.name, table.owner}, HeldFor::reading);
   std::sort(rows.begin(), rows.end(), [](const WideRow *a, const WideRow *b) { return a->time < b->time; });
   const std::size_t at_a_time = std::max<std::size_t>(1, cells_at_a_time / (table.columns.size() + 1));
   for (std::size_t first = 0; first < rows.size(); first += at_a_time) {

@@ -44,8 +44,10 @@ class VerifyPivotWork final : public Work, private ReadingSink {
 
   bool take(const Reading &reading) override;
   void compare_chunk(const std::string &select);
-  void compare();
-  void compare(WideTable &table);
+  void read(const std::string &select);
+  void make_room();
+  void compare(std::uint64_t before);
+  void compare(WideTable &table, std::uint64_t before);
   void compare(const WideTable &table, const WideRow &row, const Row *found);
   void note(const Place &place, const std::string &expected, const Cell &found, bool equal);
   void begin();
@@ -73,6 +75,8 @@ class VerifyPivotWork final : public Work, private ReadingSink {
   bool two_values_ = false;
   std::int64_t batches_ = 0, differed_ = 0;
   RunCounts counts_;
+  TempBlockFiles files_;
+  std::optional<PivotSpill> spill_;  // of the readings of the chunk
   std::string room_, why_;
 };
 
