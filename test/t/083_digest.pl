@@ -29,10 +29,19 @@ $pair->source_sql(q(UPDATE items SET name = 'new' WHERE id % 10000 = 1; DELETE F
 	UPDATE items SET f = '-0' WHERE id = 77; UPDATE items SET price = 11.00 WHERE id = 78));
 $pair->sync('items', 'raw.items', $digest);
 $pair->source_sql(q(UPDATE items SET f = 0 WHERE id = 77; UPDATE items SET price = 11.0 WHERE id = 78; DELETE FROM items WHERE id = 79));
-is(TablesyncTest::counts($pair->sync('items', 'raw.items', $digest)), '0 2 1 50000', 'what looks equal is fetched');
+is(TablesyncTest::counts($pair->sync('items', 'raw.items', $digest)), '0 2 1 49999', 'what looks equal is fetched');
 $pair->assert_identical('items', 'raw.items');
 cmp_ok(bytes_of_run(), '<', $all / 10, '... and little more');
 $pair->sync('items', 'raw.items', "verify => 'full', $digest");
+
+# Rows that exchange their values: the sum of the values stays as it was, that of the hashes must not.
+$pair->source_sql(q(UPDATE items SET name = CASE id % 2 WHEN 0 THEN 'even' ELSE 'odd' END WHERE id <= 4000));
+$pair->sync('items', 'raw.items');
+$pair->source_sql(q(UPDATE items SET name = CASE id % 2 WHEN 0 THEN 'odd' ELSE 'even' END WHERE id <= 4000));
+my $exchanged = $pair->source_sql('SELECT count(*) FROM items WHERE id <= 4000');
+is($pair->sql(q(SELECT count(*) FROM verify_table('src', 'items', 'raw.items', options => '{"max_differences": 10000}') WHERE kind = 'different')), $exchanged, 'values that are exchanged are found');
+is($pair->sync('items', 'raw.items', $digest)->{updated}, $exchanged, '... and fetched');
+$pair->assert_identical('items', 'raw.items');
 
 # Where much has changed.
 $pair->source_sql(q(UPDATE items SET name = 'other' WHERE id % 2 = 0));
@@ -44,7 +53,7 @@ $pair->assert_identical('items', 'raw.items');
 $pair->source_sql(q(CREATE TABLE keyless AS SELECT * FROM items WHERE id < 100));
 $pair->sync('keyless', 'raw.keyless', $digest);
 $pair->source_sql('DELETE FROM keyless WHERE id = 5');
-is(TablesyncTest::counts($pair->sync('keyless', 'raw.keyless', $digest)), '0 0 1 98', 'a table without a key');
+is(TablesyncTest::counts($pair->sync('keyless', 'raw.keyless', $digest)), '0 0 1 96', 'a table without a key');
 is($pair->sql(qq(SELECT value FROM sync_plan('src', 'keyless', 'raw.keyless', $digest) WHERE item = 'digests')),
 	'not compared, because rows without a key cannot be fetched one by one', '... and why');
 my $said = $pair->try_sync('keyless', 'raw.keyless', q(options => '{"compare": "guess"}'));
