@@ -3,8 +3,8 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/sql/deparse_verify.h"
-#include "pg/server/fault.h"
 #include "pg/changes/absent_rows.h"
+#include "pg/server/fault.h"
 
 namespace tablesync::pg {
 

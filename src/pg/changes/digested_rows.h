@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "pg/pair/compare.h"
 #include "pg/changes/changed_rows.h"
+#include "pg/pair/compare.h"
 
 namespace tablesync::pg {
 

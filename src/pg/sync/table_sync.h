@@ -12,12 +12,12 @@
 #include "core/range/watermark.h"
 #include "core/spec/sync_spec.h"
 #include "core/sql/deparse_source.h"
+#include "pg/changes/changed_rows.h"
 #include "pg/pair/table_pair.h"
 #include "pg/parallel/parallel_load.h"
 #include "pg/record/run_record.h"
 #include "pg/run/run_steps.h"
 #include "pg/run/work.h"
-#include "pg/changes/changed_rows.h"
 #include "pg/sync/custom_count.h"
 #include "pg/target/apply.h"
 
