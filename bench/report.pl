@@ -222,6 +222,13 @@ sub print_sizes {
                 sprintf('%.1f', $fact{"peak_memory_sized_${_}_${count}_kb"} / 1024))
         } qw(at_once in_chunks);
     }
+    print "\nA full sync of the same table, unchanged, beside the source's COPY OUT.\n\n"
+        . "| rows | s | COPY OUT: s | x | private memory, MB |\n|---|---|---|---|---|\n";
+    for my $count (@counts) {
+        my ($again, $copy) = map { $fact{"sized_${_}_$count"} / 1e6 } qw(again copy_out);
+        printf "| %s | %.2f | %.2f | %.2f | %.1f |\n", with_commas($count), $again, $copy, $again / $copy,
+            $fact{"peak_memory_sized_again_${count}_kb"} / 1024;
+    }
 }
 
 sub print_pivot {

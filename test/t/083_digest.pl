@@ -43,6 +43,13 @@ is($pair->sql(q(SELECT count(*) FROM verify_table('src', 'items', 'raw.items', o
 is($pair->sync('items', 'raw.items', $digest)->{updated}, $exchanged, '... and fetched');
 $pair->assert_identical('items', 'raw.items');
 
+# A cast to text would lose blanks.
+$pair->source_sql(q(CREATE TABLE blanks (id int PRIMARY KEY, c bpchar, n "char", t name); INSERT INTO blanks VALUES (1, '', 'a', 'x'), (2, ' ', 'b', 'y')));
+$pair->sync('blanks', 'raw.blanks', $digest);
+$pair->source_sql(q(UPDATE blanks SET c = '  '));
+is($pair->sync('blanks', 'raw.blanks', $digest)->{updated}, 2, 'blanks at the end of a bpchar');
+$pair->assert_identical('blanks', 'raw.blanks');
+
 # Where much has changed.
 $pair->source_sql(q(UPDATE items SET name = 'other' WHERE id % 2 = 0));
 is($pair->sync('items', 'raw.items', $digest)->{updated}, $pair->source_sql(q(SELECT count(*) FROM items WHERE name = 'other')), 'half of the rows have changed');

@@ -75,9 +75,11 @@ constexpr std::string_view hashed_as_they_are[] = {"smallint",
 // Of these, equal values can differ. Their binary form is made faster than their text.
 constexpr std::pair<std::string_view, std::string_view> hashed_in_binary[] = {
     {"numeric", "numeric_send"}, {"real", "float4send"},        {"double precision", "float8send"},
-    {"jsonb", "jsonb_send"},     {"interval", "interval_send"}, {"character", "bpcharsend"}};
+    {"jsonb", "jsonb_send"},     {"interval", "interval_send"}, {"character", "bpcharsend"},
+    {"bpchar", "bpcharsend"}};
 
-// A value of this type as hash_record_extended() takes it.
+// A value of this type as hash_record_extended() takes it. A cast to text may lose something, as that of
+// bpchar loses blanks; the text of a row does not.
 std::string form_of(const std::string &value, std::string type) {
   if (const size_t at = type.find('('); at != std::string::npos)
     type.erase(at, type.find(')', at) + 1 - at);  // the modifier: timestamp(3) without time zone
@@ -85,7 +87,8 @@ std::string form_of(const std::string &value, std::string type) {
     if (type == name) return value;
   for (const auto &[name, send] : hashed_in_binary)
     if (type == name) return "pg_catalog." + std::string(send) + "(" + value + ")";
-  return text_of_value(value) + " COLLATE pg_catalog.\"C\"";
+  const bool is_text = type == "text" || type == "character varying";
+  return (is_text ? text_of_value(value) : text_of_row({value})) + " COLLATE pg_catalog.\"C\"";
 }
 
 std::string bucket_of(const DigestedRows &rows) {

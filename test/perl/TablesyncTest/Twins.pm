@@ -10,6 +10,8 @@ package TablesyncTest::Twins;
 use strict;
 use warnings;
 
+use POSIX ();
+
 use TablesyncTest;
 use TablesyncTest::Fuzz::Session;
 use TablesyncTest::Values qw(%values);
@@ -80,7 +82,7 @@ sub value_of { my ($column) = @_; return any_value($column) . ($column->{cast} ?
 sub make_table
 {
 	my ($self) = @_;
-	my $n     = $self->{tables}++;
+	my $n     = "$self->{seed}_" . $self->{tables}++;
 	my $name  = one_of(sort keys %keys);
 	my $table = { source => "twin_$n", columns => [ random_columns() ], key => chance(0.85) ? $keys{$name} : undef, next => 0 };
 	$table->{pair} = $table->{key} && chance(0.3);    # a key of two columns
@@ -218,7 +220,7 @@ sub sync_both
 			options => '{\"adopt\": true, \"allow_empty\": true, \"max_delete_fraction\": 1$compare}')");
 	}
 	my %said = map { $_ => $self->{$_}->fetch } qw(filter stage);
-	return map { $_ => $said{$_}{sqlstate} eq '' ? $said{$_}{out} : "$said{$_}{sqlstate}: " . ($said{$_}{message} =~ s/(filter|stage)_\d/target_/gr) } keys %said;
+	return map { $_ => $said{$_}{sqlstate} eq '' ? $said{$_}{out} : "$said{$_}{sqlstate}: " . ($said{$_}{message} =~ s/(filter|stage)_\d+_\d+/target/gr) } keys %said;
 }
 
 sub rows_of
@@ -262,6 +264,38 @@ sub run
 		$self->{source}->must("DROP TABLE $table->{source}");
 	}
 	return @{ $self->{faults} };
+}
+
+# Runs several of them at once, with these seeds, each in a process of its own. Returns the faults, and how many histories were
+# compared and refused.
+sub run_all
+{
+	my ($pair, $seeds, $tables, $steps) = @_;
+	my %pipes;
+	foreach my $seed (@$seeds)
+	{
+		pipe(my $read, my $write) or die "pipe: $!";
+		my $child = fork // die "fork: $!";
+		if (!$child)
+		{
+			my $twins = eval { my $new = __PACKAGE__->new($pair, $seed); $new->run($tables, $steps); $new };
+			print $write $twins ? join "\n", $twins->compared, $twins->failed, @{ $twins->{faults} } : "0\n0\n$@";
+			close $write;
+			POSIX::_exit(0);
+		}
+		close $write;
+		$pipes{$child} = $read;
+	}
+	my ($compared, $refused, @faults) = (0, 0);
+	foreach my $child (keys %pipes)
+	{
+		my ($all, $failed, @lines) = map { s/\n//r } readline $pipes{$child};
+		waitpid $child, 0;
+		$compared += $all;
+		$refused  += $failed;
+		push @faults, @lines;
+	}
+	return (\@faults, $compared, $refused);
 }
 
 sub compared { return $_[0]{compared} }
