@@ -58,6 +58,7 @@ my %met_by = (
 	run_begun        => 'load',    target_made       => 'load',   key_built        => 'load',
 	target_analyzed  => 'load',    snapshot_open     => 'xmin',   stage_made       => 'xmin',
 	rows_converted   => 'convert', target_compared   => 'full',   rows_repaired    => 'repair',
+	target_scanned   => 'full',    rows_compared     => 'full',   gone_listed      => 'full',
 	deletes_done     => 'keyless', attempt_recorded  => 'retries', failure_recorded => 'fails',
 	run_finished     => 'load',    committed         => 'load');
 my @points    = TablesyncTest::Fault::points($pair);

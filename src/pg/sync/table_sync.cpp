@@ -273,13 +273,13 @@ void TableSync::merge_stage(std::int64_t staged) {
     // together show it.
     const bool needs_keys = spec_.delete_missing || between_chunks || pair_.plan.key_is_coarser ||
                             (since_ && !pair_.plan.key_proven);
-    if (needs_keys) {
-      need_stage();
+    if (needs_keys)
       stage_keys();
-    } else if (!pair_.plan.key_proven && staged > 0)
+    else if (!pair_.plan.key_proven && staged > 0)
       pair_.check_source_keys(staged);
   }
   if (staged_keys_ >= 0) {
+    need_stage();
     check_keys(*pair_.target, keys_name, pair_.plan);
     staged = add_absent_rows(staged);
   }
