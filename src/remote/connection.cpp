@@ -244,6 +244,8 @@ void Connection::message_arrived(std::int64_t size) {
   memory_before_ = host_.memory();
 }
 
+void Connection::measure_memory() { memory_before_ = host_.memory(); }
+
 // Memory that libpq keeps, such as its buffer, counts for each further statement.
 void Connection::note_kept_memory() {
   kept_memory_ += std::max<std::int64_t>(host_.memory() - memory_before_, 0);

@@ -118,6 +118,7 @@ class Connection {
   static void receive_notice(void *connection, const PGresult *result);
   void take_notifications();
   void message_arrived(std::int64_t size);
+  void measure_memory();
   void note_kept_memory();
   bool has_outgrown_limit() const;
   Diagnostics too_large() const;

@@ -36,6 +36,8 @@ char *CopyOut::next_row(std::size_t &size) {
   return message_;
 }
 
+void CopyOut::resume() { connection_.measure_memory(); }
+
 bool CopyOut::ready() {
   if (!ahead_ && !finished_) ahead_ = next_message();
   return ahead_;

@@ -21,6 +21,7 @@ class CopyOut final : public RowSource {
   // the command tag.
   char *next_row(std::size_t &size) override;
   bool ready() override;
+  void resume() override;
 
   bool finished() const { return finished_; }
   std::int64_t rows() const override { return rows_; }

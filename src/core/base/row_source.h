@@ -23,6 +23,10 @@ class RowSource {
   // Whether next_row() would return a message without waiting.
   virtual bool ready() = 0;
 
+  // Call it before the next read where other work was done since the last one: memory that it took is not
+  // the stream's.
+  virtual void resume() {}
+
   // The rows and bytes that have arrived so far.
   virtual std::int64_t rows() const = 0;
   virtual std::int64_t bytes() const = 0;
@@ -58,6 +62,7 @@ class PeekedRows final : public RowSource {
   bool is_empty();
 
   char *next_row(std::size_t &size) override;
+  void resume() override { source_.resume(); }
   bool ready() override { return next_ != nullptr || source_.ready(); }
   std::int64_t rows() const override { return source_.rows(); }
   std::int64_t bytes() const override { return source_.bytes(); }

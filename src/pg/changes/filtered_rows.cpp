@@ -26,6 +26,7 @@ std::int64_t FilteredRows::stage(Stage &stage) {
   if (!filter_->is_empty() || filter_->gone() > 0) {
     stage.make(staged);
     fault_point(FaultPoint::stage_made);
+    filter_->resume();
     const std::int64_t stored = pair_.target->load(*filter_, stage.name(), staged, false, pair_.spec.max_rate,
                                                    pair_.steps.progress());
     if (stored != filter_->passed())

@@ -61,6 +61,7 @@ class LocalRowFilter final : public RowFilter {
   bool ready() override { return row_ != nullptr || !header_sent_; }
   std::int64_t rows() const override { return source_ == nullptr ? 0 : source_->rows(); }
   std::int64_t bytes() const override { return source_ == nullptr ? 0 : source_->bytes(); }
+  void resume() override { source_->resume(); }
   bool is_watched() const override { return true; }
   std::int64_t passed() const override { return comparison_.passed; }
   std::int64_t dropped() const override { return comparison_.dropped; }

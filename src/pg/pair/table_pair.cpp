@@ -324,6 +324,7 @@ std::int64_t TablePair::stage_from(const QualifiedName &name, const SyncPlan &st
 }
 
 std::int64_t TablePair::receive(const QualifiedName &name, const SyncPlan &received_plan, RowSource &stream) {
+  stream.resume();  // tables may have been made since it began
   const std::int64_t stored =
       target->load(stream, name, received_plan, false, spec.max_rate, steps.progress());
   if (stored != stream.rows())
