@@ -46,7 +46,7 @@ foreach my $role ('bob', 'super')
 			my $make = 'CREATE TABLE hs.big (id int PRIMARY KEY, name text); INSERT INTO hs.big VALUES (1, $$one$$);';
 			$role eq 'bob' ? $attack->bob($make) : $pair->admin("$make") if $target eq 'filled';
 			TablesyncTest::Fault::set($pair, 'work_begun:2:pause');
-			my $call = $attack->start_as($role, q(SELECT FROM sync_table('src', 'many', 'hs.big', parallel_workers => 2, max_retries => 0, options => '{"adopt": true}')));
+			my $call = $attack->start_as($role, q(SELECT FROM sync_table('src', 'many', 'hs.big', parallel_workers => 2, max_retries => 0, options => '{"adopt": true, "compare": "stage"}')));
 			$attack->wait_until_paused('work_begun', $call);
 			my $hidden = $pair->admin(q(SELECT coalesce(string_agg(table_name, ' '), '') FROM tablesync.hidden_table));
 			isnt($hidden, '', 'there is a hidden table') if $role eq 'bob' || $target eq 'filled';
