@@ -74,7 +74,7 @@ TEST(KnownRows, RefusesMoreThanItHasRoomFor) {
 TEST(KnownRows, FitsIntoTheBytes) {
   const std::int64_t rows = KnownRows::rows_in(48 << 20);
   EXPECT_GT(rows, 2'300'000);
-  EXPECT_LE(rows * 16 * 4 / 3, 48 << 20);
+  EXPECT_LE(KnownRows::bytes_of(rows), 48 << 20);
 }
 
 // Against a map, with keys and images of few values, so that all cases occur.

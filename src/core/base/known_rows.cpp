@@ -14,6 +14,10 @@ std::int64_t KnownRows::rows_in(std::int64_t bytes) {
   return bytes / static_cast<std::int64_t>(sizeof(Slot)) * used_of_four / 4;
 }
 
+std::int64_t KnownRows::bytes_of(std::int64_t rows) {
+  return rows * static_cast<std::int64_t>(sizeof(Slot)) * 4 / used_of_four;
+}
+
 void KnownRows::make_room(std::int64_t rows) {
   most_ = static_cast<std::size_t>(std::max<std::int64_t>(rows, 1));
   slots_.reset();

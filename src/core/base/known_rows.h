@@ -20,8 +20,9 @@ class KnownRows {
   // without a key may be there several times, and each of them stands for one row of the stream.
   explicit KnownRows(bool keyed) : keyed_(keyed) {}
 
-  // How many rows fit into so many bytes.
+  // How many rows fit into so many bytes, and how many bytes so many rows take.
   static std::int64_t rows_in(std::int64_t bytes);
+  static std::int64_t bytes_of(std::int64_t rows);
   // Forgets all rows and makes room for so many. Throws std::bad_alloc.
   void make_room(std::int64_t rows);
   // Forgets all rows and keeps the room.

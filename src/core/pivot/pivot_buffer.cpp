@@ -160,21 +160,12 @@ WideRow &PivotBuffer::find_row(WideRows &table, std::int64_t time) {
 }
 
 std::uint64_t PivotBuffer::store(const Value &value) {
-  switch (value.type) {
-    case ValueType::boolean:
-      return value.boolean ? 1 : 0;
-    case ValueType::integer:
-      return static_cast<std::uint64_t>(value.integer);
-    case ValueType::decimal:
-      return std::bit_cast<std::uint64_t>(value.decimal);
-    default: {
-      text_bytes_ += header_size + value.text.size();
-      char *const text = arena_.take(header_size + value.text.size());
-      texts_.set_header(text, value.text.size());
-      std::memcpy(text + header_size, value.text.data(), value.text.size());
-      return reinterpret_cast<std::uint64_t>(text);
-    }
-  }
+  if (value.type != ValueType::string) return bits_of(value);
+  text_bytes_ += header_size + value.text.size();
+  char *const text = arena_.take(header_size + value.text.size());
+  texts_.set_header(text, value.text.size());
+  std::memcpy(text + header_size, value.text.data(), value.text.size());
+  return reinterpret_cast<std::uint64_t>(text);
 }
 
 const Value *PivotBuffer::fit(const PivotColumn &column, const Value &value, std::optional<Value> &converted,

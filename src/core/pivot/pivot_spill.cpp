@@ -20,19 +20,6 @@ struct Head {
 };
 constexpr std::size_t head_size = 3 * 8 + 1;
 
-std::uint64_t bits_of(const Value &value) {
-  switch (value.type) {
-    case ValueType::boolean:
-      return value.boolean ? 1 : 0;
-    case ValueType::integer:
-      return static_cast<std::uint64_t>(value.integer);
-    case ValueType::decimal:
-      return std::bit_cast<std::uint64_t>(value.decimal);
-    default:
-      return value.text.size();
-  }
-}
-
 Value value_of(ValueType type, std::uint64_t bits) {
   switch (type) {
     case ValueType::boolean:

@@ -3,6 +3,7 @@
 // types without loss.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,20 @@ struct Value {
   static Value of(std::string_view value);
   bool operator==(const Value &other) const;
 };
+
+// A value as a Datum stands for it; of a text its size.
+inline std::uint64_t bits_of(const Value &value) {
+  switch (value.type) {
+    case ValueType::boolean:
+      return value.boolean ? 1 : 0;
+    case ValueType::integer:
+      return static_cast<std::uint64_t>(value.integer);
+    case ValueType::decimal:
+      return std::bit_cast<std::uint64_t>(value.decimal);
+    default:
+      return value.text.size();
+  }
+}
 
 // A text that may be absent: its data() is null then. It is smaller than an optional and fits into registers.
 using MaybeText = std::string_view;

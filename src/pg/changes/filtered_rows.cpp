@@ -6,13 +6,15 @@
 
 namespace tablesync::pg {
 
+// The rest is for the row that is read, and for what the process has already.
+std::int64_t FilteredRows::memory(const SyncSpec &spec) {
+  return (static_cast<std::int64_t>(spec.memory_limit_mb) << 20) * 3 / 4;
+}
+
 std::unique_ptr<ChangedRows> FilteredRows::of(TablePair &pair, const SourceRows &rows, std::string &why_not) {
   pair.steps.enter(Phase::scan, pair.target_table.row_estimate);
-  // The rest is for the row that is read, and for what the process has already.
-  constexpr std::int64_t of_four = 3;
-  const std::int64_t memory = (static_cast<std::int64_t>(pair.spec.memory_limit_mb) << 20) / 4 * of_four;
-  std::unique_ptr<RowFilter> filter =
-      pair.target->filter(pair.target_table, pair.plan.staged(), memory, pair.steps.progress(), why_not);
+  std::unique_ptr<RowFilter> filter = pair.target->filter(pair.target_table, pair.plan.staged(),
+                                                          memory(pair.spec), pair.steps.progress(), why_not);
   if (!filter) return nullptr;
   return std::make_unique<FilteredRows>(pair, rows, std::move(filter));
 }

@@ -13,6 +13,8 @@ class FilteredRows final : public ChangedRows {
   FilteredRows(TablePair &pair, SourceRows rows, std::unique_ptr<RowFilter> filter)
       : ChangedRows(pair, std::move(rows)), filter_(std::move(filter)) {}
 
+  // Bytes that the filter of a sync may use.
+  static std::int64_t memory(const SyncSpec &spec);
   // Reads the target. Null and `why_not` as ChangedRows::of().
   static std::unique_ptr<ChangedRows> of(TablePair &pair, const SourceRows &rows, std::string &why_not);
 

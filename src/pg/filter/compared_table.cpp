@@ -18,6 +18,7 @@ extern "C" {
 }
 
 namespace tablesync::pg {
+
 int position_of(TupleDesc shape, const char *name) {
   for (int n = 0; n < shape->natts; ++n)
     if (strcmp(NameStr(TupleDescAttr(shape, n)->attname), name) == 0) return n;
@@ -26,16 +27,21 @@ int position_of(TupleDesc shape, const char *name) {
 
 namespace {
 
-// The heaps that hold the rows of a table; none where some are not its own, or are no heaps.
+// The tables that hold the rows of a table; none where some rows are of other tables, or are elsewhere.
 void find_leaves(HeldTable &held, Oid table) {
   List *const all = find_all_inheritors(table, NoLock, nullptr);
   const bool is_partitioned = get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE;
   auto *const leaves = static_cast<Oid *>(palloc(sizeof(Oid) * static_cast<Size>(list_length(all))));
   if (!is_partitioned && list_length(all) != 1) return;
-  for (int n = 0; n < list_length(all); ++n)
-    if (get_rel_relkind(list_nth_oid(all, n)) == RELKIND_RELATION)
-      leaves[held.leaf_count++] = list_nth_oid(all, n);
+  int count = 0;
+  for (int n = 0; n < list_length(all); ++n) {
+    const char kind = get_rel_relkind(list_nth_oid(all, n));
+    if (kind == RELKIND_PARTITIONED_TABLE) continue;
+    if (kind != RELKIND_RELATION) return;
+    leaves[count++] = list_nth_oid(all, n);
+  }
   held.leaves = leaves;
+  held.leaf_count = count;
 }
 
 // Copies the attributes of `stored` at these places. Whatever the storage of a column is, its short values

@@ -3,6 +3,7 @@
 extern "C" {
 #include "access/detoast.h"
 #include "access/table.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 }
@@ -94,7 +95,8 @@ void look_at_held_row(HeldTable &table, HeldScan &scan, int n, RowHashes *hash) 
 }
 
 double estimate_held_rows(const HeldTable &table) {
-  constexpr BlockNumber samples = 64;
+  // Of all heaps together, but some of each.
+  const BlockNumber samples = Max(4, 256 / Max(table.leaf_count, 1));
   double rows = 0;
   for (int leaf = 0; leaf < table.leaf_count; ++leaf) {
     Relation const relation = table_open(table.leaves[leaf], AccessShareLock);
@@ -102,6 +104,7 @@ double estimate_held_rows(const HeldTable &table) {
     const BlockNumber step = blocks / samples + 1;
     double sampled = 0, found = 0;
     for (BlockNumber block = 0; block < blocks; block += step) {
+      CHECK_FOR_INTERRUPTS();
       Buffer const buffer = ReadBuffer(relation, block);
       LockBuffer(buffer, BUFFER_LOCK_SHARE);
       Page const page = BufferGetPage(buffer);

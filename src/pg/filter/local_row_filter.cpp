@@ -170,7 +170,7 @@ std::string LocalRowFilter::obstacle(const SyncPlan &plan) {
   const HeldTable &held = comparison_.held;
   for (int n = 0; n < held.leaf_count; ++n)
     if (!can_scan_heap(held.leaves[n])) return "its rows are not in heaps";
-  if (held.leaf_count == 0) return "rows of other tables belong to it";
+  if (held.leaf_count == 0) return "rows of other tables belong to it, or its rows are elsewhere";
   for (int n = 0; !plan.key_proven && n < held.hasher.key_count; ++n) {
     Equality equality;
     in_context([&] { equality = equality_of(TupleDescAttr(held.hasher.shape, held.hasher.key[n])); });

@@ -103,7 +103,7 @@ class TableSync final : public Work {
   std::unique_ptr<ParallelLoad> parallel_;  // set if several workers read the source, from the second step on
   bool concludes_ = false;                  // conclude() was called
   std::int64_t staged_keys_ = -1;
-  std::string highest_on_source_;           // of the field, where the target has it converted
+  std::string highest_on_source_;           // of the field, where asks_source_for_highest()
   bool merged_ = false;                     // the rows came through the stage
   Stage stage_{*pair_.target, stage_name};  // of rows that one worker reads
   std::unique_ptr<ChangedRows> changed_;    // set if the stage has only changed rows

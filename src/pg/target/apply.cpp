@@ -115,7 +115,7 @@ void check_deletes(const ApplyJob &job, const RunCounts &counts) {
   // Without a key a changed row is one deleted and one inserted: what counts is how many are gone.
   const std::int64_t lost = job.plan.keyed() ? counts.deleted : counts.deleted - counts.inserted;
   if (lost <= 0) return;
-  if (job.staged + job.dropped == 0 && job.stage_is_everything && job.spec.allow_empty) return;
+  if (job.staged + job.unchanged == 0 && job.stage_is_everything && job.spec.allow_empty) return;
   const std::int64_t before = rows_before(job, counts);
   if (before <= 0 || static_cast<double>(lost) <= job.spec.max_delete_fraction * static_cast<double>(before))
     return;
@@ -293,7 +293,7 @@ void apply(const ApplyJob &job, RunCounts &counts) {
     apply_by_multiset(job, counts);
   fault_point(FaultPoint::merge_done);
   const std::int64_t live =
-      job.dropped +
+      job.unchanged +
       (job.plan.mark ? single<std::int64_t>(job.target.query(count_staged(job.plan))) : job.staged);
   counts.unchanged = live - counts.inserted - counts.updated;
   if (counts.unchanged < 0) fail_swallowed(job, "more rows were written than staged");

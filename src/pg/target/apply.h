@@ -25,12 +25,11 @@ struct ApplyJob {
   bool exclusively_locked;  // nobody else writes the target
   RunSteps &steps;
   Deletes deletes;
-  // It holds all rows of the source but those that the target has as they are (see `dropped`); not only those
-  // that have changed since.
+  // It holds all rows of the source but the `unchanged` ones; not only those that have changed since.
   bool stage_is_everything;
-  bool is_filtered = false;  // a RowFilter has kept rows that the target has out of the stage
-  std::int64_t dropped = 0;  // how many
-  std::int64_t gone = 0;     // rows in gone_name; 0: there may be no such table
+  bool is_filtered = false;    // rows that the target has as they are were kept out of the stage
+  std::int64_t unchanged = 0;  // how many
+  std::int64_t gone = 0;       // rows in gone_name; 0: there may be no such table
 };
 
 // Throws 21000 or 23502 where a table of the plan's columns has a key twice, or a null in one.

@@ -14,9 +14,11 @@ extern "C" {
 #include <cmath>
 
 #include "core/base/error.h"
+#include "core/base/known_rows.h"
 #include "core/base/record.h"
 #include "core/base/text.h"
 #include "core/sql/deparse.h"
+#include "pg/changes/filtered_rows.h"
 #include "pg/server/airlock.h"
 #include "pg/server/session_option.h"
 #include "pg/server/spi.h"
@@ -192,20 +194,29 @@ class Planner {
                     "converted value by value to " + pair().target_table.find_column(column.name)->sql_type +
                         "; a value that does not fit is " +
                         (spec_.on_bad_row == OnBadRow::reject ? "kept in tablesync.reject" : "an error"));
-    report_.add("locks",
-                pair().exclusively_locked
-                    ? "SHARE ROW EXCLUSIVE on " + name + ": other sessions can read, and wait to write"
-                    : "ROW EXCLUSIVE on " + name + ": other sessions can read and write");
+    report_.add("locks", locks());
     if (!pair().target_is_empty) report_comparison();
     if (pair().target_is_empty)
       report_.add("statement on the target", "rows go straight into the table; then its key is built");
     else if (pair().plan.keyed())
       report_.add("statement on the target", merge(spec_.target, pair().plan));
     else
-      report_.add("statement on the target", insert_shortfall(spec_.target, pair().plan));
+      report_.add("statement on the target", reads_everything() && sync_.why_all_are_staged().empty()
+                                                 ? insert_staged(spec_.target, pair().plan)
+                                                 : insert_shortfall(spec_.target, pair().plan));
     if (spec_.delete_missing && pair().plan.keyed() && !pair().target_is_empty)
       report_.add("deletes", deletion());
     report_space();
+  }
+
+  std::string locks() {
+    const std::string name = display_name(spec_.target);
+    if (!pair().exclusively_locked) return "ROW EXCLUSIVE on " + name + ": other sessions can read and write";
+    // See pg/rows/refill.h.
+    if (pair().target_is_empty && !pair().target_is_new && !pair().target_table.keys.empty())
+      return "ACCESS EXCLUSIVE on " + name +
+             " if that is free at once: other sessions wait; else SHARE ROW EXCLUSIVE: they can read";
+    return "SHARE ROW EXCLUSIVE on " + name + ": other sessions can read, and wait to write";
   }
 
   bool reads_everything() const { return sync_.window().kind == ReadWindow::Kind::everything; }
@@ -227,8 +238,8 @@ class Planner {
     const double round_trip = answered - began;
     const double rate = sample / std::max(now_seconds() - answered - round_trip, 1e-6);
     // Digests cost about as much as reading the rows on the source does.
-    constexpr double worth_it = 10;
-    if (static_cast<double>(bytes_) / rate < worth_it) return;
+    constexpr double worth_it = 10, thin = 20e6;  // seconds; bytes in a second
+    if (rate > thin || static_cast<double>(bytes_) / rate < worth_it) return;
     report_.warn(
         "link",
         human_seconds(round_trip) + " for a round trip, about " +
@@ -249,12 +260,11 @@ class Planner {
     } else {
       report_link();
     }
-    constexpr std::int64_t bytes_per_row = 22;  // a hash of 16 bytes, in a table that is three quarters full
     const std::int64_t rows = std::max<std::int64_t>(pair().target_table.row_estimate, 0);
-    const bool fits = rows * bytes_per_row < (static_cast<std::int64_t>(spec_.memory_limit_mb) << 20) / 4 * 3;
+    const bool fits = rows <= KnownRows::rows_in(FilteredRows::memory(spec_));
     report_.add("comparison", "rows that the target has are dropped as they arrive: hashes of about " +
                                   with_commas(rows) + " rows, " +
-                                  (fits ? human_bytes(rows * bytes_per_row) + " in memory"
+                                  (fits ? human_bytes(KnownRows::bytes_of(rows)) + " in memory"
                                         : "in several passes over temporary files"));
   }
 
